@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The pure core: bytes and states in, bytes and actions out.
+//!
+//! Nothing in here knows a clock, does I/O, allocates, logs, panics or is unsafe, so the same files are
+//! compiled into the module and, by Cargo, into the host's tests and fuzzers.
+//!
+//! - [`bytes`], [`serial`], [`time`]: what every protocol below is made of.
+//! - [`config`]: kernel arguments, root path and names; which setting comes from where.
+//! - [`dhcp`]: the DHCP and BOOTP client.
+//! - [`iscsi`]: the iSCSI initiator (RFC 7143).
+//! - [`rtnetlink`]: the messages that read and change the machine's links, addresses and routes.
+
+#![forbid(unsafe_code)]
+
+pub mod bytes;
+pub mod config;
+pub mod dhcp;
+pub mod iscsi;
+pub mod rtnetlink;
+pub mod serial;
+pub mod time;
