@@ -1,0 +1,133 @@
+# Shared by the scripts beside it: where things are kept, how steps report, how runs take turns.
+# shellcheck shell=bash
+
+SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CHECKOUT=$(dirname "$SCRIPTS")
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/iscsi-init
+
+# The Debian release the build root is made of, and the kernel series looked for in its backports, best first.
+SUITE=trixie
+KERNEL_SERIES=(7.3)
+
+mkdir -p "$CACHE/log"
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$1" >&2
+	shift
+	[ $# -eq 0 ] || printf '    %s\n' "$@" >&2
+	exit 1
+}
+
+say() {
+	# A live line may stand on the terminal: overwrite it.
+	if [ -t 2 ]; then
+		printf '\r\e[K%s\n' "$*" >&2
+	else
+		printf '%s\n' "$*" >&2
+	fi
+}
+
+# last_line LOG: the last line a program has written so far, progress bars included.
+last_line() {
+	tail -c 2000 "$1" 2>/dev/null | tr '\r' '\n' | tr -cd '[:print:]\n' | sed '/^[[:space:]]*$/d' | tail -n 1
+}
+
+# watch_log LOG TITLE: shows how a step is getting on, until killed. A terminal gets one line that is redrawn
+# each second, anything else a line every 15 s.
+watch_log() {
+	local started=$SECONDS width line
+	while sleep 1; do
+		line="$2, $((SECONDS - started)) s: $(last_line "$1")"
+		if [ -t 2 ]; then
+			width=$(tput cols 2>/dev/null || echo 80)
+			printf '\r\e[K%s' "${line:0:width-1}" >&2
+		elif [ $(((SECONDS - started) % 15)) -eq 0 ]; then
+			printf '    %s\n' "$line" >&2
+		fi
+	done
+}
+
+# step NAME TITLE CMD...: runs CMD with its output in the log NAME; says when it starts and ends, and shows the end
+# of the log when it fails. QUIET_STEPS=1 leaves out what comes in between, for steps that run beside others.
+step() {
+	local log=$CACHE/log/$1.log title=$2 started=$SECONDS watcher='' status
+	shift 2
+	say "$title ..."
+	: >"$log"
+	if [ -z "${QUIET_STEPS:-}" ]; then
+		watch_log "$log" "$title" 9>&- &
+		watcher=$!
+	fi
+	# In a subshell of its own, so that the first command to fail ends a function given as CMD.
+	set +e
+	(
+		set -e
+		"$@"
+	) >>"$log" 2>&1
+	status=$?
+	set -e
+	if [ -n "$watcher" ]; then
+		kill "$watcher" 2>/dev/null || true
+		wait "$watcher" 2>/dev/null || true
+	fi
+	if [ $status -ne 0 ]; then
+		say "$title: failed after $((SECONDS - started)) s, the last lines of $log:"
+		tail -n 20 "$log" | sed 's/^/    /' >&2
+		return $status
+	fi
+	say "$title: $((SECONDS - started)) s"
+}
+
+# take_turns NAME: holds the lock NAME until this process and what it started are gone.
+take_turns() {
+	exec 9>"$CACHE/$1.lock"
+	flock -n 9 && return
+	say "waiting for another run that holds $CACHE/$1.lock ..."
+	flock 9
+}
+
+# The mirror: DEBIAN_MIRROR, else the one the host itself installs from.
+debian_mirror() {
+	local site
+	if [ -n "${DEBIAN_MIRROR:-}" ]; then
+		printf '%s\n' "${DEBIAN_MIRROR%/}"
+		return
+	fi
+	# The origin is known only once the host has run apt-get update; until then the path has to tell.
+	site=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(ORIGIN)' 'Identifier: Packages' |
+		awk '$2 ~ /security/ { next } $3 == "Debian" || (NF < 3 && $1 ~ /\/debian\/?$/) { print $1; exit }
+			$1 ~ /^mirror\+file:/ { print $1; exit }')
+	# Cloud images name a file with a list of mirrors.
+	case $site in
+	mirror+file:*)
+		site=${site#mirror+file:}
+		site=$(awk '/^https?:/ { print $1; exit }' "/${site##*(/)}")
+		;;
+	esac
+	case $site in
+	http://* | https://*) printf '%s\n' "${site%/}" ;;
+	*) die "no Debian mirror found in this machine's apt sources" \
+		"give one: DEBIAN_MIRROR=http://.../debian make" ;;
+	esac
+}
+
+# The archive's public keys, as the host's debian-archive-keyring has them.
+debian_keyring() {
+	local file
+	for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+		if [ -e "$file" ]; then
+			printf '%s\n' "$file"
+			return
+		fi
+	done
+	die "no Debian archive keys in /usr/share/keyrings: install debian-archive-keyring"
+}
+
+# The host's apt may know a proxy that the environment does not.
+use_host_proxy() {
+	local proxy=''
+	eval "$(apt-config shell proxy Acquire::http::Proxy)"
+	if [ -z "${http_proxy:-}" ] && [ -n "$proxy" ]; then
+		export http_proxy=$proxy
+	fi
+}
