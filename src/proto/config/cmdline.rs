@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! This module's arguments in the kernel command line, split as the kernel splits it.
+//!
+//! The source of the rules is the kernel's own `next_arg` and `parse_args`: words end at white space; `"` keeps
+//! white space inside a word and is taken off where it surrounds the word or its value; `-` and `_` are the same
+//! in a name; a word `--` ends the kernel's part of the line.
+
+use core::fmt;
+
+/// The texts of the settings; an empty one is as good as none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Arguments<'a> {
+    /// The network device and how it is addressed.
+    pub interface: Option<&'a str>,
+    /// The initiator's name.
+    pub initiator: Option<&'a str>,
+    /// The target and where it is.
+    pub target: Option<&'a str>,
+    /// The boot LUN.
+    pub lun: Option<&'a str>,
+}
+
+impl<'a> Arguments<'a> {
+    /// Finds this module's arguments in the kernel command line `line`.
+    ///
+    /// Of an argument given more than once the last counts, as with the kernel's own. Everything else in the line
+    /// is somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// An argument of ours has no value, or one that is not UTF-8.
+    pub fn parse(line: &'a [u8]) -> Result<Self, ArgumentError> {
+        let mut found = Self::default();
+        for word in Words::new(line) {
+            let Some(key) = Key::named(word.name) else {
+                continue;
+            };
+            let error = |fault| ArgumentError { key, fault };
+            let value = word.value.ok_or(error(ArgumentFault::NoValue))?;
+            let value = core::str::from_utf8(value).map_err(|_| error(ArgumentFault::NotUtf8))?;
+            let slot = match key {
+                Key::Interface => &mut found.interface,
+                Key::Initiator => &mut found.initiator,
+                Key::Target => &mut found.target,
+                Key::Lun => &mut found.lun,
+            };
+            *slot = Some(value).filter(|value| !value.is_empty());
+        }
+        Ok(found)
+    }
+}
+
+/// A setting that people can give.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Key {
+    /// The network device and how it is addressed.
+    Interface,
+    /// The initiator's name.
+    Initiator,
+    /// The target and where it is.
+    Target,
+    /// The boot LUN.
+    Lun,
+}
+
+impl Key {
+    /// The setting's name as a module parameter.
+    pub const fn parameter(self) -> &'static str {
+        match self {
+            Self::Interface => "if",
+            Self::Initiator => "initiator",
+            Self::Target => "target",
+            Self::Lun => "lun",
+        }
+    }
+
+    /// The setting's name as a kernel argument.
+    pub const fn argument(self) -> &'static str {
+        match self {
+            Self::Interface => "iscsi-if",
+            Self::Initiator => "iscsi-initiator",
+            Self::Target => "iscsi-target",
+            Self::Lun => "iscsi-lun",
+        }
+    }
+
+    /// The setting whose kernel argument is called `name`.
+    fn named(name: &[u8]) -> Option<Self> {
+        let dashed = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
+        [Self::Interface, Self::Initiator, Self::Target, Self::Lun]
+            .into_iter()
+            .find(|key| name.iter().map(dashed).eq(key.argument().bytes()))
+    }
+}
+
+/// A kernel argument that has no text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ArgumentError {
+    /// The argument.
+    pub key: Key,
+    /// What is wrong with it.
+    pub fault: ArgumentFault,
+}
+
+/// Why a kernel argument has no text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ArgumentFault {
+    /// No `=` follows its name.
+    NoValue,
+    /// Its value is not UTF-8.
+    NotUtf8,
+}
+
+impl fmt::Display for ArgumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.key.argument();
+        match self.fault {
+            ArgumentFault::NoValue => write!(f, "{name}: no value; expected {name}=<value>"),
+            ArgumentFault::NotUtf8 => write!(f, "{name}=: the value is not UTF-8"),
+        }
+    }
+}
+
+/// A word of the command line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Word<'a> {
+    /// What is before the first `=`.
+    name: &'a [u8],
+    /// What is behind the first `=`.
+    value: Option<&'a [u8]>,
+}
+
+/// The kernel's words of the command line.
+struct Words<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Words<'a> {
+    fn new(line: &'a [u8]) -> Self {
+        // A C string ends at its NUL.
+        Self {
+            rest: line.split(|byte| *byte == 0).next().unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = Word<'a>;
+
+    fn next(&mut self) -> Option<Word<'a>> {
+        let start = self.rest.iter().position(|byte| !is_space(*byte))?;
+        let (_, from_word) = self.rest.split_at_checked(start)?;
+        let (quoted, text) = match from_word.strip_prefix(b"\"") {
+            Some(behind) => (true, behind),
+            None => (false, from_word),
+        };
+        let mut in_quotes = quoted;
+        let end = text.iter().position(|byte| {
+            if *byte == b'"' {
+                in_quotes = !in_quotes;
+            }
+            is_space(*byte) && !in_quotes
+        });
+        let (text, rest) = text.split_at_checked(end.unwrap_or(text.len()))?;
+        self.rest = rest;
+
+        let unquoted = |text: &'a [u8]| {
+            if quoted {
+                text.strip_suffix(b"\"").unwrap_or(text)
+            } else {
+                text
+            }
+        };
+        // An `=` in front separates nothing.
+        let equals = text.iter().skip(1).position(|byte| *byte == b'=');
+        let split =
+            equals.and_then(|behind_first| text.split_at_checked(behind_first.saturating_add(1)));
+        let word = match split {
+            None => Word {
+                name: unquoted(text),
+                value: None,
+            },
+            Some((name, value)) => {
+                let value = value.strip_prefix(b"=").unwrap_or(value);
+                let value = match value.strip_prefix(b"\"") {
+                    Some(value) => value.strip_suffix(b"\"").unwrap_or(value),
+                    None => unquoted(value),
+                };
+                Word {
+                    name,
+                    value: Some(value),
+                }
+            }
+        };
+        if word
+            == (Word {
+                name: b"--",
+                value: None,
+            })
+        {
+            self.rest = &[];
+            return None;
+        }
+        Some(word)
+    }
+}
+
+/// Whether the kernel's `isspace` holds (lib/ctype.c: ASCII white space and Latin-1's no-break space).
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | 0x09..=0x0d | 0xa0)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::{
+        format,
+        string::String,
+        vec::Vec, //
+    };
+
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Words::new(line.as_bytes())
+            .map(|word| match word.value {
+                None => format!("<{}>", show(word.name)),
+                Some(value) => format!("<{}|{}>", show(word.name), show(value)),
+            })
+            .collect()
+    }
+
+    // What next_arg() of Linux 7.3 (lib/cmdline.c), compiled for the host, makes of these lines.
+    #[test]
+    fn lines_are_split_as_the_kernel_splits_them() {
+        assert_eq!(
+            words("  ro root=/dev/sda1\tquiet\n"),
+            ["<ro>", "<root|/dev/sda1>", "<quiet>"]
+        );
+        assert_eq!(words("a=\"b c\" d"), ["<a|b c>", "<d>"]);
+        assert_eq!(words("\"a=b c\" d"), ["<a|b c>", "<d>"]);
+        assert_eq!(words("\"a b\" c"), ["<a b>", "<c>"]);
+        assert_eq!(
+            words("a=b=c =d =e=f g="),
+            ["<a|b=c>", "<=d>", "<=e|f>", "<g|>"]
+        );
+        assert_eq!(words("a=\"b c"), ["<a|b c>"]);
+        assert_eq!(words("a=\" b"), ["<a| b>"]);
+        assert_eq!(words("a=\""), ["<a|>"]);
+        assert_eq!(words("a=\"\" b"), ["<a|>", "<b>"]);
+        assert_eq!(words("a=b\"c d\"e f"), ["<a|b\"c d\"e>", "<f>"]);
+        assert_eq!(words("\""), ["<>"]);
+        assert_eq!(words("a -- b"), ["<a>"]);
+        assert_eq!(words("a \"--\" b"), ["<a>"]);
+        assert_eq!(words("a --=x -- b"), ["<a>", "<--|x>"]);
+        assert_eq!(words("a\0b"), ["<a>"]);
+    }
+
+    #[test]
+    fn ours_are_found_among_others() {
+        let line =
+            b"BOOT_IMAGE=/vmlinuz ro iscsi-if=eth0 iscsi_target=10.0.0.1:eui.02004567a425678d \
+            xiscsi-lun=1 iscsi-lunx=2 iscsi-lun=\"3\" -- iscsi-initiator=iqn.2001-04.com.example\n";
+        let found = Arguments {
+            interface: Some("eth0"),
+            initiator: None,
+            target: Some("10.0.0.1:eui.02004567a425678d"),
+            lun: Some("3"),
+        };
+        assert_eq!(Arguments::parse(line), Ok(found));
+    }
+
+    #[test]
+    fn the_last_one_counts() {
+        let found = Arguments::parse(b"iscsi-lun=1 iscsi_lun=2 iscsi-if=eth0 iscsi-if=");
+        assert_eq!(
+            found.map(|found| (found.lun, found.interface)),
+            Ok((Some("2"), None))
+        );
+    }
+
+    #[test]
+    fn an_argument_without_text_is_an_error() {
+        let error = Arguments::parse(b"quiet iscsi_if").expect_err("no value");
+        assert_eq!(
+            format!("{error}"),
+            "iscsi-if: no value; expected iscsi-if=<value>"
+        );
+        let error = Arguments::parse(b"iscsi-target=\xff").expect_err("not UTF-8");
+        assert_eq!(format!("{error}"), "iscsi-target=: the value is not UTF-8");
+    }
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The DHCP root path (RFC 2132 section 3.19), in the two dialects in which it names an iSCSI disk.
+//!
+//! - `<ip>[:<port>]:/<target>[/<initiator>[/<lun>]]`, the LUN in decimal: this project's own since 2004.
+//! - `iscsi:<server>:<protocol>:<port>:<LUN>:<target>`, the LUN in hexadecimal: RFC 4173 section 5.
+
+use core::fmt;
+
+use crate::proto::config::{
+    lun::{
+        self,
+        LunFault, //
+    },
+    name::{
+        Name,
+        NameFault, //
+    },
+    target::{
+        parse_address,
+        parse_port,
+        Portal,
+        TargetFault, //
+    },
+    Field,
+    ParseError, //
+};
+
+/// The longest root path in bytes; two names of the longest kind, an address and a LUN fit.
+pub const MAX_LENGTH: usize = 512;
+
+/// What a root path says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RootPath {
+    /// Where the target listens.
+    pub portal: Portal,
+    /// What the target is called.
+    pub target: Name,
+    /// What this machine is called, where the path says so.
+    pub initiator: Option<Name>,
+    /// The boot LUN (0 to [`lun::MAX`]), where the path says so.
+    pub lun: Option<u16>,
+}
+
+impl RootPath {
+    /// Reads a root path in either dialect.
+    ///
+    /// # Errors
+    ///
+    /// [`RootPathFault`] says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, RootPathError> {
+        if text.is_empty() {
+            return Err(RootPathError::new(RootPathFault::Empty, 0));
+        }
+        if text.len() > MAX_LENGTH {
+            return Err(RootPathError::new(RootPathFault::TooLong, MAX_LENGTH));
+        }
+        match Field::whole(text).split(':') {
+            (scheme, Some(rest)) if scheme.text.eq_ignore_ascii_case("iscsi") => {
+                parse_rfc4173(rest)
+            }
+            _ => parse_own(Field::whole(text)),
+        }
+    }
+}
+
+/// Reads what follows `iscsi:` in RFC 4173's dialect.
+fn parse_rfc4173(text: Field<'_>) -> Result<RootPath, RootPathError> {
+    let missing = |fault| RootPathError::new(fault, text.end());
+    let (address, rest) = parse_address(text).map_err(|error| error.inside(0))?;
+    let (protocol, rest) = rest.ok_or(missing(RootPathFault::Fields))?.split(':');
+    // RFC 4173 section 5: the protocol is a decimal number, 6 (TCP) when left out.
+    if !matches!(protocol.text, "" | "6") {
+        return Err(protocol.error(RootPathFault::Protocol));
+    }
+    let (port, rest) = rest.ok_or(missing(RootPathFault::Fields))?.split(':');
+    let port = parse_port(port).map_err(|error| error.inside(0))?;
+    let (number, rest) = rest.ok_or(missing(RootPathFault::Fields))?.split(':');
+    let lun = lun::parse_hexadecimal(number.text).map_err(|error| error.inside(number.offset))?;
+    let target = rest.ok_or(missing(RootPathFault::Fields))?;
+    if target.text.is_empty() {
+        return Err(target.error(RootPathFault::NoTarget));
+    }
+    Ok(RootPath {
+        portal: Portal { address, port },
+        target: parse_name(target)?,
+        initiator: None,
+        lun: Some(lun).filter(|_| !number.text.is_empty()),
+    })
+}
+
+/// Reads this project's own dialect.
+fn parse_own(text: Field<'_>) -> Result<RootPath, RootPathError> {
+    // The slash comes first, since what is before it and what is behind it both have colons.
+    let (place, rest) = text.split('/');
+    let (address, port) = parse_address(place).map_err(|error| error.inside(0))?;
+    let Some(rest) = rest else {
+        return Err(RootPathError::new(RootPathFault::NoSlash, text.end()));
+    };
+    let Some(port) = port else {
+        return Err(RootPathError::new(RootPathFault::NoColon, place.end()));
+    };
+    let port = match port.split(':') {
+        (port, None) if port.text.is_empty() => parse_port(port),
+        (port, Some(end)) if end.text.is_empty() => parse_port(port),
+        _ => return Err(RootPathError::new(RootPathFault::NoColon, place.end())),
+    };
+    let port = port.map_err(|error| error.inside(0))?;
+
+    let (target, rest) = rest.split('/');
+    if target.text.is_empty() {
+        return Err(target.error(RootPathFault::NoTarget));
+    }
+    let target = parse_name(target)?;
+    let (initiator, rest) = split_off(rest);
+    let (number, rest) = split_off(rest);
+    if let Some(rest) = rest {
+        return Err(rest.error(RootPathFault::TooMany));
+    }
+    let lun = match number {
+        None => None,
+        Some(number) => Some(lun::parse(number.text).map_err(|error| error.inside(number.offset))?),
+    };
+    Ok(RootPath {
+        portal: Portal { address, port },
+        target,
+        initiator: initiator.map(parse_name).transpose()?,
+        lun,
+    })
+}
+
+/// The first field of `text`, unless empty, and what follows it.
+fn split_off(text: Option<Field<'_>>) -> (Option<Field<'_>>, Option<Field<'_>>) {
+    match text.map(|text| text.split('/')) {
+        None => (None, None),
+        Some((field, rest)) => (Some(field).filter(|field| !field.text.is_empty()), rest),
+    }
+}
+
+/// Reads an iSCSI name.
+fn parse_name(field: Field<'_>) -> Result<Name, RootPathError> {
+    Name::parse(field.text).map_err(|error| error.inside(field.offset))
+}
+
+/// What is wrong with a root path, and where.
+pub type RootPathError = ParseError<RootPathFault>;
+
+/// What is wrong with a root path.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RootPathFault {
+    /// There is no character.
+    Empty,
+    /// There are more than [`MAX_LENGTH`] bytes.
+    TooLong,
+    /// No `/` follows the address.
+    NoSlash,
+    /// No `:` stands between address and `/`, or too much does.
+    NoColon,
+    /// There is nothing where the target's name should be.
+    NoTarget,
+    /// Something follows the LUN.
+    TooMany,
+    /// An `iscsi:` path has fewer than its five fields.
+    Fields,
+    /// The protocol is not TCP's number.
+    Protocol,
+    /// The address or the port is none.
+    Portal(TargetFault),
+    /// A name is none.
+    Name(NameFault),
+    /// The LUN is none.
+    Lun(LunFault),
+}
+
+impl From<TargetFault> for RootPathFault {
+    fn from(fault: TargetFault) -> Self {
+        Self::Portal(fault)
+    }
+}
+
+impl From<NameFault> for RootPathFault {
+    fn from(fault: NameFault) -> Self {
+        Self::Name(fault)
+    }
+}
+
+impl From<LunFault> for RootPathFault {
+    fn from(fault: LunFault) -> Self {
+        Self::Lun(fault)
+    }
+}
+
+impl fmt::Display for RootPathFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const OWN: &str = "expected <ip>:/<target>[/<initiator>[/<lun>]]";
+        const RFC4173: &str = "expected iscsi:<ip>:<protocol>:<port>:<LUN>:<target>";
+        match self {
+            Self::Empty => write!(f, "the root path is empty; {OWN} or iscsi:<ip>::::<target>"),
+            Self::TooLong => write!(f, "the root path is longer than {MAX_LENGTH} bytes"),
+            Self::NoSlash => write!(f, "no / after the address; {OWN}"),
+            Self::NoColon => write!(f, "no : between the address and the /; {OWN}"),
+            Self::NoTarget => f.write_str("the root path names no target"),
+            Self::TooMany => write!(f, "nothing goes after the LUN; {OWN}"),
+            Self::Fields => write!(f, "the root path ends too early; {RFC4173}"),
+            Self::Protocol => f.write_str("the protocol is TCP: 6 or nothing"),
+            Self::Portal(fault) => fault.fmt(f),
+            Self::Name(fault) => fault.fmt(f),
+            Self::Lun(fault) => fault.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::format;
+
+    use super::*;
+
+    const TARGET: &str = "iqn.2001-04.com.example:disk:1";
+
+    fn fault(text: &str) -> Option<(RootPathFault, usize)> {
+        RootPath::parse(text)
+            .err()
+            .map(|error| (error.reason, error.offset))
+    }
+
+    /// The parts of a root path in one line.
+    fn parts(text: &str) -> std::string::String {
+        let path = RootPath::parse(text).expect(text);
+        assert_eq!(path.target.as_str(), TARGET);
+        format!("{} {:?} {:?}", path.portal, path.initiator, path.lun)
+    }
+
+    #[test]
+    fn own_dialect_is_read() {
+        let initiator = "iqn.2001-04.com.example:me";
+        assert_eq!(
+            parts(&format!("10.0.0.1:/{TARGET}")),
+            "10.0.0.1:3260 None None"
+        );
+        assert_eq!(
+            parts(&format!("10.0.0.1:860:/{TARGET}/")),
+            "10.0.0.1:860 None None"
+        );
+        assert_eq!(
+            parts(&format!("10.0.0.1:/{TARGET}/{initiator}")),
+            format!("10.0.0.1:3260 Some({initiator:?}) None")
+        );
+        assert_eq!(
+            parts(&format!("10.0.0.1:/{TARGET}/{initiator}/10")),
+            format!("10.0.0.1:3260 Some({initiator:?}) Some(10)")
+        );
+        assert_eq!(
+            parts(&format!("[2001:db8::1]:/{TARGET}//3")),
+            "[2001:db8::1]:3260 None Some(3)"
+        );
+        assert_eq!(
+            parts(&format!("10.0.0.1:/{TARGET}//")),
+            "10.0.0.1:3260 None None"
+        );
+    }
+
+    #[test]
+    fn rfc_4173_dialect_is_read() {
+        assert_eq!(
+            parts(&format!("iscsi:10.0.0.1::::{TARGET}")),
+            "10.0.0.1:3260 None None"
+        );
+        assert_eq!(
+            parts(&format!("ISCSI:10.0.0.1:6:3261:10:{TARGET}")),
+            "10.0.0.1:3261 None Some(16)"
+        );
+        assert_eq!(
+            parts(&format!("iscsi:[2001:db8::1]:6::0:{TARGET}")),
+            "[2001:db8::1]:3260 None Some(0)"
+        );
+        assert_eq!(
+            parts(&format!("iscsi:10.0.0.1:::4001-0-0-0:{TARGET}")),
+            "10.0.0.1:3260 None Some(1)"
+        );
+    }
+
+    #[test]
+    fn what_is_no_own_root_path_says_why_and_where() {
+        use RootPathFault as F;
+        assert_eq!(fault(""), Some((F::Empty, 0)));
+        assert_eq!(fault("10.0.0.1"), Some((F::NoSlash, 8)));
+        assert_eq!(
+            fault("10.0.0.1:iqn.2001-04.com.example"),
+            Some((F::NoSlash, 32))
+        );
+        assert_eq!(
+            fault("10.0.0.1/iqn.2001-04.com.example"),
+            Some((F::NoColon, 8))
+        );
+        assert_eq!(
+            fault("10.0.0.1:860/iqn.2001-04.com.example"),
+            Some((F::NoColon, 12))
+        );
+        assert_eq!(
+            fault("10.0.0.1:x:/iqn.2001-04.com.example"),
+            Some((F::Portal(TargetFault::Port), 9))
+        );
+        assert_eq!(
+            fault("/srv/nfs"),
+            Some((F::Portal(TargetFault::NoAddress), 0))
+        );
+        assert_eq!(
+            fault("san:/iqn.2001-04.com.example"),
+            Some((F::Portal(TargetFault::HostName), 0))
+        );
+        assert_eq!(fault("10.0.0.1:/"), Some((F::NoTarget, 10)));
+        assert_eq!(
+            fault("10.0.0.1:/disk"),
+            Some((F::Name(NameFault::Type), 10))
+        );
+        let path = "10.0.0.1:/iqn.2001-04.com.example";
+        assert_eq!(
+            fault(&format!("{path}/me")),
+            Some((F::Name(NameFault::Type), 34))
+        );
+        assert_eq!(
+            fault(&format!("{path}//a")),
+            Some((F::Lun(LunFault::NotDecimal), 35))
+        );
+        assert_eq!(fault(&format!("{path}//1/")), Some((F::TooMany, 37)));
+        assert_eq!(fault(&format!("{path:a<513}")), Some((F::TooLong, 512)));
+    }
+
+    #[test]
+    fn what_is_no_rfc_4173_root_path_says_why_and_where() {
+        use RootPathFault as F;
+        assert_eq!(
+            fault("iscsi:"),
+            Some((F::Portal(TargetFault::NoAddress), 6))
+        );
+        assert_eq!(
+            fault("iscsi:san.example.com::::eui.0"),
+            Some((F::Portal(TargetFault::HostName), 6))
+        );
+        assert_eq!(fault("iscsi:10.0.0.1"), Some((F::Fields, 14)));
+        assert_eq!(fault("iscsi:10.0.0.1:6:3260:0"), Some((F::Fields, 23)));
+        assert_eq!(fault("iscsi:10.0.0.1:17:::eui.0"), Some((F::Protocol, 15)));
+        assert_eq!(
+            fault("iscsi:10.0.0.1::x::eui.0"),
+            Some((F::Portal(TargetFault::Port), 16))
+        );
+        assert_eq!(
+            fault("iscsi:10.0.0.1:::g:eui.0"),
+            Some((F::Lun(LunFault::NotHexadecimal), 17))
+        );
+        assert_eq!(fault("iscsi:10.0.0.1::::"), Some((F::NoTarget, 18)));
+        assert_eq!(
+            fault("iscsi:10.0.0.1::::eui.0"),
+            Some((F::Name(NameFault::Eui), 22))
+        );
+    }
+
+    #[test]
+    fn no_cut_root_path_is_one() {
+        let whole = format!("10.0.0.1:/{TARGET}//{:0>400}", 12);
+        for length in 0..10 + TARGET.len() {
+            assert!(
+                RootPath::parse(&whole[..length]).is_err() || length > 10 + "iqn.2001-04.".len(),
+                "{length}"
+            );
+        }
+    }
+}
