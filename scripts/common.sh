@@ -88,22 +88,28 @@ take_turns() {
 
 # The mirror: DEBIAN_MIRROR, else the one the host itself installs from.
 debian_mirror() {
-	local site
 	if [ -n "${DEBIAN_MIRROR:-}" ]; then
 		printf '%s\n' "${DEBIAN_MIRROR%/}"
 		return
 	fi
+	# Asking apt takes most of a second.
+	if [ ! -s "$CACHE/mirror" ] || [ -n "$(find /etc/apt -name '*sources*' -newer "$CACHE/mirror")" ]; then
+		host_mirror >"$CACHE/mirror"
+	fi
+	cat "$CACHE/mirror"
+}
+
+host_mirror() {
+	local site
 	# The origin is known only once the host has run apt-get update; until then the path has to tell.
+	# shellcheck disable=SC2016
 	site=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(ORIGIN)' 'Identifier: Packages' |
-		awk '$2 ~ /security/ { next } $3 == "Debian" || (NF < 3 && $1 ~ /\/debian\/?$/) { print $1; exit }
-			$1 ~ /^mirror\+file:/ { print $1; exit }')
+		awk '$2 ~ /security/ { next }
+			$3 == "Debian" || (NF < 3 && $1 ~ /\/debian\/?$/) || $1 ~ /^mirror\+file:/ { print $1; exit }')
 	# Cloud images name a file with a list of mirrors.
-	case $site in
-	mirror+file:*)
-		site=${site#mirror+file:}
-		site=$(awk '/^https?:/ { print $1; exit }' "/${site##*(/)}")
-		;;
-	esac
+	if [[ $site == mirror+file:* ]]; then
+		site=$(awk '/^https?:/ { print $1; exit }' "$(sed -E 's,^mirror\+file:/*,/,' <<<"$site")")
+	fi
 	case $site in
 	http://* | https://*) printf '%s\n' "${site%/}" ;;
 	*) die "no Debian mirror found in this machine's apt sources" \

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The front door. Each target makes ready what it needs first: docs/building.md.
+
+# KDIR: a prepared kernel tree to build for, instead of Debian's newest stock kernel.
+export KDIR
+
+.PHONY: module demo check fuzz install rust-analyzer fmt clippy clean help
+
+module: ## build/<kernel release>/iscsi_init.ko (the default); KDIR=<prepared tree> builds for another kernel
+	@scripts/module
+
+demo: module ## boot a diskless virtual machine from an iSCSI LUN, and watch
+	@scripts/in-root --net qemu/demo
+
+check: ## everything that proves it: formatting, lints, unit tests, boots in virtual machines
+	@scripts/check
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (60) each; needs cargo-fuzz and a crates registry
+	@scripts/fuzz
+
+install: module ## the module to /lib/modules/<kernel release>, below INSTALL_MOD_PATH when that is given
+	@scripts/module modules_install
+
+rust-analyzer: ## rust-project.json, with which an editor understands the kernel half
+	@scripts/rust-analyzer
+
+fmt: ## format the Rust sources
+	@scripts/lint fmt
+
+clippy: ## clippy on both halves, warnings denied
+	@scripts/lint clippy
+
+clean: ## remove what was built here; the cache stays
+	rm -rf build target fuzz/target rust-project.json
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
