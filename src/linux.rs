@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Safe wrappers over the C kernel API, and the only `unsafe` code of the module.
+//!
+//! Each file wraps one thing and decides nothing; nothing in here knows iSCSI, DHCP or the order of a boot.
+//!
+//! - [`clock`], [`event`], [`memory`], [`random`], [`thread`]: time, waiting, and who does the work.
+//! - [`cmdline`], [`params`]: what the kernel and the module were told.
+//! - [`socket`], [`tcp`]: sockets, and a connection whose lock protects its owner's state.
+//! - [`scsi`], [`disk`], [`platform`]: the SCSI host, its commands and the disks under it.
+//! - [`proc`], [`reboot`], [`uts`]: what the rest of the machine sees, and hears of.
+
+#![allow(unsafe_code)]
+
+mod bindings;
+pub(crate) mod clock;
+pub(crate) mod cmdline;
+pub(crate) mod disk;
+pub(crate) mod event;
+pub(crate) mod memory;
+pub(crate) mod params;
+pub(crate) mod platform;
+pub(crate) mod proc;
+pub(crate) mod random;
+pub(crate) mod reboot;
+pub(crate) mod scsi;
+pub(crate) mod socket;
+pub(crate) mod tcp;
+pub(crate) mod thread;
+pub(crate) mod uts;

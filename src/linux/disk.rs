@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The disk that the kernel makes of a logical unit.
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
+
+use super::{
+    bindings,
+    scsi::{
+        Host,
+        Operations, //
+    },
+};
+use core::{
+    ffi::CStr,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::from_err_ptr,
+    prelude::*, //
+};
+
+/// A logical unit the mid-layer knows.
+pub(crate) struct LogicalUnit(NonNull<bindings::scsi_device>);
+
+impl LogicalUnit {
+    /// Finds logical unit `lun` behind `host`.
+    pub(crate) fn find<T: Operations>(host: &Host<T>, lun: u64) -> Option<Self> {
+        // SAFETY: The host is registered; the call takes a reference to what it returns.
+        let device = unsafe { bindings::scsi_device_lookup(host.as_ptr(), 0, 0, lun) };
+        NonNull::new(device).map(Self)
+    }
+
+    /// The name of the disk on it, such as `sda`, once a driver has taken it.
+    pub(crate) fn disk(&self) -> Option<Disk> {
+        let mut disk = Disk {
+            number: 0,
+            name: [0; Disk::NAME_SIZE],
+        };
+
+        // SAFETY: The device is referenced, and `name` is writable for its size.
+        disk.number = unsafe {
+            bindings::iscsi_init_disk_of(
+                self.0.as_ptr(),
+                disk.name.as_mut_ptr().cast(),
+                Disk::NAME_SIZE,
+            )
+        };
+        (disk.number != 0).then_some(disk)
+    }
+}
+
+impl Drop for LogicalUnit {
+    fn drop(&mut self) {
+        // SAFETY: The reference is ours.
+        unsafe { bindings::scsi_device_put(self.0.as_ptr()) }
+    }
+}
+
+/// A block device.
+pub(crate) struct Disk {
+    number: bindings::dev_t,
+    name: [u8; Self::NAME_SIZE],
+}
+
+impl Disk {
+    /// DISK_NAME_LEN.
+    const NAME_SIZE: usize = 32;
+
+    /// Its name, such as `sda`.
+    pub(crate) fn name(&self) -> &str {
+        CStr::from_bytes_until_nul(&self.name)
+            .ok()
+            .and_then(|name| name.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// Opens the disk for reading once, which also reads its partition table if nobody has yet.
+    pub(crate) fn try_open(&self) -> Result {
+        // SAFETY: Any device number may be asked for; no holder is named.
+        let file = from_err_ptr(unsafe {
+            bindings::bdev_file_open_by_dev(
+                self.number,
+                bindings::iscsi_init_blk_open_read,
+                core::ptr::null_mut(),
+                core::ptr::null(),
+            )
+        })?;
+        // SAFETY: The reference is ours.
+        unsafe { bindings::bdev_fput(file) };
+        Ok(())
+    }
+}

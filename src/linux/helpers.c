@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The bodies of what helpers.h declares.
+ */
+
+#include <linux/blkdev.h>
+#include <linux/bvec.h>
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/llist.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/net.h>
+#include <linux/scatterlist.h>
+#include <linux/sched/mm.h>
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+#include <scsi/scsi_cmnd.h>
+#include <scsi/scsi_device.h>
+#include <scsi/scsi_host.h>
+
+#include "helpers.h"
+
+char iscsi_init_if[ISCSI_INIT_PARAMETER_SIZE];
+module_param_string(if, iscsi_init_if, sizeof(iscsi_init_if), 0444);
+MODULE_PARM_DESC(if, "<dev>[:<ip>[:<netmask>[:<gateway>]]]: network interface; an address means static, none DHCP/BOOTP; "
+		 "absent: every Ethernet device, the first with a usable answer");
+
+char iscsi_init_initiator[ISCSI_INIT_PARAMETER_SIZE];
+module_param_string(initiator, iscsi_init_initiator, sizeof(iscsi_init_initiator), 0444);
+MODULE_PARM_DESC(initiator, "initiator name (iqn., eui. or naa.)");
+
+char iscsi_init_target[ISCSI_INIT_PARAMETER_SIZE];
+module_param_string(target, iscsi_init_target, sizeof(iscsi_init_target), 0444);
+MODULE_PARM_DESC(target, "<ip>[:<port>]:<target name>: iSCSI target, IPv6 in brackets");
+
+char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
+module_param_string(lun, iscsi_init_lun, sizeof(iscsi_init_lun), 0444);
+MODULE_PARM_DESC(lun, "boot LUN, decimal, default 0");
+
+struct socket *iscsi_init_socket_create(int family, int type, int protocol)
+{
+	struct socket *sock;
+	int error = sock_create_kern(&init_net, family, type, protocol, &sock);
+
+	return error ? ERR_PTR(error) : sock;
+}
+
+void iscsi_init_socket_timeout(struct socket *sock, unsigned int milliseconds)
+{
+	long timeout = msecs_to_jiffies(milliseconds) ?: 1;
+
+	WRITE_ONCE(sock->sk->sk_rcvtimeo, timeout);
+	WRITE_ONCE(sock->sk->sk_sndtimeo, timeout);
+}
+
+struct file *iscsi_init_socket_file(struct socket *sock)
+{
+	return sock_alloc_file(sock, O_CLOEXEC, NULL);
+}
+
+/*
+ * A disk's connection must make progress when the machine is out of memory, since writing out dirty
+ * pages is what frees it.
+ */
+void iscsi_init_sock_prepare(struct sock *sk)
+{
+	sk->sk_allocation = GFP_ATOMIC;
+	sk->sk_use_task_frag = false;
+	sk_set_memalloc(sk);
+	tcp_sock_set_nodelay(sk);
+}
+
+void iscsi_init_sock_attach(struct sock *sk, void *owner, const struct iscsi_init_callbacks *ours,
+			    struct iscsi_init_callbacks *theirs)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	theirs->data_ready = sk->sk_data_ready;
+	theirs->write_space = sk->sk_write_space;
+	theirs->state_change = sk->sk_state_change;
+	theirs->error_report = sk->sk_error_report;
+	sk->sk_user_data = owner;
+	sk->sk_data_ready = ours->data_ready;
+	sk->sk_write_space = ours->write_space;
+	sk->sk_state_change = ours->state_change;
+	sk->sk_error_report = ours->error_report;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+void iscsi_init_sock_detach(struct sock *sk, const struct iscsi_init_callbacks *theirs)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_user_data = NULL;
+	sk->sk_data_ready = theirs->data_ready;
+	sk->sk_write_space = theirs->write_space;
+	sk->sk_state_change = theirs->state_change;
+	sk->sk_error_report = theirs->error_report;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+void *iscsi_init_sock_owner(const struct sock *sk)
+{
+	return sk->sk_user_data;
+}
+
+void iscsi_init_sock_lock(struct sock *sk)
+{
+	lock_sock(sk);
+}
+
+bool iscsi_init_sock_writable(struct sock *sk)
+{
+	if (!sk_stream_is_writeable(sk) || !sk->sk_socket)
+		return false;
+	clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	return true;
+}
+
+bool iscsi_init_sock_open(const struct sock *sk)
+{
+	return sk->sk_state == TCP_ESTABLISHED && !sk->sk_err &&
+	       !(sk->sk_shutdown & RCV_SHUTDOWN);
+}
+
+int iscsi_init_sock_send(struct sock *sk, const void *data, size_t length, bool more)
+{
+	struct msghdr msg = {
+		.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0),
+	};
+	struct kvec piece = { .iov_base = (void *)data, .iov_len = length };
+
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &piece, 1, length);
+	return tcp_sendmsg_locked(sk, &msg, length);
+}
+
+int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
+			       size_t length, bool more)
+{
+	struct msghdr msg = {
+		.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_SPLICE_PAGES | (more ? MSG_MORE : 0),
+	};
+	unsigned int i;
+
+	/* Slab memory cannot be lent to the network stack: it is copied. */
+	for (i = 0; i < count; i++)
+		if (!sendpages_ok(pages[i].bv_page, pages[i].bv_len, pages[i].bv_offset))
+			msg.msg_flags &= ~MSG_SPLICE_PAGES;
+
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, pages, count, length);
+	return tcp_sendmsg_locked(sk, &msg, length);
+}
+
+unsigned int iscsi_init_noreclaim_save(void)
+{
+	return memalloc_noreclaim_save();
+}
+
+void iscsi_init_noreclaim_restore(unsigned int flags)
+{
+	memalloc_noreclaim_restore(flags);
+}
+
+unsigned int iscsi_init_noio_save(void)
+{
+	return memalloc_noio_save();
+}
+
+void iscsi_init_noio_restore(unsigned int flags)
+{
+	memalloc_noio_restore(flags);
+}
+
+u32 iscsi_init_command_tag(struct scsi_cmnd *cmd)
+{
+	return scsi_cmd_to_rq(cmd)->tag;
+}
+
+bool iscsi_init_command_passthrough(struct scsi_cmnd *cmd)
+{
+	return blk_rq_is_passthrough(scsi_cmd_to_rq(cmd));
+}
+
+/* Moves the cursor to the segment that holds @offset; false when the buffer ends before it. */
+static bool seek(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor, unsigned int offset)
+{
+	if (!cursor->segment || offset < cursor->segment_start) {
+		cursor->segment = scsi_sglist(cmd);
+		cursor->segment_start = 0;
+	}
+	while (cursor->segment && offset - cursor->segment_start >= cursor->segment->length) {
+		cursor->segment_start += cursor->segment->length;
+		cursor->segment = sg_next(cursor->segment);
+	}
+	return cursor->segment;
+}
+
+/* Describes the buffer from @offset on: returns the bytes described, at most @length. */
+unsigned int iscsi_init_command_pages(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor,
+				      unsigned int offset, unsigned int length,
+				      struct bio_vec *pages, unsigned int count,
+				      unsigned int *filled)
+{
+	unsigned int done = 0;
+
+	*filled = 0;
+	while (done < length && *filled < count && seek(cmd, cursor, offset + done)) {
+		unsigned int skip = offset + done - cursor->segment_start;
+		unsigned int piece = min(cursor->segment->length - skip, length - done);
+
+		bvec_set_page(&pages[(*filled)++], sg_page(cursor->segment), piece,
+			      cursor->segment->offset + skip);
+		done += piece;
+	}
+	return done;
+}
+
+/* Copies from a packet into the buffer at @offset; -EFAULT when either is too short. */
+int iscsi_init_command_copy_in(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor,
+			       unsigned int offset, const struct sk_buff *skb,
+			       unsigned int skb_offset, unsigned int length)
+{
+	while (length) {
+		unsigned int skip, piece;
+		struct bio_vec pages;
+		struct iov_iter iter;
+
+		if (!seek(cmd, cursor, offset))
+			return -EFAULT;
+		skip = offset - cursor->segment_start;
+		piece = min(cursor->segment->length - skip, length);
+		bvec_set_page(&pages, sg_page(cursor->segment), piece,
+			      cursor->segment->offset + skip);
+		iov_iter_bvec(&iter, ITER_DEST, &pages, 1, piece);
+		if (skb_copy_datagram_iter(skb, skb_offset, &iter, piece))
+			return -EFAULT;
+		offset += piece;
+		skb_offset += piece;
+		length -= piece;
+	}
+	return 0;
+}
+
+bool iscsi_init_list_empty(const struct llist_head *list)
+{
+	return llist_empty(list);
+}
+
+void iscsi_init_list_add(struct llist_node *node, struct llist_head *list)
+{
+	llist_add(node, list);
+}
+
+struct llist_node *iscsi_init_list_take(struct llist_head *list)
+{
+	return llist_del_all(list);
+}
+
+void **iscsi_init_host_private(struct Scsi_Host *shost)
+{
+	return shost_priv(shost);
+}
+
+struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev)
+{
+	return sdev->host;
+}
+
+struct disk_search {
+	dev_t number;
+	char *name;
+	size_t name_size;
+};
+
+static int is_disk(struct device *dev, void *data)
+{
+	struct disk_search *search = data;
+
+	if (!dev->class || strcmp(dev->class->name, "block"))
+		return 0;
+	search->number = dev->devt;
+	strscpy(search->name, dev_name(dev), search->name_size);
+	return 1;
+}
+
+dev_t iscsi_init_disk_of(struct scsi_device *sdev, char *name, size_t name_size)
+{
+	struct disk_search search = { .name = name, .name_size = name_size };
+
+	device_for_each_child(&sdev->sdev_gendev, &search, is_disk);
+	return search.number;
+}
+
+struct proc_dir_entry *iscsi_init_proc_net(void)
+{
+	return init_net.proc_net;
+}
+
+void iscsi_init_completion_init(struct completion *completion)
+{
+	init_completion(completion);
+}
+
+unsigned long iscsi_init_jiffies_of(unsigned int milliseconds)
+{
+	return msecs_to_jiffies(milliseconds) ?: 1;
+}
+
+u64 iscsi_init_milliseconds(void)
+{
+	return ktime_to_ms(ktime_get());
+}

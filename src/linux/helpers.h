@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What Rust cannot reach by itself: inline functions, macros and string parameters.
+ *
+ * Nothing here decides anything; each function is one kernel idiom, made coarse enough that one call
+ * does one job of the data path.
+ */
+#ifndef ISCSI_INIT_HELPERS_H
+#define ISCSI_INIT_HELPERS_H
+
+#include <linux/blkdev.h>
+#include <linux/types.h>
+
+struct bio_vec;
+struct completion;
+struct device;
+struct file;
+struct llist_head;
+struct llist_node;
+struct proc_dir_entry;
+struct request;
+struct scatterlist;
+struct Scsi_Host;
+struct scsi_cmnd;
+struct scsi_device;
+struct sk_buff;
+struct sock;
+struct socket;
+
+/* Module parameters, empty when not given. */
+#define ISCSI_INIT_PARAMETER_SIZE 320
+extern char iscsi_init_if[ISCSI_INIT_PARAMETER_SIZE];
+extern char iscsi_init_initiator[ISCSI_INIT_PARAMETER_SIZE];
+extern char iscsi_init_target[ISCSI_INIT_PARAMETER_SIZE];
+extern char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
+
+/* Sockets. */
+struct socket *iscsi_init_socket_create(int family, int type, int protocol);
+void iscsi_init_socket_timeout(struct socket *sock, unsigned int milliseconds);
+struct file *iscsi_init_socket_file(struct socket *sock);
+
+/* What a connection's owner is told, always with the socket lock held. */
+struct iscsi_init_callbacks {
+	void (*data_ready)(struct sock *sk);
+	void (*write_space)(struct sock *sk);
+	void (*state_change)(struct sock *sk);
+	void (*error_report)(struct sock *sk);
+};
+
+void iscsi_init_sock_prepare(struct sock *sk);
+void iscsi_init_sock_attach(struct sock *sk, void *owner, const struct iscsi_init_callbacks *ours,
+			    struct iscsi_init_callbacks *theirs);
+void iscsi_init_sock_detach(struct sock *sk, const struct iscsi_init_callbacks *theirs);
+void *iscsi_init_sock_owner(const struct sock *sk);
+void iscsi_init_sock_lock(struct sock *sk);
+bool iscsi_init_sock_writable(struct sock *sk);
+bool iscsi_init_sock_open(const struct sock *sk);
+int iscsi_init_sock_send(struct sock *sk, const void *data, size_t length, bool more);
+int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
+			       size_t length, bool more);
+
+/* Memory allocated between these calls may come from the reserves. */
+unsigned int iscsi_init_noreclaim_save(void);
+void iscsi_init_noreclaim_restore(unsigned int flags);
+/* Memory allocated between these calls does no I/O to free other memory. */
+unsigned int iscsi_init_noio_save(void);
+void iscsi_init_noio_restore(unsigned int flags);
+
+/* A place in a command's data buffer; zero-filled is its start. */
+struct iscsi_init_cursor {
+	struct scatterlist *segment;
+	unsigned int segment_start;
+};
+
+u32 iscsi_init_command_tag(struct scsi_cmnd *cmd);
+bool iscsi_init_command_passthrough(struct scsi_cmnd *cmd);
+unsigned int iscsi_init_command_pages(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor,
+				      unsigned int offset, unsigned int length,
+				      struct bio_vec *pages, unsigned int count,
+				      unsigned int *filled);
+int iscsi_init_command_copy_in(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor,
+			       unsigned int offset, const struct sk_buff *skb,
+			       unsigned int skb_offset, unsigned int length);
+
+bool iscsi_init_list_empty(const struct llist_head *list);
+void iscsi_init_list_add(struct llist_node *node, struct llist_head *list);
+struct llist_node *iscsi_init_list_take(struct llist_head *list);
+
+void **iscsi_init_host_private(struct Scsi_Host *shost);
+struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev);
+
+static const blk_mode_t iscsi_init_blk_open_read = BLK_OPEN_READ;
+
+/* The block device under a SCSI device: its device number, 0 when it has none yet. */
+dev_t iscsi_init_disk_of(struct scsi_device *sdev, char *name, size_t name_size);
+struct proc_dir_entry *iscsi_init_proc_net(void);
+void iscsi_init_completion_init(struct completion *completion);
+unsigned long iscsi_init_jiffies_of(unsigned int milliseconds);
+u64 iscsi_init_milliseconds(void);
+
+#endif

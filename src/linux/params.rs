@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The module's string parameters.
+//!
+//! `module!` has integers only, so the strings are declared in `helpers.c`.
+//!
+//! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
+
+use super::bindings;
+use core::ffi::CStr;
+use kernel::ffi::c_char;
+
+const SIZE: usize = bindings::ISCSI_INIT_PARAMETER_SIZE as usize;
+
+/// The value of `if=`, if one was given and it is text.
+pub(crate) fn interface() -> Option<&'static str> {
+    // SAFETY: The array is written before the module starts and never afterwards: its permissions are 0444.
+    text(unsafe { &*core::ptr::addr_of!(bindings::iscsi_init_if) })
+}
+
+/// The value of `initiator=`.
+pub(crate) fn initiator() -> Option<&'static str> {
+    // SAFETY: As in `interface`.
+    text(unsafe { &*core::ptr::addr_of!(bindings::iscsi_init_initiator) })
+}
+
+/// The value of `target=`.
+pub(crate) fn target() -> Option<&'static str> {
+    // SAFETY: As in `interface`.
+    text(unsafe { &*core::ptr::addr_of!(bindings::iscsi_init_target) })
+}
+
+/// The value of `lun=`.
+pub(crate) fn lun() -> Option<&'static str> {
+    // SAFETY: As in `interface`.
+    text(unsafe { &*core::ptr::addr_of!(bindings::iscsi_init_lun) })
+}
+
+fn text(array: &'static [c_char; SIZE]) -> Option<&'static str> {
+    let text = CStr::from_bytes_until_nul(array).ok()?.to_str().ok()?;
+
+    (!text.is_empty()).then_some(text)
+}

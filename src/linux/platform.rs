@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The device that stands for the initiator, parent of its SCSI host.
+//!
+//! It exists for its place in the order of a shutdown: the kernel shuts devices down in the reverse order of their
+//! making, so this one comes after the disks, which flush their caches, and before the network interface.
+//!
+//! C header: [`include/linux/platform_device.h`](srctree/include/linux/platform_device.h)
+
+use super::bindings;
+use core::{
+    ffi::CStr,
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    ffi::c_int,
+    prelude::*,
+    sync::Arc,
+    types::Opaque, //
+};
+
+/// What hears of the machine's shutdown.
+pub(crate) trait Shutdown: Send + Sync + 'static {
+    /// The machine is going down, and everything that used the device has ended. Process context; time is limited.
+    fn shutdown(&self);
+}
+
+const NAME: &CStr = c"iscsi_init";
+
+/// The registered device; dropping it unregisters it.
+pub(crate) struct Device(NonNull<bindings::platform_device>);
+
+// SAFETY: A device may be used and unregistered from any thread.
+unsafe impl Send for Device {}
+// SAFETY: As above.
+unsafe impl Sync for Device {}
+
+impl Device {
+    /// Registers the device.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Zeroes mean "none" in every field.
+        let mut info: bindings::platform_device_info =
+            unsafe { MaybeUninit::zeroed().assume_init() };
+        info.name = NAME.as_ptr().cast();
+        info.id = -1;
+        // SAFETY: `info` is valid for the call.
+        let device = from_err_ptr(unsafe { bindings::platform_device_register_full(&info) })?;
+        Ok(Self(NonNull::new(device).ok_or(ENOMEM)?))
+    }
+
+    pub(super) fn as_device(&self) -> *mut bindings::device {
+        // SAFETY: The device is registered; only the address of the field is taken.
+        unsafe { &raw mut (*self.0.as_ptr()).dev }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // SAFETY: The device was registered by `new`, and is unregistered once.
+        unsafe { bindings::platform_device_unregister(self.0.as_ptr()) }
+    }
+}
+
+/// The driver of that one device; dropping it unregisters it.
+pub(crate) struct Driver<T: Shutdown> {
+    driver: Pin<KBox<Opaque<bindings::platform_driver>>>,
+    target: Arc<T>,
+}
+
+// SAFETY: A driver may be unregistered from any thread.
+unsafe impl<T: Shutdown> Send for Driver<T> {}
+// SAFETY: Nothing is reachable through a shared reference.
+unsafe impl<T: Shutdown> Sync for Driver<T> {}
+
+impl<T: Shutdown> Driver<T> {
+    /// Binds to `device`, so that `target` hears of the shutdown.
+    pub(crate) fn new(device: &Device, target: Arc<T>) -> Result<Self> {
+        // SAFETY: Zeroes mean "none" in every field.
+        let mut driver: bindings::platform_driver =
+            unsafe { MaybeUninit::zeroed().assume_init() };
+        driver.probe = Some(probe_callback);
+        driver.shutdown = Some(shutdown_callback::<T>);
+        driver.driver.name = NAME.as_ptr().cast();
+        // SAFETY: The device is registered, and no driver is bound that could use the pointer.
+        unsafe { (*device.as_device()).platform_data = Arc::as_ptr(&target).cast_mut().cast() };
+
+        let driver = KBox::pin_init(Opaque::new(driver), GFP_KERNEL)?;
+        let module = kernel::module::this_module::<crate::LocalModule>().as_ptr();
+        // SAFETY: The driver is pinned and unregistered before it is freed.
+        to_result(unsafe {
+            bindings::__platform_driver_register(driver.get(), module.cast(), NAME.as_ptr().cast())
+        })?;
+        Ok(Self { driver, target })
+    }
+
+    /// Who hears of the shutdown.
+    pub(crate) fn target(&self) -> &Arc<T> {
+        &self.target
+    }
+}
+
+impl<T: Shutdown> Drop for Driver<T> {
+    fn drop(&mut self) {
+        // SAFETY: The driver is registered; after the call no callback runs.
+        unsafe { bindings::platform_driver_unregister(self.driver.get()) }
+    }
+}
+
+/// # Safety
+///
+/// Called by the driver core.
+unsafe extern "C" fn probe_callback(_device: *mut bindings::platform_device) -> c_int {
+    0
+}
+
+/// # Safety
+///
+/// Called by the driver core for a device that [`Driver::new`] was given with the same `T`.
+unsafe extern "C" fn shutdown_callback<T: Shutdown>(device: *mut bindings::platform_device) {
+    // SAFETY: The device is valid; `Driver` keeps the target alive until it is unregistered.
+    let target = unsafe { (*device).dev.platform_data.cast::<T>().as_ref() };
+
+    if let Some(target) = target {
+        target.shutdown();
+    }
+}

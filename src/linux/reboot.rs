@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Word that the machine is about to reboot, halt or start another kernel.
+//!
+//! C header: [`include/linux/reboot.h`](srctree/include/linux/reboot.h)
+
+use super::bindings;
+use core::{
+    mem::MaybeUninit, //
+};
+use kernel::{
+    error::to_result,
+    ffi::{
+        c_int,
+        c_ulong,
+        c_void, //
+    },
+    prelude::*,
+    sync::Arc,
+    types::Opaque, //
+};
+
+/// What hears of it.
+pub(crate) trait Reboot: Send + Sync + 'static {
+    /// The machine goes down soon; its devices still work. Process context.
+    fn reboot(&self);
+}
+
+/// A registered listener; dropping it ends the registration.
+pub(crate) struct Notifier<T: Reboot> {
+    block: Pin<KBox<Block>>,
+    target: Arc<T>,
+}
+
+#[repr(C)]
+struct Block {
+    // First, so that the callback finds the rest behind it.
+    block: Opaque<bindings::notifier_block>,
+    target: *const c_void,
+}
+
+// SAFETY: A registration may be ended from any thread.
+unsafe impl<T: Reboot> Send for Notifier<T> {}
+// SAFETY: Nothing is reachable through a shared reference.
+unsafe impl<T: Reboot> Sync for Notifier<T> {}
+
+impl<T: Reboot> Notifier<T> {
+    /// Registers `target`.
+    pub(crate) fn new(target: Arc<T>) -> Result<Self> {
+        // SAFETY: Zeroes mean "none" in every field.
+        let mut block: bindings::notifier_block = unsafe { MaybeUninit::zeroed().assume_init() };
+        block.notifier_call = Some(callback::<T>);
+
+        let block = KBox::pin(
+            Block {
+                block: Opaque::new(block),
+                target: Arc::as_ptr(&target).cast(),
+            },
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The block is pinned and is unregistered before it is freed.
+        to_result(unsafe { bindings::register_reboot_notifier(block.block.get()) })?;
+        Ok(Self { block, target })
+    }
+
+    /// Who hears of it.
+    pub(crate) fn target(&self) -> &Arc<T> {
+        &self.target
+    }
+}
+
+impl<T: Reboot> Drop for Notifier<T> {
+    fn drop(&mut self) {
+        // SAFETY: The block is registered; after the call the callback does not run.
+        unsafe { bindings::unregister_reboot_notifier(self.block.block.get()) };
+    }
+}
+
+/// # Safety
+///
+/// Called for a block made by [`Notifier::new`] for the same `T`.
+unsafe extern "C" fn callback<T: Reboot>(
+    block: *mut bindings::notifier_block,
+    _action: c_ulong,
+    _data: *mut c_void,
+) -> c_int {
+    // SAFETY: The notifier block is the first field of a `Block`.
+    let block = unsafe { &*block.cast::<Block>() };
+    // SAFETY: `Notifier` keeps the target alive until the registration has ended.
+    unsafe { &*block.target.cast::<T>() }.reboot();
+    bindings::NOTIFY_DONE as c_int
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! One SCSI command: owned by the host from `queuecommand` until it is completed.
+
+use crate::linux::{
+    bindings,
+    tcp::Chunk, //
+};
+use core::{
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicU8,
+        Ordering, //
+    },
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// What the host keeps in the memory the mid-layer allocates behind each command.
+#[repr(C)]
+pub(super) struct Private {
+    /// Links the command into a [`CommandList`].
+    node: bindings::llist_node,
+    /// How often the mid-layer's timer has expired since the command was queued.
+    expiries: AtomicU8,
+}
+
+/// Which way a command's data goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Direction {
+    /// There is no data.
+    None,
+    /// From the device.
+    Read,
+    /// To the device.
+    Write,
+}
+
+/// How the host itself judges a command (`enum scsi_host_status`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum HostStatus {
+    /// The device has answered; its status counts.
+    Ok = bindings::scsi_host_status_DID_OK as isize,
+    /// There is no way to the device any more.
+    NoConnect = bindings::scsi_host_status_DID_NO_CONNECT as isize,
+    /// The transfer went wrong; the mid-layer tries a few times more.
+    Error = bindings::scsi_host_status_DID_ERROR as isize,
+    /// The session was lost; the command may or may not have been executed.
+    Disrupted = bindings::scsi_host_status_DID_TRANSPORT_DISRUPTED as isize,
+}
+
+/// What a command ends with.
+#[derive(Debug)]
+pub(crate) struct Outcome<'a> {
+    /// The host's judgement.
+    pub(crate) host: HostStatus,
+    /// The device's status byte (SAM-5 5.3.1).
+    pub(crate) status: u8,
+    /// How many bytes of the data buffer were not transferred.
+    pub(crate) residual: u32,
+    /// Sense data; cut to what the mid-layer keeps.
+    pub(crate) sense: &'a [u8],
+}
+
+/// A SCSI command that this host must complete; dropped, it is completed as failed.
+///
+/// # Invariants
+///
+/// The pointer is valid, and only this handle completes the command.
+pub(crate) struct Command(NonNull<bindings::scsi_cmnd>);
+
+// SAFETY: A command may be completed from any context.
+unsafe impl Send for Command {}
+// SAFETY: Shared references only read what the mid-layer leaves alone until completion.
+unsafe impl Sync for Command {}
+
+impl Command {
+    /// The bytes of private memory each command needs.
+    pub(super) const PRIVATE_SIZE: u32 = size_of::<Private>() as u32;
+
+    /// Takes over a command in `queuecommand`.
+    ///
+    /// # Safety
+    ///
+    /// `command` was just handed to a host whose template asks for [`Self::PRIVATE_SIZE`].
+    pub(super) unsafe fn from_raw(command: *mut bindings::scsi_cmnd) -> Option<Self> {
+        let command = NonNull::new(command)?;
+
+        // SAFETY: The private memory follows the command, is large enough, and nobody else uses it now.
+        unsafe {
+            private(command.as_ptr()).write(Private {
+                node: bindings::llist_node::default(),
+                expiries: AtomicU8::new(0),
+            })
+        };
+        // INVARIANT: By this function's contract.
+        Some(Self(command))
+    }
+
+    /// Counts an expiry of the command's timer; returns how many there were before.
+    ///
+    /// # Safety
+    ///
+    /// `command` has been queued, and the mid-layer keeps it alive during the call.
+    pub(super) unsafe fn count_expiry(command: *mut bindings::scsi_cmnd) -> u8 {
+        // SAFETY: The private memory was written when the command was queued; the field is atomic.
+        let expiries = unsafe { &(*private(command)).expiries };
+        expiries.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn fields(&self) -> &bindings::scsi_cmnd {
+        // SAFETY: Valid by the invariant; the fields read here stay as they are until completion.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The block layer's tag: unique among the host's commands, less than `can_queue`.
+    pub(crate) fn tag(&self) -> usize {
+        // SAFETY: Valid by the invariant.
+        let tag = unsafe { bindings::iscsi_init_command_tag(self.0.as_ptr()) };
+        tag as usize
+    }
+
+    /// Whether the block layer itself made this command, so that repeating it changes nothing.
+    pub(crate) fn repeatable(&self) -> bool {
+        // SAFETY: Valid by the invariant.
+        unsafe { !bindings::iscsi_init_command_passthrough(self.0.as_ptr()) }
+    }
+
+    /// The mid-layer's number of the logical unit.
+    pub(crate) fn lun(&self) -> u64 {
+        // SAFETY: A queued command's device exists.
+        unsafe { (*self.fields().device).lun }
+    }
+
+    /// The command descriptor block.
+    pub(crate) fn cdb(&self) -> &[u8] {
+        let fields = self.fields();
+        fields
+            .cmnd
+            .get(..usize::from(fields.cmd_len))
+            .unwrap_or(&fields.cmnd)
+    }
+
+    /// Which way the data goes.
+    pub(crate) fn direction(&self) -> Direction {
+        match self.fields().sc_data_direction {
+            bindings::dma_data_direction_DMA_TO_DEVICE => Direction::Write,
+            bindings::dma_data_direction_DMA_FROM_DEVICE => Direction::Read,
+            _ => Direction::None,
+        }
+    }
+
+    /// The length of the data buffer in bytes.
+    pub(crate) fn length(&self) -> u32 {
+        self.fields().sdb.length
+    }
+
+    /// Copies all of `chunk`, or its first `length` bytes, to `offset` in the data buffer; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` when the buffer ends before.
+    pub(crate) fn receive(
+        &mut self,
+        cursor: &mut Cursor,
+        offset: u32,
+        chunk: &mut Chunk<'_>,
+        length: u32,
+    ) -> Result<u32> {
+        let length = length.min(chunk.len());
+        let (packet, packet_offset) = chunk.as_raw();
+
+        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and the packet is valid as long as
+        // `chunk`. The call checks `offset` and `length` against both.
+        to_result(unsafe {
+            bindings::iscsi_init_command_copy_in(
+                self.0.as_ptr(),
+                &mut cursor.0,
+                offset,
+                packet,
+                packet_offset,
+                length,
+            )
+        })?;
+        Ok(chunk.skip(length))
+    }
+
+    /// Describes the data buffer from `offset` on in `pages`, at most `length` bytes.
+    pub(crate) fn pages(&self, cursor: &mut Cursor, offset: u32, length: u32, pages: &mut Pages) {
+        let mut filled = 0;
+
+        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and `pages` has room for as many
+        // entries as its array is long.
+        let length = unsafe {
+            bindings::iscsi_init_command_pages(
+                self.0.as_ptr(),
+                &mut cursor.0,
+                offset,
+                length,
+                pages.array.as_mut_ptr(),
+                Pages::CAPACITY as u32,
+                &mut filled,
+            )
+        };
+        pages.filled = filled;
+        pages.length = length;
+    }
+
+    /// Hands the command back to the mid-layer.
+    pub(crate) fn complete(self, outcome: Outcome<'_>) {
+        let command = self.0.as_ptr();
+
+        core::mem::forget(self);
+        // SAFETY: Valid by the invariant until `scsi_done`; the sense buffer has the size the mid-layer promises.
+        unsafe { finish(command, outcome) }
+    }
+}
+
+impl Drop for Command {
+    fn drop(&mut self) {
+        let outcome = Outcome {
+            host: HostStatus::Error,
+            status: 0,
+            residual: self.length(),
+            sense: &[],
+        };
+        // SAFETY: Valid by the invariant; this is the only completion, since `complete` forgets the handle.
+        unsafe { finish(self.0.as_ptr(), outcome) }
+    }
+}
+
+/// # Safety
+///
+/// `command` is owned by the host, which does not touch it afterwards.
+unsafe fn finish(command: *mut bindings::scsi_cmnd, outcome: Outcome<'_>) {
+    // SAFETY: By this function's contract nobody else uses the command now.
+    let fields = unsafe { &mut *command };
+    let kept = outcome
+        .sense
+        .len()
+        .min(bindings::SCSI_SENSE_BUFFERSIZE as usize);
+
+    // CAST: Host statuses are small positive numbers, and the result is defined as this sum of fields.
+    fields.result = ((outcome.host as i32) << 16) | i32::from(outcome.status);
+    fields.resid_len = outcome.residual;
+    // SAFETY: The sense buffer has SCSI_SENSE_BUFFERSIZE bytes, and `kept` is at most that and the source's length.
+    unsafe {
+        core::ptr::copy_nonoverlapping(outcome.sense.as_ptr(), fields.sense_buffer, kept)
+    };
+    // SAFETY: The command is complete, and is not touched any more.
+    unsafe { bindings::scsi_done(command) }
+}
+
+/// # Safety
+///
+/// `command` points to a command of a host whose template asks for [`Command::PRIVATE_SIZE`].
+unsafe fn private(command: *mut bindings::scsi_cmnd) -> *mut Private {
+    // SAFETY: The mid-layer allocates the private memory right behind the command.
+    unsafe { command.add(1) }.cast()
+}
+
+/// A place in a command's data buffer, which makes going on from there cheap.
+#[derive(Default)]
+pub(crate) struct Cursor(bindings::iscsi_init_cursor);
+
+// SAFETY: The pointer is followed only together with the command it was made for.
+unsafe impl Send for Cursor {}
+
+/// Room to describe a part of a data buffer to the network stack.
+pub(crate) struct Pages {
+    array: KVec<bindings::bio_vec>,
+    filled: u32,
+    length: u32,
+}
+
+// SAFETY: The entries only describe memory of a command that its owner holds.
+unsafe impl Send for Pages {}
+
+impl Pages {
+    /// How many pieces can be described at a time: a MiB of single pages.
+    const CAPACITY: usize = 256;
+
+    /// Makes room for the most that can be described.
+    pub(crate) fn new() -> Result<Self> {
+        let mut array = KVec::with_capacity(Self::CAPACITY, GFP_KERNEL)?;
+        for _ in 0..Self::CAPACITY {
+            array.push(bindings::bio_vec::default(), GFP_KERNEL)?;
+        }
+        Ok(Self {
+            array,
+            filled: 0,
+            length: 0,
+        })
+    }
+
+    /// The number of bytes described.
+    pub(crate) fn len(&self) -> u32 {
+        self.length
+    }
+
+    pub(in crate::linux) fn as_raw(&mut self) -> (*mut bindings::bio_vec, u32, usize) {
+        (self.array.as_mut_ptr(), self.filled, self.length as usize)
+    }
+}
+
+/// Commands handed over by many submitters without a lock, taken by one.
+///
+/// C header: [`include/linux/llist.h`](srctree/include/linux/llist.h)
+pub(crate) struct CommandList {
+    head: Opaque<bindings::llist_head>,
+}
+
+// SAFETY: The list is made for concurrent use.
+unsafe impl Send for CommandList {}
+// SAFETY: As above.
+unsafe impl Sync for CommandList {}
+
+impl CommandList {
+    /// An empty list.
+    pub(crate) fn new() -> Self {
+        Self {
+            head: Opaque::new(bindings::llist_head::default()),
+        }
+    }
+
+    /// Adds a command.
+    pub(crate) fn push(&self, command: Command) {
+        // SAFETY: The handle owns the command, and with it the private memory.
+        let node = unsafe { &raw mut (*private(command.0.as_ptr())).node };
+
+        core::mem::forget(command);
+        // SAFETY: The node is in no list; it stays valid, as the list now owns the command.
+        unsafe { bindings::iscsi_init_list_add(node, self.head.get()) };
+    }
+
+    /// Whether there is nothing to take.
+    pub(crate) fn is_empty(&self) -> bool {
+        // SAFETY: The head is valid.
+        unsafe { bindings::iscsi_init_list_empty(self.head.get()) }
+    }
+
+    /// Takes all commands, in the order they were added.
+    pub(crate) fn take(&self) -> TakenCommands {
+        // SAFETY: The head is valid; what is taken belongs to the caller alone.
+        let newest_first = unsafe { bindings::iscsi_init_list_take(self.head.get()) };
+
+        TakenCommands {
+            // SAFETY: The nodes are ours.
+            next: unsafe { bindings::llist_reverse_order(newest_first) },
+        }
+    }
+}
+
+impl Drop for CommandList {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
+/// Commands that were taken from a list.
+pub(crate) struct TakenCommands {
+    next: *mut bindings::llist_node,
+}
+
+impl Iterator for TakenCommands {
+    type Item = Command;
+
+    fn next(&mut self) -> Option<Command> {
+        let node = NonNull::new(self.next)?;
+
+        // SAFETY: The node belongs to a command of this list.
+        self.next = unsafe { node.as_ref().next };
+        // SAFETY: The node is the first field of the private memory, which lies behind its command.
+        let command = unsafe { node.as_ptr().cast::<bindings::scsi_cmnd>().sub(1) };
+        // INVARIANT: The list owned the command, and hands it on here.
+        Some(Command(NonNull::new(command)?))
+    }
+}
+
+impl Drop for TakenCommands {
+    fn drop(&mut self) {
+        self.for_each(drop);
+    }
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A SCSI host and its callbacks.
+
+use super::command::Command;
+use crate::linux::{
+    bindings,
+    platform, //
+};
+use core::{
+    ffi::CStr,
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// What the mid-layer asks of a host.
+pub(crate) trait Operations: Send + Sync + 'static {
+    /// Takes over a command. `last` says that no further one follows at once. May sleep.
+    fn queue(&self, command: Command, last: bool);
+
+    /// No further command follows after all.
+    fn commit(&self);
+
+    /// A command's timer has expired for the `expiries + 1`st time; it is started again. Process context.
+    fn expired(&self, expiries: u8);
+
+    /// Somebody asked for the host to be reset. Process context.
+    fn reset(&self);
+}
+
+/// How much a host can take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Commands at a time; every tag is less than this.
+    pub(crate) commands: u16,
+    /// Commands at a time for one logical unit.
+    pub(crate) commands_per_lun: u16,
+    /// The largest transfer in sectors of 512 bytes.
+    pub(crate) sectors: u32,
+    /// The first logical unit number that cannot be addressed.
+    pub(crate) luns: u64,
+}
+
+/// A registered host; dropping it removes its disks, waiting for what they still have to write.
+pub(crate) struct Host<T: Operations> {
+    host: NonNull<bindings::Scsi_Host>,
+    // The callbacks borrow it through the host's private data.
+    _operations: Arc<T>,
+}
+
+// SAFETY: A host may be used and removed from any thread.
+unsafe impl<T: Operations> Send for Host<T> {}
+// SAFETY: As above.
+unsafe impl<T: Operations> Sync for Host<T> {}
+
+impl<T: Operations> Host<T> {
+    /// Registers a host below `parent`.
+    pub(crate) fn new(
+        parent: &platform::Device,
+        limits: Limits,
+        operations: Arc<T>,
+    ) -> Result<Self> {
+        // SAFETY: The template is valid for ever; the private data is one pointer.
+        let host = unsafe {
+            bindings::scsi_host_alloc(&Template::<T>::VALUE, size_of::<*const T>() as c_int)
+        };
+        let mut host = NonNull::new(host).ok_or(ENOMEM)?;
+
+        // SAFETY: The host is ours until it is added.
+        let fields = unsafe { host.as_mut() };
+        fields.can_queue = c_int::from(limits.commands);
+        fields.cmd_per_lun = i16::try_from(limits.commands_per_lun).unwrap_or(i16::MAX);
+        fields.max_sectors = limits.sectors;
+        fields.max_lun = limits.luns;
+        fields.max_id = 1;
+        fields.max_channel = 0;
+        fields.max_cmd_len = 16;
+        fields.set_queuecommand_may_block(1);
+        // SAFETY: The private data is that one pointer, and nobody reads it yet.
+        unsafe {
+            *bindings::iscsi_init_host_private(host.as_ptr()) =
+                Arc::as_ptr(&operations).cast_mut().cast()
+        };
+        // SAFETY: The host was set up above, and `parent` is registered.
+        let added = to_result(unsafe {
+            bindings::scsi_add_host_with_dma(
+                host.as_ptr(),
+                parent.as_device(),
+                parent.as_device(),
+            )
+        });
+        if let Err(error) = added {
+            // SAFETY: The reference is ours, and the host was not added.
+            unsafe { bindings::scsi_host_put(host.as_ptr()) };
+            return Err(error);
+        }
+        Ok(Self {
+            host,
+            _operations: operations,
+        })
+    }
+
+    /// Looks for the logical units behind the host's only target, and adds them.
+    pub(crate) fn scan(&self) {
+        // SAFETY: The host is registered.
+        let parent = unsafe { &raw mut (*self.as_ptr()).shost_gendev };
+        // SAFETY: `parent` is the host's device; process context.
+        unsafe {
+            bindings::scsi_scan_target(
+                parent,
+                0,
+                0,
+                SCAN_WILD_CARD,
+                bindings::scsi_scan_mode_SCSI_SCAN_INITIAL,
+            )
+        }
+    }
+
+    /// The number the kernel has given the host.
+    pub(crate) fn number(&self) -> u32 {
+        // SAFETY: The host is registered, and its number does not change.
+        unsafe { (*self.as_ptr()).host_no }
+    }
+
+    pub(in crate::linux) fn as_ptr(&self) -> *mut bindings::Scsi_Host {
+        self.host.as_ptr()
+    }
+}
+
+impl<T: Operations> Drop for Host<T> {
+    fn drop(&mut self) {
+        // SAFETY: The host is registered, and is removed once.
+        unsafe { bindings::scsi_remove_host(self.as_ptr()) };
+        // SAFETY: The reference is ours.
+        unsafe { bindings::scsi_host_put(self.as_ptr()) };
+    }
+}
+
+/// The table of callbacks for a `T`.
+struct Template<T>(PhantomData<T>);
+
+impl<T: Operations> Template<T> {
+    const VALUE: bindings::scsi_host_template = {
+        // SAFETY: Zeroes mean "none" and "default" in every field of a template.
+        let mut template: bindings::scsi_host_template =
+            unsafe { core::mem::MaybeUninit::zeroed().assume_init() };
+        template.module = kernel::module::this_module::<crate::LocalModule>()
+            .as_ptr()
+            .cast();
+        template.name = NAME.as_ptr().cast();
+        template.proc_name = NAME.as_ptr().cast();
+        template.cmd_size = Command::PRIVATE_SIZE;
+        template.queuecommand = Some(queue_callback::<T>);
+        template.commit_rqs = Some(commit_callback::<T>);
+        template.eh_timed_out = Some(timed_out_callback::<T>);
+        template.eh_host_reset_handler = Some(reset_callback::<T>);
+        template.this_id = -1;
+        // Any buffer goes as it is: nothing here does DMA.
+        template.sg_tablesize = 2_048;
+        template.max_segment_size = u32::MAX;
+        template.dma_boundary = usize::MAX;
+        template.dma_alignment = 0;
+        template
+    };
+}
+
+/// All logical units (`SCAN_WILD_CARD`).
+const SCAN_WILD_CARD: u64 = u64::MAX;
+
+const NAME: &CStr = c"iscsi_init";
+
+/// # Safety
+///
+/// `host` was made by [`Host::new`] for the same `T`, and has not been removed.
+unsafe fn operations<'a, T: Operations>(host: *mut bindings::Scsi_Host) -> &'a T {
+    // SAFETY: By this function's contract.
+    let private = unsafe { bindings::iscsi_init_host_private(host) };
+    // SAFETY: `Host` keeps the operations alive until the host has been removed, when no callback runs any more.
+    unsafe { &*(*private).cast::<T>() }
+}
+
+/// # Safety
+///
+/// Called by the mid-layer.
+unsafe extern "C" fn queue_callback<T: Operations>(
+    host: *mut bindings::Scsi_Host,
+    command: *mut bindings::scsi_cmnd,
+) -> bindings::scsi_qc_status {
+    // SAFETY: The mid-layer calls with a host of this template.
+    let operations = unsafe { operations::<T>(host) };
+    // SAFETY: The command is the host's from now on, but not yet in use.
+    let last = unsafe { (*command).flags } & bindings::SCMD_LAST as c_int != 0;
+
+    // SAFETY: The mid-layer has just handed the command over; the template asks for the private memory.
+    if let Some(command) = unsafe { Command::from_raw(command) } {
+        operations.queue(command, last);
+    }
+    0
+}
+
+/// # Safety
+///
+/// Called by the mid-layer.
+unsafe extern "C" fn commit_callback<T: Operations>(host: *mut bindings::Scsi_Host, _queue: u16) {
+    // SAFETY: The mid-layer calls with a host of this template.
+    unsafe { operations::<T>(host) }.commit();
+}
+
+/// # Safety
+///
+/// Called by the mid-layer.
+unsafe extern "C" fn timed_out_callback<T: Operations>(
+    command: *mut bindings::scsi_cmnd,
+) -> bindings::scsi_timeout_action {
+    // SAFETY: The mid-layer keeps the command and its device alive during the call.
+    let host = unsafe { bindings::iscsi_init_host_of_device((*command).device) };
+    // SAFETY: As above; the command was queued, or it could not have timed out.
+    let expiries = unsafe { Command::count_expiry(command) };
+
+    // SAFETY: The host is one of this template.
+    unsafe { operations::<T>(host) }.expired(expiries);
+    bindings::scsi_timeout_action_SCSI_EH_RESET_TIMER
+}
+
+/// # Safety
+///
+/// Called by the mid-layer.
+unsafe extern "C" fn reset_callback<T: Operations>(command: *mut bindings::scsi_cmnd) -> c_int {
+    // SAFETY: The mid-layer keeps the command and its device alive during the call.
+    let host = unsafe { bindings::iscsi_init_host_of_device((*command).device) };
+
+    // SAFETY: The host is one of this template.
+    unsafe { operations::<T>(host) }.reset();
+    bindings::scsi_disposition_SUCCESS as c_int
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Sockets used from process context, each call bounded by the socket's time limit.
+//!
+//! C header: [`include/linux/net.h`](srctree/include/linux/net.h)
+
+use super::bindings;
+use core::{
+    mem::{
+        size_of,
+        MaybeUninit, //
+    },
+    net::SocketAddr,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// The Ethernet type of IPv4, for a packet socket.
+const ETH_P_IP: u16 = bindings::ETH_P_IP as u16;
+
+/// An open socket of the machine's first network name space.
+pub(crate) struct Socket {
+    socket: NonNull<bindings::socket>,
+    // Set when a file owns the socket; then the file is what gets released.
+    file: Option<NonNull<bindings::file>>,
+}
+
+// SAFETY: A socket has its own lock and may be used and released from any thread.
+unsafe impl Send for Socket {}
+// SAFETY: As above.
+unsafe impl Sync for Socket {}
+
+impl Socket {
+    fn create(family: u32, kind: bindings::sock_type, protocol: u32) -> Result<Self> {
+        // SAFETY: Any combination of numbers is allowed; what the kernel does not know it refuses.
+        let socket = from_err_ptr(unsafe {
+            bindings::iscsi_init_socket_create(family as c_int, kind as c_int, protocol as c_int)
+        })?;
+        Ok(Self {
+            socket: NonNull::new(socket).ok_or(ENOMEM)?,
+            file: None,
+        })
+    }
+
+    /// A TCP socket that can connect to `peer`.
+    pub(crate) fn tcp(peer: &SocketAddr) -> Result<Self> {
+        let family = match peer {
+            SocketAddr::V4(_) => bindings::AF_INET,
+            SocketAddr::V6(_) => bindings::AF_INET6,
+        };
+        Self::create(family, bindings::sock_type_SOCK_STREAM, 0)
+    }
+
+    /// A socket that sends and receives IPv4 packets on any device, without the link's header.
+    pub(crate) fn ipv4_packets() -> Result<Self> {
+        let protocol = u32::from(ETH_P_IP.to_be());
+        Self::create(bindings::AF_PACKET, bindings::sock_type_SOCK_DGRAM, protocol)
+    }
+
+    /// A socket that talks rtnetlink to the kernel, with the rights of whoever opens it.
+    pub(crate) fn rtnetlink() -> Result<Self> {
+        let mut socket = Self::create(
+            bindings::AF_NETLINK,
+            bindings::sock_type_SOCK_RAW,
+            bindings::NETLINK_ROUTE,
+        )?;
+
+        // The check for the right to change the network reads the credentials of the socket's file.
+        // SAFETY: The socket has no file yet.
+        let file = unsafe { bindings::iscsi_init_socket_file(socket.as_ptr()) };
+        match from_err_ptr(file) {
+            Ok(file) => {
+                socket.file = NonNull::new(file);
+                Ok(socket)
+            }
+            Err(error) => {
+                // The failed call has released the socket.
+                core::mem::forget(socket);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::socket {
+        self.socket.as_ptr()
+    }
+
+    /// The protocol's half of the socket, valid as long as `self`.
+    pub(super) fn sock(&self) -> *mut bindings::sock {
+        // SAFETY: The socket is valid, and a socket that was created has this half until it is released.
+        unsafe { (*self.as_ptr()).sk }
+    }
+
+    /// Limits each following call to `milliseconds`.
+    pub(crate) fn set_timeout(&self, milliseconds: u64) {
+        let milliseconds = u32::try_from(milliseconds).unwrap_or(u32::MAX);
+
+        // SAFETY: The socket is valid.
+        unsafe { bindings::iscsi_init_socket_timeout(self.as_ptr(), milliseconds) }
+    }
+
+    /// Connects to `peer`.
+    pub(crate) fn connect(&self, peer: &SocketAddr) -> Result {
+        match peer {
+            SocketAddr::V4(peer) => {
+                let mut address = bindings::sockaddr_in::default();
+                address.sin_family = bindings::AF_INET as _;
+                address.sin_port = peer.port().to_be();
+                address.sin_addr.s_addr = u32::from(*peer.ip()).to_be();
+                self.connect_raw(&mut address)
+            }
+            SocketAddr::V6(peer) => {
+                let mut address = bindings::sockaddr_in6::default();
+                address.sin6_family = bindings::AF_INET6 as _;
+                address.sin6_port = peer.port().to_be();
+                address.sin6_addr.in6_u.u6_addr8 = peer.ip().octets();
+                address.sin6_scope_id = peer.scope_id();
+                self.connect_raw(&mut address)
+            }
+        }
+    }
+
+    fn connect_raw<A>(&self, address: &mut A) -> Result {
+        // SAFETY: The socket is valid, and `address` is a socket address of the given size.
+        to_result(unsafe {
+            bindings::kernel_connect(
+                self.as_ptr(),
+                core::ptr::from_mut(address).cast(),
+                size_of::<A>() as c_int,
+                0,
+            )
+        })
+    }
+
+    /// Sends all of `data` on a connected or netlink socket.
+    pub(crate) fn send_all(&self, mut data: &[u8]) -> Result {
+        while !data.is_empty() {
+            let sent = self.send_message(data, &mut message())?;
+            data = data.get(sent..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Broadcasts an IPv4 `packet` on the Ethernet device with this index.
+    pub(crate) fn broadcast(&self, packet: &[u8], device: i32) -> Result {
+        let mut address = bindings::sockaddr_ll {
+            sll_family: bindings::AF_PACKET as _,
+            sll_protocol: ETH_P_IP.to_be(),
+            sll_ifindex: device,
+            sll_halen: 6,
+            sll_addr: [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
+            ..Default::default()
+        };
+        let mut message = message();
+        message.msg_name = core::ptr::from_mut(&mut address).cast();
+        message.msg_namelen = size_of::<bindings::sockaddr_ll>() as c_int;
+        self.send_message(packet, &mut message).map(|_| ())
+    }
+
+    /// Receives at least one byte; zero when the peer has closed.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<usize> {
+        self.receive_message(buffer, &mut message())
+    }
+
+    /// Receives one packet and the index of the device it came from.
+    pub(crate) fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, i32)> {
+        let mut address = bindings::sockaddr_ll::default();
+        let mut message = message();
+        message.msg_name = core::ptr::from_mut(&mut address).cast();
+        message.msg_namelen = size_of::<bindings::sockaddr_ll>() as c_int;
+        let length = self.receive_message(buffer, &mut message)?;
+        Ok((length, address.sll_ifindex))
+    }
+
+    fn send_message(&self, data: &[u8], message: &mut bindings::msghdr) -> Result<usize> {
+        let mut piece = bindings::kvec {
+            iov_base: data.as_ptr().cast_mut().cast(),
+            iov_len: data.len(),
+        };
+
+        // SAFETY: The socket is valid, `message` names at most an address that outlives the call, and `piece` is
+        // `data`, which sending only reads.
+        count(unsafe {
+            bindings::kernel_sendmsg(self.as_ptr(), message, &mut piece, 1, data.len())
+        })
+    }
+
+    fn receive_message(&self, buffer: &mut [u8], message: &mut bindings::msghdr) -> Result<usize> {
+        let mut piece = bindings::kvec {
+            iov_base: buffer.as_mut_ptr().cast(),
+            iov_len: buffer.len(),
+        };
+
+        // SAFETY: The socket is valid, `message` names at most an address that outlives the call and is writable,
+        // and `piece` is `buffer`, which is writable.
+        count(unsafe {
+            bindings::kernel_recvmsg(self.as_ptr(), message, &mut piece, 1, buffer.len(), 0)
+        })
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        match self.file {
+            // SAFETY: The file owns the socket, and its reference is ours.
+            Some(file) => unsafe { bindings::fput(file.as_ptr()) },
+            // SAFETY: The socket is ours and is released once.
+            None => unsafe { bindings::sock_release(self.as_ptr()) },
+        }
+    }
+}
+
+/// A message without address or control data.
+fn message() -> bindings::msghdr {
+    let mut message = MaybeUninit::<bindings::msghdr>::zeroed();
+
+    // SAFETY: `message` is writable, and the flag is a plain number in it.
+    unsafe { (*message.as_mut_ptr()).msg_flags = bindings::MSG_NOSIGNAL };
+    // SAFETY: All zeroes is a message that names nothing.
+    unsafe { message.assume_init() }
+}
+
+/// A C result that is a count or a negative errno.
+fn count(result: c_int) -> Result<usize> {
+    usize::try_from(result).map_err(|_| Error::from_errno(result))
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A TCP connection whose own lock protects what its owner knows about it.
+//!
+//! The network stack tells of received data and of free space with the socket lock held, mostly in softirq; a
+//! thread takes the same lock to send. So one lock orders everything that happens on a connection, and there is
+//! no second one to take. [`Connection`] enforces it: the owner's state, a [`Protocol`], is reachable only with the
+//! lock held, and never twice at a time. What arrives while the state is in use is looked at when that use ends.
+//!
+//! C headers: [`include/net/sock.h`](srctree/include/net/sock.h),
+//! [`include/net/tcp.h`](srctree/include/net/tcp.h)
+
+use super::{
+    bindings,
+    memory::NoReclaim,
+    scsi::Pages,
+    socket::Socket, //
+};
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    mem::MaybeUninit, //
+};
+use kernel::{
+    ffi::c_int,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The state of a connection's owner. Every method is called with the socket lock held, often in softirq: none may
+/// sleep.
+pub(crate) trait Protocol: Send + 'static {
+    /// Something can be received, or the peer has closed.
+    fn readable(&mut self, stream: &mut Stream<'_>);
+
+    /// There is space to send again.
+    fn writable(&mut self, stream: &mut Stream<'_>);
+}
+
+/// A connected socket and the state its lock protects.
+pub(crate) struct Connection<P: Protocol> {
+    socket: Socket,
+    guarded: UnsafeCell<Guarded<P>>,
+}
+
+/// What the socket lock protects.
+struct Guarded<P> {
+    protocol: P,
+    /// `protocol` is borrowed.
+    entered: bool,
+    /// The stack had news while `protocol` was borrowed.
+    readable: bool,
+    writable: bool,
+    /// The callbacks that were in place before ours; `None` while they are in place.
+    theirs: Option<bindings::iscsi_init_callbacks>,
+}
+
+// SAFETY: `guarded` is reached only with the socket lock held, and `P` is `Send`.
+unsafe impl<P: Protocol> Send for Connection<P> {}
+// SAFETY: As above.
+unsafe impl<P: Protocol> Sync for Connection<P> {}
+
+impl<P: Protocol> Connection<P> {
+    const CALLBACKS: bindings::iscsi_init_callbacks = bindings::iscsi_init_callbacks {
+        data_ready: Some(data_ready_callback::<P>),
+        write_space: Some(write_space_callback::<P>),
+        state_change: Some(data_ready_callback::<P>),
+        error_report: Some(data_ready_callback::<P>),
+    };
+
+    /// Hands a connected `socket` over to `protocol`, and tells it at once that something may have arrived.
+    pub(crate) fn new(socket: Socket, protocol: P) -> Result<Arc<Self>> {
+        let connection = Arc::new(
+            Self {
+                socket,
+                guarded: UnsafeCell::new(Guarded {
+                    protocol,
+                    entered: false,
+                    readable: true,
+                    writable: false,
+                    theirs: None,
+                }),
+            },
+            GFP_KERNEL,
+        )?;
+
+        // SAFETY: The socket is a connected TCP socket that nobody else uses.
+        unsafe { bindings::iscsi_init_sock_prepare(connection.socket.sock()) };
+        connection.locked(|connection| {
+            let mut theirs = MaybeUninit::uninit();
+            let owner = core::ptr::from_ref(connection).cast_mut().cast();
+            // SAFETY: The lock is held. `owner` stays valid until `detach`, which runs before the memory is freed.
+            unsafe {
+                bindings::iscsi_init_sock_attach(
+                    connection.socket.sock(),
+                    owner,
+                    &Self::CALLBACKS,
+                    theirs.as_mut_ptr(),
+                )
+            };
+            // SAFETY: The lock is held.
+            let guarded = unsafe { &mut *connection.guarded.get() };
+            // SAFETY: The call above has filled it.
+            guarded.theirs = Some(unsafe { theirs.assume_init() });
+        });
+        connection.with(|_, _| ());
+        Ok(connection)
+    }
+
+    /// Calls `work` with the state and the stream, waiting for the lock; process context only.
+    ///
+    /// What arrives meanwhile is handed to the protocol before the lock is released.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut P, &mut Stream<'_>) -> R) -> R {
+        let _memory = NoReclaim::new();
+
+        // SAFETY: The lock is held in the closure.
+        self.locked(|connection| unsafe { connection.enter(work) })
+    }
+
+    /// Takes the stack's callbacks back and resets the connection: the peer gets a RST, and nothing that was sent
+    /// but not acknowledged is sent again.
+    pub(crate) fn abort(&self) {
+        self.detach();
+        // SAFETY: The socket is valid; the call takes the lock by itself.
+        unsafe { bindings::tcp_abort(self.socket.sock(), ECONNABORTED.to_errno()) };
+    }
+
+    fn detach(&self) {
+        self.locked(|connection| {
+            // SAFETY: The lock is held.
+            let guarded = unsafe { &mut *connection.guarded.get() };
+            if let Some(theirs) = guarded.theirs.take() {
+                // SAFETY: The lock is held, and `theirs` is what the socket had before.
+                unsafe { bindings::iscsi_init_sock_detach(connection.socket.sock(), &theirs) };
+            }
+        });
+    }
+
+    fn locked<R>(&self, work: impl FnOnce(&Self) -> R) -> R {
+        // SAFETY: The socket is valid, and this is process context.
+        unsafe { bindings::iscsi_init_sock_lock(self.socket.sock()) };
+        let result = work(self);
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::release_sock(self.socket.sock()) };
+        result
+    }
+
+    /// Borrows the protocol, and afterwards gives it the news of that time.
+    ///
+    /// # Safety
+    ///
+    /// The socket lock is held, and the protocol is not borrowed.
+    unsafe fn enter<R>(&self, work: impl FnOnce(&mut P, &mut Stream<'_>) -> R) -> R {
+        let guarded = self.guarded.get();
+        let mut stream = Stream {
+            sock: self.socket.sock(),
+            _locked: PhantomData,
+        };
+
+        // SAFETY: With the lock held nobody else reaches this; the callbacks look at `entered` first.
+        unsafe { (*guarded).entered = true };
+        // SAFETY: As above: `entered` keeps the callbacks away from `protocol` for the time of the borrow.
+        let result = work(unsafe { &mut (*guarded).protocol }, &mut stream);
+        loop {
+            // SAFETY: The lock is held; no borrow of the field exists.
+            let readable = core::mem::take(unsafe { &mut (*guarded).readable });
+            // SAFETY: As above.
+            let writable = core::mem::take(unsafe { &mut (*guarded).writable });
+            if !readable && !writable {
+                break;
+            }
+            // SAFETY: The previous borrow has ended, and `entered` is still set.
+            let protocol = unsafe { &mut (*guarded).protocol };
+            if readable {
+                protocol.readable(&mut stream);
+            }
+            if writable && stream.writable() {
+                protocol.writable(&mut stream);
+            }
+        }
+        // SAFETY: The lock is held.
+        unsafe { (*guarded).entered = false };
+        result
+    }
+
+    /// Takes note of the stack's news; the protocol hears of them now, or when its present use ends.
+    ///
+    /// # Safety
+    ///
+    /// The socket lock is held.
+    unsafe fn news(&self, readable: bool, writable: bool) {
+        let guarded = self.guarded.get();
+
+        // SAFETY: The lock is held, and no borrow covers this field.
+        unsafe { (*guarded).readable |= readable };
+        // SAFETY: As above.
+        unsafe { (*guarded).writable |= writable };
+        // SAFETY: As above.
+        if !unsafe { (*guarded).entered } {
+            // SAFETY: The lock is held, and the protocol is not borrowed.
+            unsafe { self.enter(|_, _| ()) }
+        }
+    }
+}
+
+impl<P: Protocol> Drop for Connection<P> {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+/// # Safety
+///
+/// Called by the stack with the socket lock held.
+unsafe fn news_callback<P: Protocol>(sock: *mut bindings::sock, readable: bool, writable: bool) {
+    // SAFETY: `sock` is valid.
+    let owner = unsafe { bindings::iscsi_init_sock_owner(sock) }.cast::<Connection<P>>();
+
+    // SAFETY: The owner is a connection from `attach` to `detach`, both of which hold the lock, as does this call.
+    if let Some(connection) = unsafe { owner.as_ref() } {
+        // SAFETY: The lock is held.
+        unsafe { connection.news(readable, writable) }
+    }
+}
+
+/// # Safety
+///
+/// Called by the stack with the socket lock held.
+unsafe extern "C" fn data_ready_callback<P: Protocol>(sock: *mut bindings::sock) {
+    // SAFETY: By this function's contract.
+    unsafe { news_callback::<P>(sock, true, false) }
+}
+
+/// # Safety
+///
+/// Called by the stack with the socket lock held.
+unsafe extern "C" fn write_space_callback<P: Protocol>(sock: *mut bindings::sock) {
+    // SAFETY: By this function's contract.
+    unsafe { news_callback::<P>(sock, false, true) }
+}
+
+/// The two directions of a connection, for who holds its lock.
+pub(crate) struct Stream<'a> {
+    sock: *mut bindings::sock,
+    _locked: PhantomData<&'a mut ()>,
+}
+
+impl Stream<'_> {
+    /// Whether both directions are open.
+    pub(crate) fn open(&self) -> bool {
+        // SAFETY: The socket is valid, and its lock is held.
+        unsafe { bindings::iscsi_init_sock_open(self.sock) }
+    }
+
+    fn writable(&self) -> bool {
+        // SAFETY: The socket is valid, and its lock is held.
+        unsafe { bindings::iscsi_init_sock_writable(self.sock) }
+    }
+
+    /// Sends a copy of as much of `data` as there is space for. `more` promises that something follows at once.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` when there is no space: [`Protocol::writable`] tells when there is.
+    pub(crate) fn send(&mut self, data: &[u8], more: bool) -> Result<usize> {
+        // SAFETY: The socket is valid, its lock is held, and `data` is readable for its length.
+        count(unsafe {
+            bindings::iscsi_init_sock_send(self.sock, data.as_ptr().cast(), data.len(), more)
+        })
+    }
+
+    /// Sends as much of `pages` as there is space for, without copying where the memory allows it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::send`].
+    pub(crate) fn send_pages(&mut self, pages: &mut Pages, more: bool) -> Result<usize> {
+        let (array, filled, length) = pages.as_raw();
+
+        // SAFETY: The socket is valid, its lock is held, and `array` has `filled` entries of `length` bytes in all.
+        count(unsafe {
+            bindings::iscsi_init_sock_send_pages(self.sock, array, filled, length, more)
+        })
+    }
+
+    /// Hands what has been received to `consume`, chunk by chunk, until it takes less than a whole chunk.
+    pub(crate) fn receive<F: FnMut(&mut Chunk<'_>)>(&mut self, mut consume: F) {
+        let mut descriptor = bindings::read_descriptor_t {
+            count: 1,
+            ..Default::default()
+        };
+        descriptor.arg.data = core::ptr::from_mut(&mut consume).cast();
+
+        // SAFETY: The socket is a TCP socket whose lock is held; the actor gets `descriptor`, which outlives the call.
+        unsafe { bindings::tcp_read_sock(self.sock, &mut descriptor, Some(actor::<F>)) };
+    }
+}
+
+/// # Safety
+///
+/// Called by `tcp_read_sock` with the descriptor that [`Stream::receive`] made for the same `F`.
+unsafe extern "C" fn actor<F: FnMut(&mut Chunk<'_>)>(
+    descriptor: *mut bindings::read_descriptor_t,
+    packet: *mut bindings::sk_buff,
+    offset: u32,
+    length: usize,
+) -> c_int {
+    // SAFETY: The descriptor is valid.
+    let consume = unsafe { (*descriptor).arg.data }.cast::<F>();
+    let mut chunk = Chunk {
+        packet,
+        offset,
+        left: u32::try_from(length).unwrap_or(u32::MAX),
+        _packet: PhantomData,
+    };
+    let whole = chunk.left;
+
+    // SAFETY: `consume` is the closure `receive` borrows for the time of the call.
+    unsafe { (*consume)(&mut chunk) };
+    // CAST: A packet is far smaller than 2 GiB.
+    whole.saturating_sub(chunk.left) as c_int
+}
+
+/// Part of the received byte stream, taken from the front.
+pub(crate) struct Chunk<'a> {
+    packet: *mut bindings::sk_buff,
+    offset: u32,
+    left: u32,
+    _packet: PhantomData<&'a ()>,
+}
+
+impl Chunk<'_> {
+    /// The bytes that have not been taken.
+    pub(crate) fn len(&self) -> u32 {
+        self.left
+    }
+
+    /// Takes at most `length` bytes without looking at them; returns how many.
+    pub(crate) fn skip(&mut self, length: u32) -> u32 {
+        let length = length.min(self.left);
+        self.offset = self.offset.saturating_add(length);
+        self.left = self.left.saturating_sub(length);
+        length
+    }
+
+    /// Takes bytes into `buffer` until it is full or nothing is left; returns how many.
+    pub(crate) fn take(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let length = buffer.len().min(self.left as usize);
+
+        // SAFETY: The packet is valid during the read, and `buffer` has at least `length` writable bytes.
+        kernel::error::to_result(unsafe {
+            bindings::skb_copy_bits(
+                self.packet,
+                self.offset as c_int,
+                buffer.as_mut_ptr().cast(),
+                length as c_int,
+            )
+        })?;
+        Ok(self.skip(length as u32) as usize)
+    }
+
+    /// The packet and the offset in it of what comes next.
+    pub(super) fn as_raw(&self) -> (*mut bindings::sk_buff, u32) {
+        (self.packet, self.offset)
+    }
+}
+
+/// A C result that is a count or a negative errno.
+fn count(result: c_int) -> Result<usize> {
+    usize::try_from(result).map_err(|_| Error::from_errno(result))
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A kernel thread that is waited for when its handle goes away.
+//!
+//! C header: [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
+
+use super::bindings;
+use core::{
+    ptr::NonNull, //
+};
+use kernel::{
+    error::from_err_ptr,
+    ffi::{
+        c_char,
+        c_int,
+        c_void, //
+    },
+    prelude::*,
+    str::CStr,
+    sync::Arc, //
+};
+
+/// What a thread does.
+pub(crate) trait Run: Send + Sync + 'static {
+    /// Runs on the new thread, and returns soon after [`Run::stop`] was called.
+    fn run(&self);
+
+    /// Asks `run` to return; called once, from another thread.
+    fn stop(&self);
+}
+
+/// A running thread; dropping it stops it and waits for its end.
+pub(crate) struct Thread<T: Run> {
+    task: NonNull<bindings::task_struct>,
+    work: Arc<T>,
+}
+
+// SAFETY: The task may be stopped from any thread, and `work` is `Send` and `Sync` by `Run`.
+unsafe impl<T: Run> Send for Thread<T> {}
+// SAFETY: Nothing is reachable through a shared reference.
+unsafe impl<T: Run> Sync for Thread<T> {}
+
+impl<T: Run> Thread<T> {
+    /// Starts a thread called `name` that runs `work`.
+    pub(crate) fn start(name: &CStr, work: Arc<T>) -> Result<Self> {
+        let argument = Arc::into_raw(work.clone());
+
+        // SAFETY: `thread_main` gets the reference made above exactly once; the format takes one string, which is
+        // copied before the call returns.
+        let task = from_err_ptr(unsafe {
+            bindings::kthread_create_on_node(
+                Some(thread_main::<T>),
+                argument.cast_mut().cast(),
+                -1,
+                c"%s".as_ptr().cast(),
+                name.as_ptr().cast::<c_char>(),
+            )
+        });
+        let task = match task.map(NonNull::new) {
+            Ok(Some(task)) => task,
+            other => {
+                // SAFETY: No thread was made, so the reference is still ours.
+                drop(unsafe { Arc::from_raw(argument) });
+                return Err(other.err().unwrap_or(ENOMEM));
+            }
+        };
+        // SAFETY: The task was just created and has not run; it cannot end before `kthread_stop`, as `thread_main`
+        // waits for that.
+        unsafe { bindings::wake_up_process(task.as_ptr()) };
+        Ok(Self { task, work })
+    }
+}
+
+impl<T: Run> Drop for Thread<T> {
+    fn drop(&mut self) {
+        self.work.stop();
+        // SAFETY: The task exists until it is stopped, and this is the only place that stops it.
+        unsafe { bindings::kthread_stop(self.task.as_ptr()) };
+    }
+}
+
+/// # Safety
+///
+/// `argument` is an `Arc<T>` turned into a pointer, handed over to this call.
+unsafe extern "C" fn thread_main<T: Run>(argument: *mut c_void) -> c_int {
+    // SAFETY: By this function's contract.
+    let work = unsafe { Arc::from_raw(argument.cast_const().cast::<T>()) };
+
+    work.run();
+    drop(work);
+    // The task must exist until `kthread_stop` has been called.
+    loop {
+        // SAFETY: Called by a kernel thread about itself.
+        if unsafe { bindings::kthread_should_stop() } {
+            return 0;
+        }
+        super::clock::sleep(1);
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The machine's host and domain name.
+//!
+//! C header: [`include/linux/utsname.h`](srctree/include/linux/utsname.h)
+
+use super::bindings;
+use kernel::ffi::c_char;
+
+/// Sets the host name, cut to 64 bytes.
+pub(crate) fn set_host_name(name: &str) {
+    // SAFETY: The name space exists for ever.
+    let field = unsafe { core::ptr::addr_of_mut!(bindings::init_uts_ns.name.nodename) };
+
+    // SAFETY: `field` is that array.
+    unsafe { set(field, name) };
+}
+
+/// Sets the domain name, cut to 64 bytes.
+pub(crate) fn set_domain_name(name: &str) {
+    // SAFETY: The name space exists for ever.
+    let field = unsafe { core::ptr::addr_of_mut!(bindings::init_uts_ns.name.domainname) };
+
+    // SAFETY: `field` is that array.
+    unsafe { set(field, name) };
+}
+
+/// Stores `name`, always leaving a terminator. The kernel's own lock for these names is not exported; as with
+/// ipconfig, the write comes before anybody reads them.
+///
+/// # Safety
+///
+/// `field` points to one of the arrays of `init_uts_ns`.
+unsafe fn set<const N: usize>(field: *mut [c_char; N], name: &str) {
+    let mut value = [0; N];
+
+    for (to, from) in value.iter_mut().zip(name.bytes().take(N.saturating_sub(1))) {
+        *to = from;
+    }
+    // SAFETY: By this function's contract `field` is valid for writes of its size.
+    unsafe { field.write(value) };
+}
