@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The iSCSI initiator (RFC 7143): error recovery level 0, one connection, no authentication, no
+//! digests.
+//!
+//! It owns no socket, thread, lock, memory or clock. The caller frames what arrives with
+//! [`frame::Frame`], shows each header to [`login::Login`] or [`session::Session`], and sends the
+//! bytes it is given.
+//!
+//! | file | holds | RFC 7143 sections |
+//! |---|---|---|
+//! | [`opcode`] | the opcodes | 11.2.1.2 |
+//! | [`lun`] | logical unit numbers | 11.2.1.7, SAM |
+//! | [`tag`] | initiator and target task tags | 11.2.1.8 |
+//! | [`frame`] | the lengths that cut the byte stream into PDUs | 11.2 |
+//! | [`bhs`] | the layout of each 48-byte header | 11.3 to 11.19 |
+//! | [`pdu`] | what those headers say, as types that cannot be illegal | 11.3 to 11.19 |
+//! | [`text`] | key=value pairs, numbers, booleans | 6.1, 11.12.2 |
+//! | [`keys`] | the key table, what is offered, what each answer means | 6.2, 13 |
+//! | [`parameters`] | the values a login agreed on | 13 |
+//! | [`login`] | the Login Phase | 6.3, 11.12, 11.13 |
+//! | [`numbering`] | CmdSN and its window, StatSN | 4.2.2 |
+//! | [`session`] | numbering and legality in the Full Feature Phase | 4.2.2, 7.9 |
+//! | [`task`] | one SCSI command's data and outcome | 4.2.5, 11.4, 11.7, 11.8 |
+//! | [`error`] | whose fault a failure is, and which rule it broke | 7, 11.13.5 |
+
+#![forbid(unsafe_code)]
+
+pub mod bhs;
+pub mod error;
+pub mod frame;
+pub mod keys;
+pub mod login;
+pub mod lun;
+pub mod numbering;
+pub mod opcode;
+pub mod parameters;
+pub mod pdu;
+pub mod session;
+pub mod tag;
+pub mod task;
+pub mod text;
+
+/// The bytes in a Basic Header Segment (RFC 7143 section 11.2.1).
+pub const HEADER_LENGTH: usize = 48;

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Whose fault a failure is, and which rule was broken.
+//!
+//! Every text completes a sentence such as "login to 192.0.2.1: ..." and says what to check where
+//! the reader can do something about it. Source: RFC 7143 section 7 and the section each rule
+//! names.
+
+mod status;
+mod violation;
+
+pub use self::{
+    status::LoginStatus,
+    violation::Violation, //
+};
+
+use crate::proto::iscsi::keys::Key;
+
+/// Why the initiator cannot go on.
+///
+/// After any of these but [`Error::Misused`] the connection is of no further use: nothing received
+/// later on it can be trusted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Error {
+    /// The bytes received cannot be decoded.
+    Malformed(Malformed),
+    /// What was received can be decoded but breaks a rule of the protocol.
+    PeerMisbehaved(Violation),
+    /// The target refused the login with this status.
+    Refused(LoginStatus),
+    /// The target offered or demanded something this initiator does not have.
+    Unsupported(Unsupported),
+    /// The caller asked for something that cannot be done; nothing was sent.
+    Misused(Misuse),
+}
+
+impl core::error::Error for Error {}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "the target sent what is not iSCSI: {error}"),
+            Self::PeerMisbehaved(error) => {
+                write!(f, "the target broke the iSCSI protocol: {error}")
+            }
+            Self::Refused(status) => write!(f, "the target refused: {status}"),
+            Self::Unsupported(error) => error.fmt(f),
+            Self::Misused(error) => write!(f, "internal error: {error}"),
+        }
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(error: Malformed) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<Violation> for Error {
+    fn from(error: Violation) -> Self {
+        Self::PeerMisbehaved(error)
+    }
+}
+
+impl From<Unsupported> for Error {
+    fn from(error: Unsupported) -> Self {
+        Self::Unsupported(error)
+    }
+}
+
+impl From<Misuse> for Error {
+    fn from(error: Misuse) -> Self {
+        Self::Misused(error)
+    }
+}
+
+/// Bytes that cannot be decoded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Malformed {
+    /// Text did not end with a NUL (RFC 7143 section 6.1).
+    TextNotTerminated,
+    /// A piece of text had no "=" (section 6.1).
+    PairWithoutEquals,
+    /// A key name was empty, longer than 63 bytes, or had a byte that no key name has (section
+    /// 6.1).
+    KeyName,
+    /// A value was longer than 255 bytes (section 6.1).
+    ValueTooLong(Key),
+    /// A value was neither a number in the key's form nor one of the reserved words (section 6.1).
+    NotANumber(Key),
+    /// A value was neither Yes nor No nor one of the reserved words (section 6.1).
+    NotABoolean(Key),
+    /// A redirection did not say where to (section 11.13.5).
+    RedirectWithoutAddress,
+    /// A TargetAddress was not an address with an optional port (section 13.8).
+    TargetAddress,
+}
+
+impl core::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::TextNotTerminated => f.write_str("login text that does not end with a NUL"),
+            Self::PairWithoutEquals => f.write_str("login text without an '='"),
+            Self::KeyName => f.write_str("login text with an illegal key name"),
+            Self::ValueTooLong(key) => write!(f, "a value of more than 255 bytes for {key}"),
+            Self::NotANumber(key) => write!(f, "a value for {key} that is not a number"),
+            Self::NotABoolean(key) => write!(f, "a value for {key} that is neither Yes nor No"),
+            Self::RedirectWithoutAddress => {
+                f.write_str("a redirection without a TargetAddress; check the target's settings")
+            }
+            Self::TargetAddress => f.write_str(
+                "a redirection to something that is not an address; check the target's settings",
+            ),
+        }
+    }
+}
+
+/// What the target has or wants, and we have not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unsupported {
+    /// The target rejected a login without authentication, or chose a method that was not offered.
+    Authentication,
+    /// The target redirected us to a host name; only numeric addresses can be reached before there
+    /// is a resolver.
+    RedirectToName,
+    /// The target insists on an iSCSI version other than 0.
+    Version(u8),
+}
+
+impl core::fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Authentication => f.write_str(
+                "the target does not let this initiator in without authentication, which is not \
+                 supported; check the target's access list for this initiator name",
+            ),
+            Self::RedirectToName => f.write_str(
+                "the target redirected to a host name; have it redirect to a numeric address",
+            ),
+            Self::Version(version) => {
+                write!(
+                    f,
+                    "the target answered with iSCSI version {version:#04x}, not 0x00"
+                )
+            }
+        }
+    }
+}
+
+/// What the caller did wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Misuse {
+    /// The buffer is too small for the PDU.
+    BufferTooSmall,
+    /// The data segment handed over is not as long as its header says.
+    DataLength,
+    /// A non-immediate command was to be sent although the command window is closed.
+    WindowClosed,
+    /// A request was to be sent after the Logout Request.
+    LoggedOut,
+    /// A CDB of no bytes, or of more than 16.
+    CdbLength,
+}
+
+impl core::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::BufferTooSmall => "the PDU does not fit its buffer",
+            Self::DataLength => "the data segment is not as long as its header says",
+            Self::WindowClosed => "the command window is closed",
+            Self::LoggedOut => "the session is being logged out",
+            Self::CdbLength => "the CDB does not have 1 to 16 bytes",
+        })
+    }
+}
