@@ -1,0 +1,111 @@
+"""Runs scenarios, each in namespaces of its own: `qemu/run [--list] [-jN] [PATTERN...]`."""
+
+import argparse
+import fnmatch
+import importlib
+import pkgutil
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+import scenarios
+
+from . import images
+from .errors import Failure
+from .scenario import REGISTRY, Lab, fresh_directory
+
+# How much of a failed scenario's console is shown, in lines.
+TAIL = 25
+# No scenario may take longer, in seconds.
+LIMIT = 900
+
+
+def load() -> None:
+    """Imports every file of scenarios, which declares them."""
+    for found in pkgutil.iter_modules(scenarios.__path__):
+        importlib.import_module(f"scenarios.{found.name}")
+
+
+def select(patterns: list[str]) -> list[str]:
+    """The names that match any of the patterns, all without a pattern; in the order of declaration."""
+    if not patterns:
+        return list(REGISTRY)
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in REGISTRY):
+            sys.exit(f"qemu/run: no scenario is named {pattern}; see qemu/run --list")
+    return [name for name in REGISTRY if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def run_here(name: str) -> int:
+    """Runs one scenario in the namespaces this process is in, and prints what it failed of."""
+    directory = fresh_directory(name)
+    lab = None
+    try:
+        lab = Lab(name, directory)
+        REGISTRY[name].body(lab)
+        for capture in lab.captures:
+            capture.check()
+    except Failure as failure:
+        print(failure)
+    except Exception:
+        traceback.print_exc(file=sys.stdout)
+    else:
+        return 0
+    finally:
+        if lab:
+            for machine in lab.machines:
+                tail = machine.console.since().rstrip().split("\n")[-TAIL:]
+                print(f"--- the last lines of {machine.name}'s console")
+                print("\n".join(tail))
+            lab.close()
+    print(f"--- logs: {directory}")
+    return 1
+
+
+def run_apart(name: str) -> bool:
+    """Runs one scenario in namespaces of its own and prints its line; when it ends, nothing of it is left."""
+    started = time.monotonic()
+    argv = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    argv += [sys.executable, "-m", "lab", "--one", name]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=LIMIT)
+        passed, output = done.returncode == 0, done.stdout
+    except subprocess.TimeoutExpired as late:
+        passed, output = False, f"expected an end within {LIMIT} s\n{late.stdout or ''}"
+    took = time.monotonic() - started
+    with printing:
+        print(f"{'ok    ' if passed else 'FAILED'} {name} ({took:.0f} s)")
+        if not passed:
+            print("\n".join(f"    {line}" for line in output.rstrip().split("\n")))
+    return passed
+
+
+printing = threading.Lock()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="qemu/run", description="Runs the end-to-end tests.")
+    parser.add_argument("pattern", nargs="*", help="names of scenarios, with * and ? as in the shell")
+    parser.add_argument("--list", action="store_true", help="print the scenarios and run none")
+    parser.add_argument("-j", type=int, default=1, metavar="N", help="run N at the same time (default: 1)")
+    parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    load()
+    if arguments.one:
+        return run_here(arguments.one)
+    names = select(arguments.pattern)
+    if arguments.list:
+        width = max(map(len, names))
+        print("\n".join(f"{name:{width}}  {REGISTRY[name].summary}" for name in names))
+        return 0
+    images.prepare()
+    with ThreadPoolExecutor(arguments.j) as pool:
+        passed = sum(pool.map(run_apart, names))
+    print(f"{passed} passed, {len(names) - passed} failed")
+    return 0 if passed == len(names) else 1
+
+
+sys.exit(main())

@@ -1,0 +1,110 @@
+"""What virtual machines start from: initrds and disk images."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import cpio, settings
+from .disk import PARTITION, make_disk
+from .errors import expect
+from .process import run
+
+MARKER = "iscsi_init-lab"
+
+CLIENT_MODULES = ("virtio_net", "e1000", "sd_mod", "ext4", "scsi_transport_iscsi", "iscsi_boot_sysfs")
+LIO_MODULES = ("virtio_net", "virtio_blk", "configfs", "target_core_mod", "target_core_iblock", "iscsi_target_mod")
+
+
+def guest(name: str) -> bytes:
+    """A script that runs in guests."""
+    return (settings.CHECKOUT / "qemu/guest" / name).read_bytes()
+
+
+def _initrd(name: str, module: Path | None, wanted: tuple[str, ...], linuxrc: Path) -> Path:
+    out = settings.BUILD / f"{name}.initrd"
+    argv: list[str | Path] = ["-k", settings.RELEASE, "-m", settings.MODULES, "-o", out, "-l", linuxrc]
+    if module:
+        argv += ["-i", module]
+    run(settings.CHECKOUT / "scripts/initrd", *argv, *wanted)
+    return out
+
+
+def prepare() -> None:
+    """Makes what several scenarios share, before any of them runs."""
+    settings.BUILD.mkdir(parents=True, exist_ok=True)
+    linuxrc = settings.CHECKOUT / "samples/linuxrc"
+    _initrd("client", settings.MODULE, CLIENT_MODULES, linuxrc)
+    _initrd("lio", None, LIO_MODULES, settings.CHECKOUT / "qemu/guest/test-init")
+    _tiny(settings.BUILD / "tiny.img")
+
+
+def client_initrd(directory: Path, files: Mapping[str, bytes]) -> Path:
+    """The initrd of a client, with the shipped linuxrc, the agent, and `files` besides."""
+    out = directory / "client.initrd"
+    own = {"/agent": guest("agent"), "/test-init": guest("test-init")}
+    cpio.append(settings.BUILD / "client.initrd", {**own, **files}, out)
+    return out
+
+
+def lio_initrd(directory: Path) -> Path:
+    """The initrd of the machine that is a LIO target."""
+    out = directory / "lio.initrd"
+    modules = " ".join(LIO_MODULES).encode()
+    files = {"/agent": guest("agent"), "/test-init": guest("test-init"), "/modules": modules}
+    cpio.append(settings.BUILD / "lio.initrd", files, out)
+    return out
+
+
+def _tiny(image: Path) -> None:
+    """A root file system of busybox and the agent: enough for everything that is not about a distribution."""
+    tree = image.with_suffix(".tree")
+    shutil.rmtree(tree, ignore_errors=True)
+    for directory in ("bin", "dev", "etc", "proc", "run", "sys", "tmp"):
+        (tree / directory).mkdir(parents=True)
+    (tree / "sbin").symlink_to("bin")
+    shutil.copy("/bin/busybox", tree / "bin/busybox")
+    for applet in run("busybox", "--list").split():
+        if applet not in ("busybox", "init"):
+            (tree / "bin" / applet).symlink_to("busybox")
+    (tree / "etc/marker").write_text(f"{MARKER}\n")
+    for name, program in (("agent", "agent"), ("init", "tiny-init")):
+        (tree / "bin" / name).write_bytes(guest(program))
+        (tree / "bin" / name).chmod(0o755)
+    make_disk(image, 64 << 20, tree)
+    shutil.rmtree(tree)
+
+
+def copy(image: Path, to: Path) -> Path:
+    """A copy of a disk image for one scenario, its holes kept."""
+    run("cp", "--sparse=always", "--reflink=auto", image, to)
+    return to
+
+
+def blank(image: Path, size: int) -> Path:
+    """A disk full of zeros."""
+    image.unlink(missing_ok=True)
+    with image.open("wb") as out:
+        out.truncate(size)
+    return image
+
+
+def check_file_system(image: Path) -> None:
+    """Fails the scenario unless the root partition's ext4 is clean, and was unmounted cleanly."""
+    partition = f"{image}?offset={PARTITION}"
+    state = run("debugfs", "-R", "features", partition)
+    expect("needs_recovery" not in state, f"{image.name} to have been unmounted", "a journal that needs recovery")
+    run("e2fsck", "-f", "-n", partition, timeout=600)
+
+
+def read_file(image: Path, path: str) -> bytes:
+    """A file's content, read from the image on the server's side."""
+    out = image.with_suffix(".file")
+    out.unlink(missing_ok=True)
+    run("debugfs", "-R", f"dump {path} {out}", f"{image}?offset={PARTITION}")
+    return out.read_bytes()
+
+
+def digest(data: bytes) -> str:
+    """SHA-256, as sha256sum prints it."""
+    return hashlib.sha256(data).hexdigest()

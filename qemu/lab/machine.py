@@ -1,0 +1,193 @@
+"""A virtual machine: stock kernel, an initrd, network interfaces, no disk unless it is given one."""
+
+import base64
+import json
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .console import Console
+from .errors import Failure
+from .process import wait_until
+
+# Deadlines in seconds. They bound a hang; a machine that is merely slow must not meet them.
+BOOT = 240
+COMMAND = 120
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A network interface and the tap it is plugged into."""
+
+    tap: str
+    mac: str
+    model: str = "virtio-net-pci"
+    # False: the cable is out when the machine starts.
+    carrier: bool = True
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a script in the guest ended."""
+
+    status: int
+    output: str
+
+
+class Channel:
+    """A socket to QEMU that carries lines."""
+
+    def __init__(self, path: Path, machine: subprocess.Popen[bytes]) -> None:
+        self.machine = machine
+        self.buffer = b""
+        self.socket = socket.socket(socket.AF_UNIX)
+        wait_until(path.exists, f"QEMU to make {path.name}", 60)
+        self.socket.connect(str(path))
+
+    def send(self, line: str) -> None:
+        self.socket.sendall(line.encode() + b"\n")
+
+    def receive(self, deadline: float) -> str:
+        """The next line; fails when none has come by `deadline` on the monotonic clock."""
+        while b"\n" not in self.buffer:
+            self.socket.settimeout(max(deadline - time.monotonic(), 0.01))
+            try:
+                chunk = self.socket.recv(65536)
+            except TimeoutError:
+                raise Failure("expected the guest to answer in time") from None
+            if not chunk:
+                raise Failure("expected the guest to answer; the machine ended instead")
+            self.buffer += chunk
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return line.decode(errors="replace").strip()
+
+
+class Machine:
+    """A running virtual machine."""
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        sockets: Path,
+        *,
+        kernel: Path,
+        initrd: Path,
+        append: str,
+        nics: Sequence[Nic],
+        disks: Sequence[Path] = (),
+        cpus: int = 1,
+        memory: int = 512,
+        on_line: Callable[[str], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.scripts = 0
+        self.ready = False
+        agent_path = sockets / f"{name}.agent"
+        qmp_path = sockets / f"{name}.qmp"
+        argv = [
+            "qemu-system-x86_64", "-name", name, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+            "-machine", "q35", "-accel", f"tcg,thread={'multi' if cpus > 1 else 'single'}", "-cpu", "max",
+            "-smp", str(cpus), "-m", str(memory),
+            "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+            "-chardev", f"socket,id=agent,path={agent_path},server=on,wait=off", "-serial", "chardev:agent",
+            "-qmp", f"unix:{qmp_path},server=on,wait=off",
+            "-kernel", str(kernel), "-initrd", str(initrd),
+            # A panic ends the machine, as a reboot does.
+            "-append", f"console=ttyS0 panic=-1 nokaslr mitigations=off {append}",
+        ]  # fmt: skip
+        for number, nic in enumerate(nics):
+            argv += ["-netdev", f"tap,id=net{number},ifname={nic.tap},script=no,downscript=no,vhost=off"]
+            argv += ["-device", f"{nic.model},netdev=net{number},id=nic{number},mac={nic.mac},romfile="]
+        for disk in disks:
+            argv += ["-drive", f"file={disk},format=raw,if=virtio,cache=writeback"]
+        unplugged = [number for number, nic in enumerate(nics) if not nic.carrier]
+        if unplugged:
+            argv.append("-S")
+        for path in (agent_path, qmp_path):
+            path.unlink(missing_ok=True)
+        (directory / f"{name}.qemu").write_text(" ".join(argv) + "\n")
+        self.child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        self.console = Console(self.child, directory / f"{name}.console", on_line)
+        # From the start: what the guest sends while nobody listens is lost.
+        self.agent = Channel(agent_path, self.child)
+        self.qmp = Channel(qmp_path, self.child)
+        self._qmp_command("qmp_capabilities")
+        for number in unplugged:
+            self.plug(number, False)
+        if unplugged:
+            self._qmp_command("cont")
+
+    def _qmp_command(self, command: str, **arguments: object) -> object:
+        self.qmp.send(json.dumps({"execute": command, "arguments": arguments}))
+        while True:
+            answer = json.loads(self.qmp.receive(time.monotonic() + 60))
+            if "error" in answer:
+                raise Failure(f"expected QEMU to do {command}; it said {answer['error']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def plug(self, nic: int, carrier: bool) -> None:
+        """Plugs the cable of an interface in, or pulls it."""
+        self._qmp_command("set_link", name=f"nic{nic}", up=carrier)
+
+    def kill(self) -> None:
+        """Takes the power away."""
+        self.child.kill()
+        self.child.wait()
+
+    def wait_agent(self, timeout: float = BOOT) -> None:
+        """Returns when the guest's agent takes scripts."""
+        deadline = time.monotonic() + timeout
+        try:
+            while self.agent.receive(deadline) != "ready":
+                pass
+        except Failure:
+            raise Failure(f"expected the agent of {self.name} to be ready within {timeout:.0f} s") from None
+        self.ready = True
+
+    def send(self, script: str) -> None:
+        """Sends a script to the guest without waiting for its end."""
+        if not self.ready:
+            self.wait_agent()
+        self.scripts += 1
+        self.agent.send(f"{self.scripts} {base64.b64encode(script.encode()).decode()}")
+
+    def sh(self, script: str, timeout: float = COMMAND) -> Ran:
+        """Runs a shell script in the guest."""
+        self.send(script)
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                answer = self.agent.receive(deadline)
+            except Failure:
+                raise Failure(f"expected an end of `{script.strip()}` in {self.name} within {timeout:.0f} s") from None
+            number, _, rest = answer.partition(" ")
+            if number == str(self.scripts):
+                status, _, output = rest.partition(" ")
+                return Ran(int(status), base64.b64decode(output).decode(errors="replace").strip())
+
+    def check(self, script: str, timeout: float = COMMAND) -> str:
+        """Runs a shell script that must succeed, and returns what it printed."""
+        ran = self.sh(script, timeout)
+        if ran.status:
+            raise Failure(f"expected `{script.strip()}` to succeed in {self.name}; {ran.status}: {ran.output}")
+        return ran.output
+
+    def wait_end(self, timeout: float = COMMAND) -> None:
+        """Returns when the machine has switched itself off, or has rebooted (which ends it)."""
+        try:
+            self.child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"expected {self.name} to switch off within {timeout:.0f} s") from None
+        wait_until(lambda: self.console.ended, "the console's last line", 10)
+
+    def log(self, pattern: str, start: int = 0) -> list[str]:
+        """The console's lines since `start` in which `pattern` is found."""
+        return [line for line in self.console.since(start).split("\n") if re.search(pattern, line)]

@@ -1,0 +1,191 @@
+"""Scenarios: how they are declared, and what each is given to work with."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import images, settings
+from .capture import Capture
+from .dhcp import Dhcpd, Dnsmasq, dhcpd_configuration, dnsmasq_configuration
+from .machine import Machine, Nic
+from .net import SERVER, Host, Network
+from .targets import NAME, Lio, LoginResponder, Tgt
+
+MAC = "52:54:00:12:34:56"
+SECOND_MAC = "52:54:00:12:34:57"
+LIO_MAC = "52:54:00:12:34:02"
+# The RFC 4173 form of the lab's usual root path: the disk of tgt, whose LUN 0 is its controller.
+ROOT_PATH = f"iscsi:{SERVER}:6:3260:1:{NAME}"
+# Kernel arguments of a machine that leaves everything but the interface to DHCP.
+ALL_FROM_DHCP = "rdinit=/linuxrc root=/dev/sda1 iscsi-if=eth0"
+# The line that the small root file system prints when it runs.
+BOOTED = rf"tiny: root is /dev/sda1, marker {images.MARKER}"
+# What must never come while a boot that should succeed is waited for.
+BOOT_FAILED = r"linuxrc: BOOT FAILED.*|Kernel panic.*|.*(BUG|KASAN|UBSAN|Oops|WARNING|INFO: task .* blocked).*"
+
+
+class Lab:
+    """One scenario's network, servers and machines; `close` ends them all."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.directory = directory
+        self.stack = ExitStack()
+        # Not in the directory: the path of a socket is limited to 107 bytes.
+        self.sockets = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="lab.")))
+        self.network = Network()
+        self.bridge = self.network.bridge("br0", SERVER)
+        self.machines: list[Machine] = []
+        self.captures = [Capture(self.bridge, directory / "wire.pcap")]
+        self.on_line: Callable[[str], None] | None = None
+
+    @property
+    def capture(self) -> Capture:
+        """The packets of the first bridge."""
+        return self.captures[0]
+
+    # Disks
+
+    def tiny_disk(self) -> Path:
+        """A disk with the small root file system, on its first partition."""
+        return images.copy(settings.BUILD / "tiny.img", self.directory / "lun.img")
+
+    def debian_disk(self) -> Path:
+        """A disk with Debian, on its first partition."""
+        return images.copy(settings.USERLAND, self.directory / "lun.img")
+
+    def blank_disk(self, size: int, name: str = "blank.img") -> Path:
+        """A disk full of zeros."""
+        return images.blank(self.directory / name, size)
+
+    # Servers
+
+    def dnsmasq(self, root_path: str | None = ROOT_PATH, *extra: str, configuration: Path | None = None) -> Dnsmasq:
+        """Starts dnsmasq, with `configuration` as it is or with one that gives `root_path`."""
+        if not configuration:
+            configuration = self.directory / "dnsmasq.conf"
+            configuration.write_text(dnsmasq_configuration(root_path, extra))
+        return self._server(Dnsmasq(self.directory, configuration))
+
+    def dhcpd(
+        self,
+        root_path: str | None = ROOT_PATH,
+        *,
+        configuration: Path | None = None,
+        host: Host | None = None,
+        pool: Sequence[str] | None = None,
+    ) -> Dhcpd:
+        """Starts ISC dhcpd on the first bridge, or on `host`."""
+        if not configuration:
+            configuration = self.directory / "dhcpd.conf"
+            address = host.address if host else SERVER
+            text = dhcpd_configuration(root_path, address, pool) if pool else dhcpd_configuration(root_path, address)
+            configuration.write_text(text)
+        return self._server(Dhcpd(self.directory, configuration, "eth0" if host else self.bridge, host))
+
+    def _server[Server: (Dnsmasq, Dhcpd)](self, server: Server) -> Server:
+        self.stack.callback(server.stop)
+        return server
+
+    def tgt(self, disk: Path, *, lun: int = 1) -> Tgt:
+        """Starts tgtd with `disk` as a LUN. Its LUN 0 is always the controller, so a disk is 1 or more."""
+        target = Tgt(self.directory, self.sockets, {lun: disk})
+        self.stack.callback(lambda: target.stop())
+        return target
+
+    def lio(self, disk: Path, *, lun: int = 0) -> Lio:
+        """Starts a machine with a LIO target that has `disk` as a LUN."""
+        machine = Machine(
+            "lio",
+            self.directory,
+            self.sockets,
+            kernel=settings.KERNEL,
+            initrd=images.lio_initrd(self.directory),
+            append="rdinit=/test-init",
+            nics=[Nic(self.network.tap(self.bridge), LIO_MAC)],
+            disks=[disk],
+        )
+        self._machine(machine)
+        return Lio(machine, {lun: disk})
+
+    def responder(self) -> LoginResponder:
+        """Starts the responder that refuses logins, at the address of a tgt target."""
+        return LoginResponder()
+
+    # Clients
+
+    def nic(self, mac: str = MAC, *, bridge: str | None = None, model: str = "virtio-net-pci", carrier: bool = True) -> Nic:
+        """A network interface on the first bridge, or on another."""
+        return Nic(self.network.tap(bridge or self.bridge), mac, model, carrier)
+
+    def client(
+        self,
+        append: str = ALL_FROM_DHCP,
+        *,
+        nics: Sequence[Nic] | None = None,
+        files: Mapping[str, bytes] | None = None,
+        cpus: int = 1,
+        memory: int = 512,
+        name: str = "client",
+    ) -> Machine:
+        """Starts a diskless machine with the kernel arguments `append` and an initrd that has `files` added."""
+        machine = Machine(
+            name,
+            self.directory,
+            self.sockets,
+            kernel=settings.KERNEL,
+            initrd=images.client_initrd(self.directory, files or {}),
+            append=append,
+            nics=[self.nic()] if nics is None else nics,
+            cpus=cpus,
+            memory=memory,
+            on_line=self.on_line,
+        )
+        return self._machine(machine)
+
+    def bench(self, append: str = "", *, nics: Sequence[Nic] | None = None, cpus: int = 1, memory: int = 512) -> Machine:
+        """Starts a diskless machine that loads its drivers and then waits for what the test tells it."""
+        machine = self.client(f"rdinit=/test-init {append}", nics=nics, cpus=cpus, memory=memory)
+        machine.wait_agent()
+        return machine
+
+    def _machine(self, machine: Machine) -> Machine:
+        self.machines.append(machine)
+        self.stack.callback(machine.kill)
+        return machine
+
+    def close(self) -> None:
+        """Ends everything that runs."""
+        for capture in self.captures:
+            self.stack.callback(capture.tcpdump.stop)
+        self.stack.close()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A test of the lab."""
+
+    name: str
+    summary: str
+    body: Callable[[Lab], None]
+
+
+REGISTRY: dict[str, Scenario] = {}
+
+
+def scenario(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
+    """Declares a scenario: its name is the function's with hyphens, its summary the first line of the docstring."""
+    name = body.__name__.replace("_", "-")
+    assert body.__doc__ and name not in REGISTRY
+    REGISTRY[name] = Scenario(name, body.__doc__.split("\n")[0], body)
+    return body
+
+
+def fresh_directory(name: str) -> Path:
+    """The scenario's directory for logs, empty."""
+    directory = settings.BUILD / name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory

@@ -1,0 +1,201 @@
+"""iSCSI targets: tgt in the namespace, LIO in a virtual machine, and a responder for refusals no target can be made to send."""
+
+import os
+import signal
+import socket
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .errors import Failure
+from .machine import Machine
+from .net import LIO, SERVER
+from .process import Process, run, wait_until
+
+PORT = 3260
+# The target name of samples/dnsmasq.conf and samples/dhcpd.conf.
+NAME = "iqn.2004-01.net.example:diskless"
+INITIATOR = "iqn.2004-01.net.example:client"
+
+
+class Tgt:
+    """tgtd, with one target whose LUNs are files."""
+
+    def __init__(self, directory: Path, sockets: Path, luns: dict[int, Path], port: int = PORT) -> None:
+        self.directory = directory
+        self.luns = luns
+        self.port = port
+        self.address = SERVER
+        self.environment = {"TGT_IPC_SOCKET": str(sockets / "tgtd")}
+        self.setup: list[Sequence[str]] = []
+        self.start()
+
+    @property
+    def portal(self) -> str:
+        return f"{self.address}:{self.port}"
+
+    def start(self) -> None:
+        """Starts tgtd with the target, or starts it again as it was."""
+        argv = ["tgtd", "-f", "-d", "1", "--iscsi", f"portal={self.address}:{self.port}"]
+        Path(f"{self.environment['TGT_IPC_SOCKET']}.0").unlink(missing_ok=True)
+        self.daemon = Process("tgtd", argv, self.directory / "tgtd.log", self.environment)
+        wait_until(self._answers, "tgtd to take orders", 60)
+        # The target's name comes last of all: an initiator that tries again meanwhile must not find half a target.
+        self.admin("--mode", "target", "--op", "new", "--targetname", NAME)
+        for lun, file in self.luns.items():
+            self.admin("--mode", "logicalunit", "--op", "new", "--lun", str(lun), "--backing-store", str(file))
+        for order in self.setup:
+            self.admin(*order)
+        if not any("bind" in order for order in self.setup):
+            self.admin("--mode", "target", "--op", "bind", "--initiator-address", "ALL")
+
+    def _answers(self) -> bool:
+        if self.daemon.child.poll() is not None:
+            raise Failure(f"expected tgtd to run; it ended: {self.daemon.output()}")
+        try:
+            run("tgtadm", "--lld", "iscsi", "--mode", "sys", "--op", "show", env=self.environment)
+        except Failure:
+            return False
+        return True
+
+    def admin(self, *order: str) -> str:
+        """Gives tgtd an order about the target."""
+        words = list(order)
+        if order[order.index("--mode") + 1] != "account" or "bind" in order:
+            words += ["--tid", "1"]
+        return run("tgtadm", "--lld", "iscsi", *words, env=self.environment)
+
+    def configure(self, *order: str) -> None:
+        """Gives tgtd an order that also holds after the next start."""
+        self.setup.append(order)
+        self.admin(*order)
+
+    def stop(self) -> None:
+        """Ends tgtd as a crash would: by its process id, without a farewell to anyone."""
+        self.daemon.stop(signal.SIGKILL)
+
+    def connections(self) -> int:
+        """How many initiators are logged in."""
+        shown = run("tgtadm", "--lld", "iscsi", "--mode", "target", "--op", "show", env=self.environment)
+        return shown.count("I_T nexus:")
+
+
+class Lio:
+    """LIO in a virtual machine; its LUNs are that machine's disks, which are files here."""
+
+    # The part of /sys/kernel/config of the one portal group.
+    GROUP = f"/sys/kernel/config/target/iscsi/{NAME}/tpgt_1"
+
+    def __init__(self, machine: Machine, luns: dict[int, Path]) -> None:
+        self.machine = machine
+        self.luns = luns
+        self.address = LIO
+        self.port = PORT
+        machine.wait_agent()
+        lines = [
+            "set -e",
+            "ip link set lo up",
+            f"ip address add {LIO}/24 dev eth0; ip link set eth0 up",
+            "mkdir -p /proc && mount -t proc proc /proc",
+            "mount -t configfs configfs /sys/kernel/config",
+            f"mkdir -p {self.GROUP}",
+        ]
+        for number, lun in enumerate(luns):
+            disk = f"/dev/vd{chr(ord('a') + number)}"
+            store = f"/sys/kernel/config/target/core/iblock_0/disk{lun}"
+            lines += [
+                f"mkdir -p {store}",
+                f"echo udev_path={disk} >{store}/control",
+                f"echo {disk} >{store}/udev_path",
+                f"echo 1 >{store}/enable",
+                f"mkdir -p {self.GROUP}/lun/lun_{lun}",
+                f"ln -s {store} {self.GROUP}/lun/lun_{lun}/disk{lun}",
+            ]
+        lines += [
+            self._set("authentication", 0),
+            self._set("generate_node_acls", 1),
+            self._set("demo_mode_write_protect", 0),
+            f"mkdir -p {self.GROUP}/np/{LIO}:{PORT}",
+            f"echo 1 >{self.GROUP}/enable",
+        ]
+        machine.check("\n".join(lines))
+
+    def _set(self, attribute: str, value: int) -> str:
+        return f"echo {value} >{self.GROUP}/attrib/{attribute}"
+
+    @property
+    def portal(self) -> str:
+        return f"{self.address}:{self.port}"
+
+    def attribute(self, attribute: str, value: int) -> None:
+        """Sets an attribute of the portal group."""
+        self.machine.check(self._set(attribute, value))
+
+    def enable(self, enabled: bool) -> None:
+        """Takes the portal group into service, or out of it: logins are then answered with 0301."""
+        self.machine.check(f"echo {int(enabled)} >{self.GROUP}/enable")
+
+    def stop(self) -> None:
+        """Writes everything to the backing files and switches the machine off."""
+        self.machine.send("sync; echo 0 >/proc/sys/kernel/printk; poweroff -f")
+        self.machine.wait_end()
+
+
+class LoginResponder:
+    """Answers the first login request of every connection with the status it is given.
+
+    For statuses that tgt and LIO cannot be made to send. `status` is class and detail as RFC 7143 section 11.13.5 has them.
+    """
+
+    def __init__(self, address: str = SERVER, port: int = PORT) -> None:
+        self.status = 0x0200
+        self.text = b""
+        self.logins = 0
+        self.listener = socket.create_server((address, port))
+        self.handler: Callable[[socket.socket], None] = self.refuse
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self.listener.accept()
+            with connection:
+                connection.settimeout(30)
+                try:
+                    self.handler(connection)
+                except OSError:
+                    continue
+
+    def refuse(self, connection: socket.socket) -> None:
+        """Reads one login request and refuses it."""
+        header = _read(connection, 48)
+        length = int.from_bytes(header[5:8], "big")
+        _read(connection, length + -length % 4)
+        self.logins += 1
+        (command_number,) = struct.unpack(">I", header[24:28])
+        answer = bytearray(48)
+        answer[0] = 0x23
+        answer[5:8] = len(self.text).to_bytes(3, "big")
+        answer[8:14] = header[8:14]
+        answer[16:20] = header[16:20]
+        # StatSN, ExpCmdSN, MaxCmdSN
+        answer[24:36] = struct.pack(">III", 1, command_number, command_number)
+        answer[36:38] = self.status.to_bytes(2, "big")
+        connection.sendall(bytes(answer) + self.text + b"\0" * (-len(self.text) % 4))
+        # The initiator closes; what it may send before does not matter.
+        while connection.recv(4096):
+            pass
+
+    def close(self, connection: socket.socket) -> None:
+        """Takes the connection and closes it without a word."""
+        self.logins += 1
+
+
+def _read(connection: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        chunk = connection.recv(length - len(data))
+        if not chunk:
+            raise ConnectionError(os.strerror(104))
+        data += chunk
+    return data
