@@ -10,7 +10,7 @@ module: ## build/<kernel release>/iscsi_init.ko (the default); KDIR=<prepared tr
 	@scripts/module
 
 demo: module ## boot a diskless virtual machine from an iSCSI LUN, and watch
-	@scripts/in-root --net qemu/demo
+	@qemu/demo
 
 check: ## everything that proves it: formatting, lints, unit tests, boots in virtual machines
 	@scripts/check
@@ -19,16 +19,17 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60) each; needs cargo-fuzz and a cr
 	@scripts/fuzz
 
 install: module ## the module to /lib/modules/<kernel release>, below INSTALL_MOD_PATH when that is given
-	@scripts/module modules_install
+	@scripts/install
 
 rust-analyzer: ## rust-project.json, with which an editor understands the kernel half
 	@scripts/rust-analyzer
 
 fmt: ## format the Rust sources
-	@scripts/lint fmt
+	@scripts/format
 
 clippy: ## clippy on both halves, warnings denied
-	@scripts/lint clippy
+	@scripts/clippy host
+	@scripts/clippy kernel
 
 clean: ## remove what was built here; the cache stays
 	rm -rf build target fuzz/target rust-project.json
