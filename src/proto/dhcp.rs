@@ -1,3 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The DHCP and BOOTP client (RFC 2131, RFC 2132, RFC 951).
+//! The DHCP and BOOTP client (RFC 2131, RFC 951), with the timing of the kernel's own ipconfig.
+//!
+//! - [`client`]: the conversation with the servers; packets in, packets and a [`lease::Lease`] out.
+//! - [`error`]: why a packet is of no use, and why there is no lease.
+//! - [`lease`]: what an answer says, as typed values.
+//! - [`packet`] and [`options`]: the layout of an answer in IPv4, UDP and BOOTP, and of the options in it.
+//! - [`pnp`]: what `/proc/net/pnp` says about a lease.
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod error;
+pub mod lease;
+pub mod options;
+pub mod packet;
+pub mod pnp;

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The client's side of the conversation with DHCP and BOOTP servers (RFC 2131 section 4.4, RFC 1534).
+//!
+//! ```text
+//!           +------------------ NAK, or REQUESTs without answer ------------------+
+//!           v                                                                     |
+//! new -> Discovering -- offer --> Collecting -- time is up or a better offer --> Requesting -- ACK --> Bound
+//!           |                         ^                                           ^                      ^
+//!           |                         +--- 1. an offer that lacks something       |                      |
+//!           +--------------------------------- 2. an offer that lacks nothing ----+                      |
+//!                                              3. a BOOTP reply, chosen like an offer -------------------+
+//! ```
+//!
+//! Each of them ends in `Failed` when the waits of the [`Schedule`] or the [`LIMIT`] are used up.
+//!
+//! [`Schedule`]: state::Schedule
+
+use crate::proto::{
+    config::interface::is_host,
+    dhcp::{
+        error::{
+            Failure,
+            Ignored, //
+        },
+        lease::{
+            Lease,
+            Protocol, //
+        },
+        options::{
+            Code,
+            MessageType, //
+        },
+        packet::{
+            self,
+            Reply, //
+        },
+    },
+    time::{
+        Duration,
+        Instant, //
+    },
+};
+
+use self::state::{
+    Collecting,
+    Discovering,
+    Progress,
+    Question,
+    Rank,
+    Refusal,
+    State,
+    Wait, //
+};
+
+mod state;
+
+pub use self::state::{
+    COLLECTION,
+    MAX_WAITS, //
+};
+
+/// How long all of it takes at most.
+///
+/// Where nobody answers, the [`MAX_WAITS`] are over sooner, after 71 to 92 s.
+pub const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a client is given at its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters {
+    /// The address of the Ethernet device.
+    pub mac: [u8; 6],
+    /// A random number, by which servers' answers are told from those to other clients.
+    pub xid: u32,
+    /// A random number, which spreads the times of sending; else machines that start together stay together.
+    pub seed: u64,
+    /// Whether the boot needs a root path, so that waiting for an offer with one is worth [`COLLECTION`].
+    pub needs_root_path: bool,
+}
+
+/// A DHCP and BOOTP client for one network device, without I/O and clock.
+///
+/// The caller moves packets and tells the time:
+/// - [`poll_transmit`](Self::poll_transmit): at the start, after each packet taken in and when the time of
+///   `poll_timeout` has come; again until it has nothing to send.
+/// - [`handle_packet`](Self::handle_packet): for each IPv4 packet that the device receives.
+/// - [`outcome`](Self::outcome): after each of those; once there is one, it stays.
+/// - [`poll_timeout`](Self::poll_timeout): before waiting; it changes with each of those.
+#[derive(Debug)]
+pub struct Client {
+    parameters: Parameters,
+    started: Instant,
+    /// How many packets were sent.
+    sent: u32,
+    /// How many answers to this client could not be used, and why the last one.
+    faulty: u32,
+    last_fault: Option<Ignored>,
+    state: State,
+}
+
+impl Client {
+    /// A client that begins to ask at `now`.
+    pub fn new(parameters: Parameters, now: Instant) -> Self {
+        Self {
+            parameters,
+            started: now,
+            sent: 0,
+            faulty: 0,
+            last_fault: None,
+            state: State::Discovering(Discovering {
+                progress: Progress::new(parameters.seed),
+                wait: Wait::Send(now),
+            }),
+        }
+    }
+
+    /// Writes the packet that is to be sent now, if any, and gives its length.
+    ///
+    /// It is a whole IPv4 packet for the link's broadcast address. Where `buffer` has no room for
+    /// [`packet::SENT_LENGTH`] bytes, the packet is lost.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+        while self.poll_timeout()? <= now {
+            if let Some(question) = self.on_time(now) {
+                self.sent = self.sent.saturating_add(1);
+                let Parameters { mac, xid, .. } = self.parameters;
+                return packet::write(buffer, mac, xid, question.secs(), &question.options()?);
+            }
+        }
+        None
+    }
+
+    /// Takes in an IPv4 packet that the device received.
+    ///
+    /// # Errors
+    ///
+    /// The packet changed nothing, for the reason that is given; that is nothing out of the ordinary.
+    pub fn handle_packet(&mut self, now: Instant, packet: &[u8]) -> Result<(), Ignored> {
+        let result = self
+            .read(packet)
+            .and_then(|answer| self.on_answer(now, answer));
+        if let Err(reason) = &result {
+            if reason.is_fault() {
+                self.faulty = self.faulty.saturating_add(1);
+                self.last_fault = Some(*reason);
+            }
+        }
+        result
+    }
+
+    /// When [`poll_transmit`](Self::poll_transmit) is to be called next, unless there is an outcome.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let due = match &self.state {
+            State::Discovering(state) => state.wait.due(),
+            State::Collecting(state) => state.until,
+            State::Requesting(state) => state.wait.due(),
+            State::Bound(_) | State::Failed(_) => return None,
+        };
+        Some(due.min(self.started.after(LIMIT)))
+    }
+
+    /// How it ended, once it has.
+    pub fn outcome(&self) -> Option<Result<&Lease, &Failure>> {
+        match &self.state {
+            State::Bound(lease) => Some(Ok(lease)),
+            State::Failed(failure) => Some(Err(failure)),
+            State::Discovering(_) | State::Collecting(_) | State::Requesting(_) => None,
+        }
+    }
+
+    /// Does what is due at `now`; there may be something to send then.
+    fn on_time(&mut self, now: Instant) -> Option<Question> {
+        let no_answer = self.no_answer(now);
+        let elapsed = now.since(self.started);
+        let state = self.take_state();
+        let (state, question) = if elapsed >= LIMIT {
+            (State::Failed(state.failure(no_answer)), None)
+        } else {
+            state.on_time(now, elapsed, no_answer)
+        };
+        self.state = state;
+        question
+    }
+
+    /// Reads an answer to this client.
+    fn read(&self, packet: &[u8]) -> Result<Answer, Ignored> {
+        let reply = Reply::parse(packet).map_err(Ignored::Packet)?;
+        if !reply.is_for(self.parameters.mac) {
+            return Err(Ignored::OtherClient);
+        }
+        if reply.xid() != self.parameters.xid {
+            return Err(Ignored::OtherTransaction);
+        }
+        let kind = reply
+            .options()
+            .array::<1>(Code::MESSAGE_TYPE)
+            .map(|[kind]| MessageType(kind));
+        let protocol = match kind {
+            // RFC 1534 section 2: an answer without message type is BOOTP.
+            None => Protocol::Bootp,
+            Some(MessageType::OFFER | MessageType::ACK) => Protocol::Dhcp,
+            Some(MessageType::NAK) => return Ok(Answer::Nak(Refusal::new(&reply))),
+            Some(kind) => return Err(Ignored::MessageType(kind)),
+        };
+        let lease = Lease::new(protocol, &reply);
+        if !is_host(lease.address) {
+            return Err(Ignored::Address {
+                server: lease.server,
+                address: lease.address,
+            });
+        }
+        match kind {
+            Some(MessageType::ACK) => Ok(Answer::Ack(lease)),
+            Some(_) if lease.server_identifier.is_none() => Err(Ignored::NoServerIdentifier {
+                server: lease.server,
+            }),
+            _ => Ok(Answer::Offer(lease)),
+        }
+    }
+
+    /// Takes in an answer.
+    fn on_answer(&mut self, now: Instant, answer: Answer) -> Result<(), Ignored> {
+        let needs_root_path = self.parameters.needs_root_path;
+        let rank = |lease: &Lease, progress: &Progress| Rank {
+            complete: lease.root_path.is_some() || !needs_root_path,
+            untried: !progress.failed_with(lease.server),
+        };
+        let (state, result) = match (self.take_state(), answer) {
+            (State::Discovering(Discovering { progress, .. }), Answer::Offer(best)) => {
+                let rank = rank(&best, &progress);
+                (
+                    Collecting {
+                        progress,
+                        rank,
+                        best,
+                        until: now.after(COLLECTION),
+                    }
+                    .weighed(now),
+                    Ok(()),
+                )
+            }
+            (State::Collecting(state), Answer::Offer(lease)) => {
+                let rank = rank(&lease, &state.progress);
+                if rank > state.rank {
+                    (
+                        Collecting {
+                            rank,
+                            best: lease,
+                            ..state
+                        }
+                        .weighed(now),
+                        Ok(()),
+                    )
+                } else {
+                    (State::Collecting(state), Err(Ignored::NoBetter))
+                }
+            }
+            (State::Requesting(state), Answer::Ack(lease))
+                if state.is_with(lease.server_identifier) =>
+            {
+                (State::Bound(lease), Ok(()))
+            }
+            (State::Requesting(state), Answer::Nak(refusal))
+                if state.is_with(refusal.server_identifier) =>
+            {
+                (state.refused(now, refusal), Ok(()))
+            }
+            (state, _) => (state, Err(Ignored::OutOfTurn)),
+        };
+        self.state = state;
+        result
+    }
+
+    /// Takes the state out, for the caller to put back what becomes of it.
+    fn take_state(&mut self) -> State {
+        core::mem::replace(&mut self.state, State::PLACEHOLDER)
+    }
+
+    /// The failure to get any offer.
+    fn no_answer(&self, now: Instant) -> Failure {
+        Failure::NoAnswer {
+            sent: self.sent,
+            elapsed: now.since(self.started),
+            faulty: self.faulty,
+            last_fault: self.last_fault,
+        }
+    }
+}
+
+/// An answer to this client, of use in some state.
+enum Answer {
+    /// A DHCPOFFER or a BOOTP reply.
+    Offer(Lease),
+    /// A DHCPACK.
+    Ack(Lease),
+    /// A DHCPNAK.
+    Nak(Refusal),
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a server's answer says, as typed values.
+
+use core::net::Ipv4Addr;
+
+use crate::proto::{
+    bytes::Reader,
+    config::{
+        interface::{
+            classful_prefix_length,
+            prefix_length,
+            Ipv4Config, //
+        },
+        root_path,
+        text::Text, //
+    },
+    dhcp::{
+        options::{
+            Code,
+            Options, //
+        },
+        packet::Reply, //
+    },
+    time::Duration,
+};
+
+/// The protocol in which an address was given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protocol {
+    /// BOOTP (RFC 951): the address is the machine's for good.
+    Bootp,
+    /// DHCP (RFC 2131).
+    Dhcp,
+}
+
+/// An address with all that goes with it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lease {
+    /// The protocol in which it was given.
+    pub protocol: Protocol,
+    /// The machine's address.
+    pub address: Ipv4Addr,
+    /// How many of the address's bits are the network's (0 to 32); by its class where the server does not say.
+    pub prefix_length: u8,
+    /// The routes to other networks; the default route is the one of prefix length 0.
+    pub routes: List<Route, 16>,
+    /// The domain name servers, the preferred one first.
+    pub dns_servers: List<Ipv4Addr, 3>,
+    /// The time servers, the preferred one first.
+    pub ntp_servers: List<Ipv4Addr, 3>,
+    /// The machine's name, cut after 63 bytes as ipconfig does.
+    pub host_name: Option<Text<63>>,
+    /// The machine's DNS domain, cut after 63 bytes as ipconfig does.
+    pub domain_name: Option<Text<63>>,
+    /// The root path, as it is. One that is too long for [`root_path::RootPath`] is cut, but still too long.
+    pub root_path: Option<Text<{ root_path::MAX_LENGTH + 4 }>>,
+    /// The largest packet in bytes (576 or more; a smaller one is not believed).
+    pub mtu: Option<u16>,
+    /// The server's address: its identifier or, where it gave none, where the answer came from.
+    pub server: Ipv4Addr,
+    /// The identifier by which a DHCP server is told from others.
+    pub server_identifier: Option<Ipv4Addr>,
+    /// The server of the next step of the boot; often 0.0.0.0.
+    pub boot_server: Ipv4Addr,
+    /// How long the lease lasts; for ever, where the server does not say.
+    pub lease_time: Option<Duration>,
+}
+
+impl Lease {
+    /// Takes the lease out of `reply`.
+    pub(crate) fn new(protocol: Protocol, reply: &Reply<'_>) -> Self {
+        /// RFC 791 section 3.2: every host takes packets of this size.
+        const SMALLEST_MTU: u16 = 576;
+        /// RFC 2131 section 3.3: this lease time means for ever.
+        const INFINITE: u32 = u32::MAX;
+
+        let options = reply.options();
+        let address = reply.your_address();
+        let netmask = options.array::<4>(Code::SUBNET_MASK).map(Ipv4Addr::from);
+        let server_identifier = options
+            .array::<4>(Code::SERVER_IDENTIFIER)
+            .map(Ipv4Addr::from);
+        Self {
+            protocol,
+            address,
+            prefix_length: netmask
+                .and_then(prefix_length)
+                .filter(|length| *length != 0)
+                .unwrap_or(classful_prefix_length(address)),
+            routes: routes(options),
+            dns_servers: addresses(options, Code::DNS_SERVERS),
+            ntp_servers: addresses(options, Code::NTP_SERVERS),
+            host_name: printable(options, Code::HOST_NAME),
+            domain_name: printable(options, Code::DOMAIN_NAME),
+            root_path: root_path(options),
+            mtu: options
+                .array(Code::INTERFACE_MTU)
+                .map(u16::from_be_bytes)
+                .filter(|mtu| *mtu >= SMALLEST_MTU),
+            server: server_identifier.unwrap_or(reply.source()),
+            server_identifier,
+            boot_server: reply.boot_server(),
+            lease_time: options
+                .array(Code::LEASE_TIME)
+                .map(u32::from_be_bytes)
+                .filter(|seconds| *seconds != INFINITE)
+                .map(|seconds| Duration::from_secs(u64::from(seconds))),
+        }
+    }
+
+    /// The router of everything that no other route leads to.
+    pub fn router(&self) -> Option<Ipv4Addr> {
+        self.routes
+            .iter()
+            .find(|route| route.prefix_length == 0)?
+            .gateway
+    }
+
+    /// The address, its network, the default router and the MTU.
+    pub fn ipv4_config(&self) -> Ipv4Config {
+        Ipv4Config {
+            address: self.address,
+            prefix_length: self.prefix_length,
+            gateway: self.router(),
+            mtu: self.mtu,
+        }
+    }
+}
+
+/// A route to a network.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// The network's address; host bits are 0.
+    pub destination: Ipv4Addr,
+    /// How many of the destination's bits are the network's (0 to 32).
+    pub prefix_length: u8,
+    /// The router; none where the network is on the same link.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// At most `N` items; further ones are dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct List<T, const N: usize> {
+    items: [Option<T>; N],
+}
+
+impl<T: Copy, const N: usize> List<T, N> {
+    /// The items.
+    pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        self.items.iter().copied().flatten()
+    }
+
+    /// Whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl<T: Copy, const N: usize> Default for List<T, N> {
+    fn default() -> Self {
+        Self { items: [None; N] }
+    }
+}
+
+impl<T: Copy, const N: usize> FromIterator<T> for List<T, N> {
+    fn from_iter<I: IntoIterator<Item = T>>(iterator: I) -> Self {
+        let mut list = Self::default();
+        for (slot, item) in list.items.iter_mut().zip(iterator) {
+            *slot = Some(item);
+        }
+        list
+    }
+}
+
+/// The addresses that the option `code` lists.
+fn addresses(options: &Options<'_>, code: Code) -> List<Ipv4Addr, 3> {
+    let mut buffer = [0; 12];
+    let value = options.value(code, &mut buffer).unwrap_or_default();
+    let mut reader = Reader::new(value);
+    core::iter::from_fn(|| reader.array::<4>().map(Ipv4Addr::from)).collect()
+}
+
+/// The text of the option `code`, unless empty.
+fn printable(options: &Options<'_>, code: Code) -> Option<Text<63>> {
+    let mut buffer = [0; 63];
+    Some(Text::printable(options.value(code, &mut buffer)?)).filter(|text| !text.is_empty())
+}
+
+/// The root path, unless empty.
+fn root_path(options: &Options<'_>) -> Option<Text<{ root_path::MAX_LENGTH + 4 }>> {
+    let mut buffer = [0; root_path::MAX_LENGTH + 4];
+    let mut value = options.value(Code::ROOT_PATH, &mut buffer)?;
+    // RFC 2132 section 2: a text may end with NULs, which are no part of it.
+    while let Some(shorter) = value.strip_suffix(&[0]) {
+        value = shorter;
+    }
+    Some(Text::lossy(value)).filter(|text| !text.is_empty())
+}
+
+/// The routes to other networks.
+fn routes(options: &Options<'_>) -> List<Route, 16> {
+    // The longest descriptor of a destination has five bytes, its router four.
+    let mut buffer = [0; 16 * 9];
+    // RFC 3442: a client that understands classless routes ignores the routers of option 3 when there are any.
+    if let Some(routes) = options
+        .value(Code::CLASSLESS_ROUTES, &mut buffer)
+        .and_then(classless_routes)
+    {
+        return routes;
+    }
+    let router = options.array::<4>(Code::ROUTERS).map(Ipv4Addr::from);
+    let default = |router| Route {
+        destination: Ipv4Addr::UNSPECIFIED,
+        prefix_length: 0,
+        gateway: Some(router),
+    };
+    router.map(default).into_iter().collect()
+}
+
+/// The routes in the value of option 121 (RFC 3442), or `None` when that is not a list of at least one route.
+fn classless_routes(value: &[u8]) -> Option<List<Route, 16>> {
+    let mut reader = Reader::new(value);
+    let mut list = List::default();
+    for slot in &mut list.items {
+        if reader.is_empty() {
+            break;
+        }
+        *slot = Some(classless_route(&mut reader)?);
+    }
+    Some(list).filter(|list| !list.is_empty())
+}
+
+/// One route of option 121: the width of the destination, its significant bytes, and the router.
+fn classless_route(reader: &mut Reader<'_>) -> Option<Route> {
+    let prefix_length = reader.u8().filter(|length| *length <= 32)?;
+    let significant = reader.take(usize::from(prefix_length.div_ceil(8)))?;
+    let mut destination = [0; 4];
+    destination
+        .get_mut(..significant.len())?
+        .copy_from_slice(significant);
+    let host_bits = 32_u32.saturating_sub(u32::from(prefix_length));
+    let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
+    let gateway = Ipv4Addr::from(reader.array::<4>()?);
+    Some(Route {
+        destination: Ipv4Addr::from_bits(u32::from_be_bytes(destination) & mask),
+        prefix_length,
+        // RFC 3442: a router of 0.0.0.0 says that the destination is on this link.
+        gateway: Some(gateway).filter(|gateway| !gateway.is_unspecified()),
+    })
+}
