@@ -1,3 +1,84 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The rtnetlink messages that read and change links, addresses and routes (linux/rtnetlink.h).
+//! The rtnetlink messages that read links and change links, addresses and routes.
+//!
+//! - [`request`]: what the kernel is asked, one message in one datagram.
+//! - [`answer`]: what it answers, any number of messages in a datagram.
+//!
+//! Numbers are in the machine's own byte order; messages and attributes start at multiples of 4 bytes.
+//!
+//! C headers: `include/uapi/linux/netlink.h`, `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/if_link.h`,
+//! `include/uapi/linux/if_addr.h`.
+
+#![forbid(unsafe_code)]
+
+use zerocopy::native_endian::{
+    I32,
+    U16,
+    U32, //
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout,
+    Unaligned, //
+};
+
+pub mod answer;
+pub mod request;
+
+/// The start of each message (`struct nlmsghdr`).
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Header {
+    /// The length of the message in bytes, this header included.
+    length: U32,
+    kind: U16,
+    flags: U16,
+    /// The number that the answers repeat.
+    sequence: U32,
+    port: U32,
+}
+
+/// The start of each attribute (`struct rtattr`).
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+struct AttributeHeader {
+    /// The length of the attribute in bytes, this header included.
+    length: U16,
+    kind: U16,
+}
+
+/// What a message about a link starts with (`struct ifinfomsg`).
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+struct LinkHeader {
+    family: u8,
+    padding: u8,
+    /// The hardware type.
+    hardware: U16,
+    index: I32,
+    flags: U32,
+    /// Which of the flags are to be changed.
+    change: U32,
+}
+
+/// The attributes of a link (`IFLA_*`).
+mod link {
+    pub(super) const ADDRESS: u16 = 1;
+    pub(super) const NAME: u16 = 3;
+    pub(super) const MTU: u16 = 4;
+    pub(super) const OPERATIONAL_STATE: u16 = 16;
+    pub(super) const INFO: u16 = 18;
+    pub(super) const CARRIER: u16 = 33;
+}
+
+/// The administrative state of a link (`IFF_UP`).
+const UP: u32 = 0x1;
+/// `RTM_NEWLINK`.
+const NEW_LINK: u16 = 16;
+
+const _: () = assert!(
+    size_of::<Header>() == 16 && size_of::<AttributeHeader>() == 4 && size_of::<LinkHeader>() == 16
+);

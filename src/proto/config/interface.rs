@@ -62,6 +62,17 @@ impl fmt::Display for Ipv4Config {
     }
 }
 
+/// A route to a network.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// The network's address; host bits are 0.
+    pub destination: Ipv4Addr,
+    /// How many of the destination's bits are the network's (0 to 32).
+    pub prefix_length: u8,
+    /// The router; none where the network is on the same link.
+    pub gateway: Option<Ipv4Addr>,
+}
+
 /// How a device gets its address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Addressing {

@@ -10,7 +10,8 @@ use crate::proto::{
         interface::{
             classful_prefix_length,
             prefix_length,
-            Ipv4Config, //
+            Ipv4Config,
+            Route, //
         },
         root_path,
         text::Text, //
@@ -41,7 +42,7 @@ pub struct Lease {
     pub protocol: Protocol,
     /// The machine's address.
     pub address: Ipv4Addr,
-    /// How many of the address's bits are the network's (0 to 32); by its class where the server does not say.
+    /// How many of the address's bits are the network's (0 to 32); by its class where the server gives no netmask.
     pub prefix_length: u8,
     /// The routes to other networks; the default route is the one of prefix length 0.
     pub routes: List<Route, 16>,
@@ -126,17 +127,6 @@ impl Lease {
             mtu: self.mtu,
         }
     }
-}
-
-/// A route to a network.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Route {
-    /// The network's address; host bits are 0.
-    pub destination: Ipv4Addr,
-    /// How many of the destination's bits are the network's (0 to 32).
-    pub prefix_length: u8,
-    /// The router; none where the network is on the same link.
-    pub gateway: Option<Ipv4Addr>,
 }
 
 /// At most `N` items; further ones are dropped.

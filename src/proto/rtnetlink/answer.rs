@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the kernel answers: any number of messages in a datagram.
+
+use zerocopy::FromBytes;
+
+use super::{
+    link,
+    AttributeHeader,
+    Header,
+    LinkHeader,
+    NEW_LINK,
+    UP, //
+};
+use crate::proto::{
+    bytes::{
+        padding,
+        Reader, //
+    },
+    config::interface::DeviceName, //
+};
+
+/// A message from the kernel.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// The number of the request that it answers.
+    pub sequence: u32,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a message from the kernel says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Body {
+    /// There is this link.
+    Link(Link),
+    /// The list is at its end.
+    Done,
+    /// What came of the request: 0 when it was done, or else a negative errno.
+    Error(i32),
+    /// Something that the boot does not need.
+    Other,
+}
+
+/// A network device.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Link {
+    /// The number by which requests name it.
+    pub index: i32,
+    /// Its name.
+    pub name: DeviceName,
+    /// Its hardware type (`ARPHRD_*`).
+    pub hardware: u16,
+    /// Its flags (`IFF_*`).
+    pub flags: u32,
+    /// Whether there is a carrier; a link that is not up has none.
+    pub carrier: bool,
+    /// Its operational state (`IF_OPER_*`, RFC 2863).
+    pub operational_state: u8,
+    /// Its address, where that has the length of an Ethernet address.
+    pub mac: Option<[u8; 6]>,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Whether it exists in software only, such as a bridge or a VLAN; a virtual machine's device does not count.
+    pub is_virtual: bool,
+}
+
+impl Link {
+    /// Whether it is administratively up.
+    pub const fn is_up(&self) -> bool {
+        self.flags & UP != 0
+    }
+
+    /// Whether it is an Ethernet device that a machine can boot over: with an address, with broadcast, no loopback.
+    pub const fn is_ethernet(&self) -> bool {
+        /// `ARPHRD_ETHER`.
+        const ETHERNET: u16 = 1;
+        /// `IFF_BROADCAST` and `IFF_LOOPBACK`.
+        const BROADCAST: u32 = 0x2;
+        const LOOPBACK: u32 = 0x8;
+
+        self.hardware == ETHERNET
+            && self.mac.is_some()
+            && self.flags & (BROADCAST | LOOPBACK) == BROADCAST
+    }
+
+    /// Reads the body of a message about a link; `None` when that is none.
+    fn parse(body: &[u8]) -> Option<Self> {
+        /// `IFF_LOWER_UP`.
+        const LOWER_UP: u32 = 0x1_0000;
+
+        let (header, attributes) = LinkHeader::ref_from_prefix(body).ok()?;
+        let flags = header.flags.get();
+        let mut name = None;
+        let mut carrier = flags & LOWER_UP != 0;
+        let mut operational_state = 0;
+        let mut mac = None;
+        let mut mtu = None;
+        let mut is_virtual = false;
+        for (kind, value) in Attributes(Reader::new(attributes)) {
+            match kind {
+                link::ADDRESS => mac = value.try_into().ok(),
+                link::NAME => name = value.split(|byte| *byte == 0).next(),
+                link::MTU => mtu = value.try_into().ok().map(u32::from_ne_bytes),
+                link::OPERATIONAL_STATE => operational_state = *value.first()?,
+                link::INFO => is_virtual = true,
+                link::CARRIER => carrier = *value.first()? != 0,
+                _ => {}
+            }
+        }
+        Some(Self {
+            index: header.index.get(),
+            name: DeviceName::new(core::str::from_utf8(name?).ok()?)?,
+            hardware: header.hardware.get(),
+            flags,
+            carrier,
+            operational_state,
+            mac,
+            mtu: mtu?,
+            is_virtual,
+        })
+    }
+}
+
+/// Lists the messages in `datagram`; what is cut short or no message ends the list.
+pub fn answers(datagram: &[u8]) -> impl Iterator<Item = Answer> + '_ {
+    let mut reader = Reader::new(datagram);
+    core::iter::from_fn(move || {
+        let (header, _) = Header::ref_from_prefix(reader.rest()).ok()?;
+        let length = usize::try_from(header.length.get()).ok()?;
+        let message = reader.take(length)?;
+        let body = message.get(size_of::<Header>()..)?;
+        // The last message may come without its padding.
+        let _ = reader.take(padding(length));
+        Some(Answer {
+            sequence: header.sequence.get(),
+            body: parse_body(header.kind.get(), body)?,
+        })
+    })
+}
+
+/// Reads the body of a message of type `kind`; `None` when it is too short.
+fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
+    /// `NLMSG_ERROR` and `NLMSG_DONE`.
+    const ERROR: u16 = 2;
+    const DONE: u16 = 3;
+
+    let errno = || body.first_chunk().copied().map(i32::from_ne_bytes);
+    Some(match kind {
+        // A device whose name is not UTF-8 can be named by nobody here, but must not hide those after it.
+        NEW_LINK => Link::parse(body).map_or(Body::Other, Body::Link),
+        // The kernel ends a list that it could not complete with the reason.
+        DONE => match errno() {
+            None | Some(0) => Body::Done,
+            Some(errno) => Body::Error(errno),
+        },
+        ERROR => Body::Error(errno()?),
+        _ => Body::Other,
+    })
+}
+
+/// The attributes of a message: their types and their values.
+struct Attributes<'a>(Reader<'a>);
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (u16, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        /// Without `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
+        const TYPE: u16 = 0x3fff;
+
+        let Self(reader) = self;
+        let (header, _) = AttributeHeader::ref_from_prefix(reader.rest()).ok()?;
+        let length = usize::from(header.length.get());
+        let value = reader.take(length)?.get(size_of::<AttributeHeader>()..)?;
+        let _ = reader.take(padding(length));
+        Some((header.kind.get() & TYPE, value))
+    }
+}

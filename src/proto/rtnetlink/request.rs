@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the kernel is asked: one message, answered with an acknowledgement or, when it lists something, with that.
+
+use core::net::Ipv4Addr;
+
+use zerocopy::{
+    native_endian::{
+        I32,
+        U16,
+        U32, //
+    },
+    Immutable,
+    IntoBytes, //
+};
+use zerocopy_derive::{
+    Immutable,
+    IntoBytes, //
+};
+
+use super::{
+    link,
+    AttributeHeader,
+    Header,
+    LinkHeader,
+    NEW_LINK,
+    UP, //
+};
+use crate::proto::{
+    bytes::{
+        padding,
+        Writer, //
+    },
+    config::interface::Route, //
+};
+
+/// The room in bytes that every request fits in.
+pub const MAX_LENGTH: usize = 64;
+
+/// What is to happen to an address or a route.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// It is made; an error (`EEXIST`) where there is one.
+    Add,
+    /// It is made, or takes the place of the one that there is.
+    Replace,
+    /// It goes; an error where there is none (`EADDRNOTAVAIL` of an address, `ESRCH` of a route).
+    Delete,
+}
+
+/// Who made a route, as `ip route` shows it (`rtm_protocol`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RouteProtocol {
+    /// Made while booting (`RTPROT_BOOT`).
+    Boot,
+    /// Learned from a DHCP server (`RTPROT_DHCP`).
+    Dhcp,
+}
+
+/// A request about links, IPv4 addresses or IPv4 routes; `index` is the device's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// Lists all links.
+    DumpLinks,
+    /// Brings a link up or takes it down.
+    SetUp {
+        /// The device.
+        index: i32,
+        /// Whether it is to be up.
+        up: bool,
+    },
+    /// Sets a link's MTU.
+    SetMtu {
+        /// The device.
+        index: i32,
+        /// The MTU in bytes.
+        mtu: u32,
+    },
+    /// Changes an address, with the broadcast address of its network where that has one.
+    Address {
+        /// What is to happen.
+        change: Change,
+        /// The device.
+        index: i32,
+        /// The address.
+        address: Ipv4Addr,
+        /// How many of the address's bits are the network's (0 to 32).
+        prefix_length: u8,
+    },
+    /// Changes a route in the main table.
+    Route {
+        /// What is to happen.
+        change: Change,
+        /// The device.
+        index: i32,
+        /// The route.
+        route: Route,
+        /// Who made it.
+        protocol: RouteProtocol,
+    },
+}
+
+impl Request {
+    /// Writes the request with the number `sequence`, by which the answers to it are known, and gives its length.
+    ///
+    /// `None`, when `buffer` has no room for it; [`MAX_LENGTH`] bytes are enough.
+    pub fn write(&self, sequence: u32, buffer: &mut [u8]) -> Option<usize> {
+        /// `AF_UNSPEC` and `AF_INET`.
+        const UNSPECIFIED: u8 = 0;
+        const INET: u8 = 2;
+        const NEW_ADDRESS: Kind = Kind {
+            new: 20,
+            delete: 21,
+        };
+        const NEW_ROUTE: Kind = Kind {
+            new: 24,
+            delete: 25,
+        };
+        /// `RTM_GETLINK`.
+        const GET_LINK: u16 = 18;
+        /// `NLM_F_ACK` and `NLM_F_DUMP`.
+        const ACK: u16 = 0x4;
+        const DUMP: u16 = 0x300;
+
+        let link_header = |index: i32| LinkHeader {
+            family: UNSPECIFIED,
+            padding: 0,
+            hardware: U16::ZERO,
+            index: I32::new(index),
+            flags: U32::ZERO,
+            change: U32::ZERO,
+        };
+        match *self {
+            Self::DumpLinks => {
+                let body = Body::new(buffer, &link_header(0))?;
+                body.finish(GET_LINK, DUMP, sequence)
+            }
+            Self::SetUp { index, up } => {
+                let flags = U32::new(if up { UP } else { 0 });
+                let header = LinkHeader {
+                    flags,
+                    change: U32::new(UP),
+                    ..link_header(index)
+                };
+                Body::new(buffer, &header)?.finish(NEW_LINK, ACK, sequence)
+            }
+            Self::SetMtu { index, mtu } => {
+                let mut body = Body::new(buffer, &link_header(index))?;
+                body.attribute(link::MTU, &mtu.to_ne_bytes())?;
+                body.finish(NEW_LINK, ACK, sequence)
+            }
+            Self::Address {
+                change,
+                index,
+                address,
+                prefix_length,
+            } => {
+                let (kind, flags) = NEW_ADDRESS.of(change);
+                let header = AddressHeader {
+                    family: INET,
+                    prefix_length,
+                    flags: 0,
+                    scope: scope::UNIVERSE,
+                    index: I32::new(index),
+                };
+                let mut body = Body::new(buffer, &header)?;
+                body.attribute(address::LOCAL, &address.octets())?;
+                body.attribute(address::ADDRESS, &address.octets())?;
+                // RFC 3021: a network of two addresses has none for broadcast; one of one address has no room for it.
+                if prefix_length < 31 {
+                    let host_bits = u32::MAX.checked_shr(u32::from(prefix_length)).unwrap_or(0);
+                    body.attribute(
+                        address::BROADCAST,
+                        &(address.to_bits() | host_bits).to_be_bytes(),
+                    )?;
+                }
+                body.finish(kind, flags | ACK, sequence)
+            }
+            Self::Route {
+                change,
+                index,
+                route:
+                    Route {
+                        destination,
+                        prefix_length,
+                        gateway,
+                    },
+                protocol,
+            } => {
+                let (kind, flags) = NEW_ROUTE.of(change);
+                let header = RouteHeader {
+                    family: INET,
+                    destination_length: prefix_length,
+                    source_length: 0,
+                    tos: 0,
+                    table: 254, // RT_TABLE_MAIN
+                    protocol: match protocol {
+                        RouteProtocol::Boot => 3,
+                        RouteProtocol::Dhcp => 16,
+                    },
+                    scope: if gateway.is_some() {
+                        scope::UNIVERSE
+                    } else {
+                        scope::LINK
+                    },
+                    kind: 1, // RTN_UNICAST
+                    flags: U32::ZERO,
+                };
+                let mut body = Body::new(buffer, &header)?;
+                body.attribute(route::DESTINATION, &destination.octets())?;
+                if let Some(gateway) = gateway {
+                    body.attribute(route::GATEWAY, &gateway.octets())?;
+                }
+                body.attribute(route::OUTPUT_DEVICE, &index.to_ne_bytes())?;
+                body.finish(kind, flags | ACK, sequence)
+            }
+        }
+    }
+}
+
+/// What a message about an address starts with (`struct ifaddrmsg`).
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
+#[repr(C)]
+struct AddressHeader {
+    family: u8,
+    prefix_length: u8,
+    flags: u8,
+    scope: u8,
+    index: I32,
+}
+
+/// What a message about a route starts with (`struct rtmsg`).
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
+#[repr(C)]
+struct RouteHeader {
+    family: u8,
+    destination_length: u8,
+    source_length: u8,
+    tos: u8,
+    table: u8,
+    protocol: u8,
+    scope: u8,
+    kind: u8,
+    flags: U32,
+}
+
+const _: () = assert!(size_of::<AddressHeader>() == 8 && size_of::<RouteHeader>() == 12);
+
+/// The attributes of an address (`IFA_*`).
+mod address {
+    pub(super) const ADDRESS: u16 = 1;
+    pub(super) const LOCAL: u16 = 2;
+    pub(super) const BROADCAST: u16 = 4;
+}
+
+/// The attributes of a route (`RTA_*`).
+mod route {
+    pub(super) const DESTINATION: u16 = 1;
+    pub(super) const OUTPUT_DEVICE: u16 = 4;
+    pub(super) const GATEWAY: u16 = 5;
+}
+
+/// How far an address or a route reaches (`RT_SCOPE_*`).
+mod scope {
+    pub(super) const UNIVERSE: u8 = 0;
+    pub(super) const LINK: u8 = 253;
+}
+
+/// The message types that make and delete something.
+struct Kind {
+    new: u16,
+    delete: u16,
+}
+
+impl Kind {
+    /// The message type and the flags of `change`.
+    const fn of(self, change: Change) -> (u16, u16) {
+        /// `NLM_F_REPLACE`, `NLM_F_EXCL` and `NLM_F_CREATE`.
+        const REPLACE: u16 = 0x100;
+        const EXCLUSIVE: u16 = 0x200;
+        const CREATE: u16 = 0x400;
+
+        match change {
+            Change::Add => (self.new, CREATE | EXCLUSIVE),
+            Change::Replace => (self.new, CREATE | REPLACE),
+            Change::Delete => (self.delete, 0),
+        }
+    }
+}
+
+/// A message that is being written; its header comes last, since it has the length.
+struct Body<'a> {
+    header: &'a mut [u8],
+    writer: Writer<'a>,
+}
+
+impl<'a> Body<'a> {
+    /// A message whose body starts with `fixed`.
+    fn new(buffer: &'a mut [u8], fixed: &(impl Immutable + IntoBytes)) -> Option<Self> {
+        let (header, rest) = buffer.split_at_mut_checked(size_of::<Header>())?;
+        let mut writer = Writer::new(rest);
+        writer.put(fixed.as_bytes())?;
+        Some(Self { header, writer })
+    }
+
+    /// Appends an attribute.
+    fn attribute(&mut self, kind: u16, value: &[u8]) -> Option<()> {
+        let length = size_of::<AttributeHeader>().checked_add(value.len())?;
+        let header = AttributeHeader {
+            length: U16::new(u16::try_from(length).ok()?),
+            kind: U16::new(kind),
+        };
+        self.writer.put(header.as_bytes())?;
+        self.writer.put(value)?;
+        self.writer.put([0; 3].get(..padding(length))?)
+    }
+
+    /// Writes the header and gives the length of the whole message.
+    fn finish(self, kind: u16, flags: u16, sequence: u32) -> Option<usize> {
+        /// `NLM_F_REQUEST`.
+        const REQUEST: u16 = 0x1;
+
+        let length = self.header.len().checked_add(self.writer.len())?;
+        let header = Header {
+            length: U32::new(u32::try_from(length).ok()?),
+            kind: U16::new(kind),
+            flags: U16::new(flags | REQUEST),
+            sequence: U32::new(sequence),
+            port: U32::ZERO,
+        };
+        self.header.copy_from_slice(header.as_bytes());
+        Some(length)
+    }
+}
