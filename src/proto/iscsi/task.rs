@@ -141,6 +141,11 @@ impl Task {
         self.cmd_sn = Some(cmd_sn);
     }
 
+    /// Whether [`Task::next_data_out`] has something to give.
+    pub const fn owes_data(&self) -> bool {
+        self.unsolicited.offset < self.unsolicited_end || self.solicited.is_some()
+    }
+
     /// The next Data-Out that is owed: the unsolicited burst first, then what the R2T asks for.
     ///
     /// What is returned counts as sent.

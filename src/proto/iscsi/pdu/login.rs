@@ -80,7 +80,7 @@ impl LoginRequest {
     pub fn emit(&self) -> [u8; HEADER_LENGTH] {
         transmute!(bhs::LoginRequest {
             opcode: Opcode::LOGIN_REQUEST.value() | Opcode::IMMEDIATE,
-            flags: TRANSIT | self.current.value() << 2 | self.next.value(),
+            flags: TRANSIT | (self.current.value() << 2) | self.next.value(),
             version_max: Self::VERSION,
             version_min: Self::VERSION,
             lengths: Lengths::of_data(self.data_length),
@@ -141,7 +141,7 @@ impl LoginResponse {
             },
             transit: header.flags & TRANSIT != 0,
             more: header.flags & CONTINUE != 0,
-            current: header.flags >> 2 & STAGE_MASK,
+            current: (header.flags >> 2) & STAGE_MASK,
             next: header.flags & STAGE_MASK,
             version: header.version_active,
             tsih: header.tsih.get(),

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! One function per parser that takes any bytes and checks what must hold whatever they are.
+//!
+//! The wrappers in `fuzz_targets/` run one of them under libFuzzer; `tests/fuzz_smoke.rs` runs all
+//! of them, on mutations of the seeds given here, in every `cargo test`. A new parser needs a
+//! function, a line in [`ALL`], a wrapper, and a `[[bin]]` in `Cargo.toml`.
+
+#![allow(dead_code, reason = "each wrapper uses one of these")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failure is what these look for"
+)]
+
+#[path = "targets/iscsi.rs"]
+mod iscsi;
+
+pub(crate) use self::iscsi::{
+    iscsi_login,
+    iscsi_session,
+    iscsi_text, //
+};
+
+/// A parser's name, its function, and inputs that it accepts.
+pub(crate) type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+
+/// Every target.
+pub(crate) const ALL: &[Target] = &[
+    ("iscsi_login", iscsi_login, iscsi::login_seeds),
+    ("iscsi_session", iscsi_session, iscsi::session_seeds),
+    ("iscsi_text", iscsi_text, iscsi::text_seeds),
+];
