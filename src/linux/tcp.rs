@@ -24,7 +24,10 @@ use core::{
 use kernel::{
     ffi::c_int,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        UniqueArc, //
+    }, //
 };
 
 /// The state of a connection's owner. Every method is called with the socket lock held, often in softirq: none may
@@ -55,6 +58,9 @@ struct Guarded<P> {
     theirs: Option<bindings::iscsi_init_callbacks>,
 }
 
+/// Memory for a connection.
+pub(crate) struct Vacancy<P: Protocol>(UniqueArc<MaybeUninit<Connection<P>>>);
+
 // SAFETY: `guarded` is reached only with the socket lock held, and `P` is `Send`.
 unsafe impl<P: Protocol> Send for Connection<P> {}
 // SAFETY: As above.
@@ -68,10 +74,16 @@ impl<P: Protocol> Connection<P> {
         error_report: Some(data_ready_callback::<P>),
     };
 
+    /// Allocates a connection before there is one.
+    pub(crate) fn vacant() -> Result<Vacancy<P>> {
+        Ok(Vacancy(UniqueArc::new_uninit(GFP_KERNEL)?))
+    }
+
     /// Hands a connected `socket` over to `protocol`, and tells it at once that something may have arrived.
-    pub(crate) fn new(socket: Socket, protocol: P) -> Result<Arc<Self>> {
-        let connection = Arc::new(
-            Self {
+    pub(crate) fn new(vacancy: Vacancy<P>, socket: Socket, protocol: P) -> Arc<Self> {
+        let connection: Arc<Self> = vacancy
+            .0
+            .write(Self {
                 socket,
                 guarded: UnsafeCell::new(Guarded {
                     protocol,
@@ -80,9 +92,8 @@ impl<P: Protocol> Connection<P> {
                     writable: false,
                     theirs: None,
                 }),
-            },
-            GFP_KERNEL,
-        )?;
+            })
+            .into();
 
         // SAFETY: The socket is a connected TCP socket that nobody else uses.
         unsafe { bindings::iscsi_init_sock_prepare(connection.socket.sock()) };
@@ -104,7 +115,7 @@ impl<P: Protocol> Connection<P> {
             guarded.theirs = Some(unsafe { theirs.assume_init() });
         });
         connection.with(|_, _| ());
-        Ok(connection)
+        connection
     }
 
     /// Calls `work` with the state and the stream, waiting for the lock; process context only.

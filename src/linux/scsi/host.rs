@@ -43,8 +43,6 @@ pub(crate) struct Limits {
     pub(crate) commands_per_lun: u16,
     /// The largest transfer in sectors of 512 bytes.
     pub(crate) sectors: u32,
-    /// The first logical unit number that cannot be addressed.
-    pub(crate) luns: u64,
 }
 
 /// A registered host; dropping it removes its disks, waiting for what they still have to write.
@@ -77,7 +75,7 @@ impl<T: Operations> Host<T> {
         fields.can_queue = c_int::from(limits.commands);
         fields.cmd_per_lun = i16::try_from(limits.commands_per_lun).unwrap_or(i16::MAX);
         fields.max_sectors = limits.sectors;
-        fields.max_lun = limits.luns;
+        fields.max_lun = u64::MAX;
         fields.max_id = 1;
         fields.max_channel = 0;
         fields.max_cmd_len = 16;

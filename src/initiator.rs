@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A SCSI host whose one target is reached over iSCSI.
+//!
+//! - [`login`]: from an address to a connection in full feature phase.
+//! - [`nexus`]: what outlives a connection; where the mid-layer's commands come in.
+//! - [`wire`]: one connection, with its [`receive`] and [`transmit`] halves and its [`tasks`].
+//! - [`recovery`]: the thread that makes a new connection when one is lost, and ends the session at last.
+//!
+//! A command comes in at [`nexus`], waits in a [`queue`] for the target's window, is sent by [`transmit`], and is
+//! completed where its answer arrives, in [`wire`]. Nothing is allocated on that way, and its only lock is the
+//! socket's. The recovery thread alone takes connections down; a command belongs to the table of one connection,
+//! to the outage between two, or to the list of those that came in and were not taken.
+
+#![forbid(unsafe_code)]
+
+pub(crate) mod login;
+mod nexus;
+mod queue;
+mod receive;
+mod recovery;
+mod tasks;
+mod transmit;
+mod wire;
+
+use crate::{
+    linux::{
+        disk::LogicalUnit,
+        platform::{
+            self,
+            Shutdown, //
+        },
+        reboot::Notifier,
+        scsi::{
+            self,
+            Command,
+            Host,
+            Limits, //
+        },
+        socket::Socket,
+        thread::Thread, //
+    },
+    proto::iscsi::{
+        login::Established,
+        lun::Lun,
+        pdu::request::Direction, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use login::Account;
+use nexus::Nexus;
+use recovery::Recovery;
+use tasks::Tasks;
+
+/// Commands the host takes at a time. Several windows of the usual targets, which hold 64 or 128.
+const COMMANDS: u16 = 256;
+/// Commands one logical unit gets at a time.
+const COMMANDS_PER_LUN: u16 = 128;
+/// The largest transfer in sectors: 4 MiB, the most the block layer makes by itself.
+const SECTORS: u32 = 8_192;
+/// How long the end of a session may take at most, in milliseconds: a login under way, a logout.
+const END_TIMEOUT: u64 = login::LOGIN_TIMEOUT + 5_000;
+
+/// A logged-in initiator and its SCSI host.
+///
+/// Dropping it removes the disks, logs out and ends the session, in bounded time.
+pub(crate) struct Initiator {
+    // In the order in which they go: the disks first, which flush what they hold; then who could hear of the end of
+    // the machine; the session; and the device everything hangs on.
+    host: Option<Host<Nexus>>,
+    _driver: platform::Driver<End>,
+    _notifier: Notifier<Nexus>,
+    _thread: Thread<Recovery>,
+    _device: platform::Device,
+    end: Arc<End>,
+}
+
+impl Initiator {
+    /// Puts a session to work that `login` has established.
+    pub(crate) fn new(
+        account: Account,
+        socket: Socket,
+        established: &Established,
+    ) -> Result<Self> {
+        let nexus = Nexus::new()?;
+        let tasks = Tasks::new(COMMANDS)?;
+        let connection = recovery::connect(&nexus, socket, established, tasks)
+            .map_err(|(_, error)| error)?;
+        nexus.set_connection(Some(connection.clone()));
+        let recovery = Recovery::new(nexus.clone(), account, connection)?;
+        let thread = Thread::start(c"iscsi_init", recovery)?;
+        let end = Arc::new(End { nexus: nexus.clone() }, GFP_KERNEL)?;
+        let device = platform::Device::new()?;
+        let driver = platform::Driver::new(&device, end.clone())?;
+        let notifier = Notifier::new(nexus.clone())?;
+        let limits = Limits {
+            commands: COMMANDS,
+            commands_per_lun: COMMANDS_PER_LUN,
+            sectors: SECTORS,
+        };
+        let host = Host::new(&device, limits, nexus)?;
+
+        Ok(Self {
+            host: Some(host),
+            _driver: driver,
+            _notifier: notifier,
+            _thread: thread,
+            _device: device,
+            end,
+        })
+    }
+
+    /// Has the mid-layer look for the target's logical units.
+    pub(crate) fn scan(&self) {
+        if let Some(host) = &self.host {
+            host.scan();
+        }
+    }
+
+    /// The number of the SCSI host.
+    pub(crate) fn host_number(&self) -> Option<u32> {
+        self.host.as_ref().map(Host::number)
+    }
+
+    /// The target's logical unit `lun`, if it has one.
+    pub(crate) fn logical_unit(&self, lun: u16) -> Option<LogicalUnit> {
+        LogicalUnit::find(self.host.as_ref()?, Lun::from_number(lun)?.to_scsilun())
+    }
+}
+
+impl Drop for Initiator {
+    fn drop(&mut self) {
+        self.end.nexus.events.raise(nexus::CLOSING);
+        drop(self.host.take());
+        self.end.shutdown();
+    }
+}
+
+/// The end of the session.
+struct End {
+    nexus: Arc<Nexus>,
+}
+
+impl Shutdown for End {
+    fn shutdown(&self) {
+        self.nexus.events.raise(nexus::CLOSING | nexus::END);
+        self.nexus.ended.wait(END_TIMEOUT);
+    }
+}
+
+/// The mid-layer's number of a logical unit as the protocol has it.
+fn lun_of(number: u64) -> Lun {
+    Lun::from_scsilun(number)
+}
+
+/// Which way a command's data goes, as the protocol has it.
+fn direction_of(command: &Command) -> Direction {
+    match command.direction() {
+        scsi::Direction::None => Direction::None,
+        scsi::Direction::Read => Direction::Read,
+        scsi::Direction::Write => Direction::Write,
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The I_T nexus: what outlives the connections between the host and its target.
+//!
+//! The mid-layer's commands come in here from any number of contexts. They are put on a lock-free list, and whoever
+//! finds no other sender active sends what the list has; while there is no connection they wait on it.
+
+use super::wire::{
+    Failure,
+    Wire, //
+};
+use crate::linux::{
+    event::Event,
+    reboot::Reboot,
+    scsi::{
+        Command,
+        CommandList,
+        HostStatus,
+        Operations, //
+    },
+    tcp::Connection, //
+};
+use core::sync::atomic::{
+    fence,
+    AtomicBool,
+    Ordering, //
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        Arc,
+        SpinLock, //
+    }, //
+};
+
+/// Something happened to the connection.
+pub(super) const CONNECTION: u32 = 1 << 0;
+/// The target has confirmed the logout.
+pub(super) const LOGGED_OUT: u32 = 1 << 1;
+/// The mid-layer's timer has expired for a command.
+pub(super) const EXPIRED: u32 = 1 << 2;
+/// The host or the machine is going down: waiting is bounded from now on.
+pub(super) const CLOSING: u32 = 1 << 3;
+/// The session is to be ended.
+pub(super) const END: u32 = 1 << 4;
+/// The recovery thread is to return.
+pub(super) const STOP: u32 = 1 << 5;
+
+/// What submitters, the connection and the recovery thread share.
+#[pin_data]
+pub(crate) struct Nexus {
+    /// Commands that no connection has taken yet.
+    pub(super) pending: CommandList,
+    /// For the recovery thread.
+    #[pin]
+    pub(super) events: Event,
+    /// Raised once the session has ended for good.
+    #[pin]
+    pub(super) ended: Event,
+    #[pin]
+    connection: SpinLock<Option<Arc<Connection<Wire>>>>,
+    sending: AtomicBool,
+    refusing: AtomicBool,
+}
+
+impl Nexus {
+    /// A nexus without a connection.
+    pub(super) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                pending: CommandList::new(),
+                events <- Event::new(),
+                ended <- Event::new(),
+                connection <- new_spinlock!(None, "iscsi_init connection"),
+                sending: AtomicBool::new(false),
+                refusing: AtomicBool::new(false),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Replaces the connection, and has the new one send what has come in meanwhile.
+    pub(super) fn set_connection(&self, connection: Option<Arc<Connection<Wire>>>) {
+        let previous = core::mem::replace(&mut *self.connection.lock(), connection.clone());
+
+        drop(previous);
+        if let Some(connection) = connection {
+            connection.with(|wire, stream| wire.pump(stream));
+        }
+    }
+
+    /// Has every command fail from now on.
+    pub(super) fn refuse(&self) {
+        self.refusing.store(true, Ordering::SeqCst);
+        self.drain();
+    }
+
+    fn refusing(&self) -> bool {
+        self.refusing.load(Ordering::SeqCst)
+    }
+
+    /// Fails the commands that nobody has taken.
+    fn drain(&self) {
+        for command in self.pending.take() {
+            no_connection(command);
+        }
+    }
+
+    /// Sends what is pending, unless somebody else is doing so.
+    fn kick(&self) {
+        while !self.sending.swap(true, Ordering::SeqCst) {
+            let connection = self.connection.lock().clone();
+            let connected = connection.is_some();
+
+            if let Some(connection) = connection {
+                connection.with(|wire, stream| wire.pump(stream));
+            }
+            self.sending.store(false, Ordering::SeqCst);
+            // Whoever came while this one was sending has left its command to it.
+            fence(Ordering::SeqCst);
+            if !connected || self.pending.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+impl Operations for Nexus {
+    fn queue(&self, command: Command, last: bool) {
+        if self.refusing() {
+            return no_connection(command);
+        }
+        self.pending.push(command);
+        if self.refusing() {
+            return self.drain();
+        }
+        if last {
+            self.kick();
+        }
+    }
+
+    fn commit(&self) {
+        self.kick();
+    }
+
+    fn expired(&self, expiries: u8) {
+        let connection = self.connection.lock().clone();
+
+        // The first time the target is asked whether it still lives; a command that expires again is given up as
+        // lost on its connection, and sent again on a new one.
+        match connection {
+            Some(connection) if expiries > 0 => {
+                connection.with(|wire, _| wire.fail(Failure::CommandExpired))
+            }
+            _ => self.events.raise(EXPIRED),
+        }
+    }
+
+    fn reset(&self) {
+        let connection = self.connection.lock().clone();
+
+        if let Some(connection) = connection {
+            connection.with(|wire, _| wire.fail(Failure::ResetRequested));
+        }
+    }
+}
+
+impl Reboot for Nexus {
+    fn reboot(&self) {
+        self.events.raise(CLOSING);
+    }
+}
+
+fn no_connection(command: Command) {
+    let residual = command.length();
+
+    command.complete(crate::linux::scsi::Outcome {
+        host: HostStatus::NoConnect,
+        status: 0,
+        residual,
+        sense: &[],
+    });
+}

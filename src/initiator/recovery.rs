@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The thread that keeps the session alive, and the only place that takes a connection down.
+//!
+//! | state | leaves it |
+//! |---|---|
+//! | up | the connection fails: it is reset, its commands wait, down |
+//! | down | a login succeeds: the commands are sent again, up. Closing and out of time: the commands fail, ended |
+//! | ended | never |
+//!
+//! The session is the machine's root disk, so login is tried for ever, ever less often up to [`DELAY_MAX`]. Only when
+//! the host or the machine goes down is there an end to the waiting: [`CLOSING_DOWN`] without a connection,
+//! [`CLOSING_MAX`] in all.
+
+use super::{
+    login::{
+        login,
+        Account,
+        LoginFailure, //
+    },
+    nexus::{
+        self,
+        Nexus, //
+    },
+    tasks::Tasks,
+    transmit::Transmit,
+    wire::{
+        Failure,
+        Wire, //
+    },
+    COMMANDS, //
+};
+use crate::{
+    linux::{
+        clock,
+        memory::NoIo,
+        random,
+        scsi::HostStatus,
+        socket::Socket,
+        tcp::Connection,
+        thread::Run, //
+    },
+    proto::iscsi::login::Established, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// How often the thread looks after the connection, in milliseconds.
+const TICK: u64 = 1_000;
+/// After how long without a word from the target it is asked for one: with commands outstanding, and idle.
+const QUIET_BUSY: u64 = 5_000;
+const QUIET_IDLE: u64 = 30_000;
+/// How long the target has for an answer.
+const PATIENCE: u64 = 5_000;
+/// The delay before the first and the most before any further login attempt, in milliseconds.
+const DELAY_FIRST: u64 = 250;
+const DELAY_MAX: u64 = 5_000;
+/// How often a lasting outage is spoken of.
+const REMINDER: u64 = 60_000;
+/// How long the target has to confirm a logout.
+const LOGOUT_TIMEOUT: u64 = 2_000;
+/// How long a closing host waits for a lost target, and how long for everything.
+const CLOSING_DOWN: u64 = 10_000;
+const CLOSING_MAX: u64 = 60_000;
+
+/// What the recovery thread works with.
+#[pin_data]
+pub(super) struct Recovery {
+    nexus: Arc<Nexus>,
+    #[pin]
+    link: Mutex<Link>,
+}
+
+/// Where the session stands.
+struct Link {
+    account: Account,
+    state: State,
+    /// When closing began.
+    closing: Option<u64>,
+}
+
+enum State {
+    Up(Arc<Connection<Wire>>),
+    Down(Outage),
+    Ended,
+}
+
+/// A time without a connection.
+struct Outage {
+    tasks: Tasks,
+    since: u64,
+    next_attempt: u64,
+    delay: u64,
+    spoken: u64,
+}
+
+impl Recovery {
+    /// Starts with the connection of the first login.
+    pub(super) fn new(
+        nexus: Arc<Nexus>,
+        account: Account,
+        connection: Arc<Connection<Wire>>,
+    ) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                nexus,
+                link <- new_mutex!(
+                    Link {
+                        account,
+                        state: State::Up(connection),
+                        closing: None,
+                    },
+                    "iscsi_init link"
+                ),
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+impl Run for Recovery {
+    fn run(&self) {
+        let _memory = NoIo::new();
+        let mut link = self.link.lock();
+
+        loop {
+            let wait = link.wait();
+            let events = self.nexus.events.wait(wait);
+
+            if events & nexus::STOP != 0 {
+                link.end(&self.nexus);
+                return;
+            }
+            if events & nexus::CLOSING != 0 {
+                link.closing.get_or_insert(clock::milliseconds());
+            }
+            if events & nexus::END != 0 {
+                link.log_out(&self.nexus);
+                link.end(&self.nexus);
+            }
+            link.step(&self.nexus, events & nexus::EXPIRED != 0);
+        }
+    }
+
+    fn stop(&self) {
+        self.nexus.events.raise(nexus::STOP);
+    }
+}
+
+impl Link {
+    /// How long nothing needs to be done, in milliseconds.
+    fn wait(&self) -> u64 {
+        match &self.state {
+            State::Up(_) => TICK,
+            State::Down(outage) => outage.next_attempt.saturating_sub(clock::milliseconds()).max(1),
+            State::Ended => QUIET_IDLE,
+        }
+    }
+
+    fn step(&mut self, nexus: &Arc<Nexus>, expired: bool) {
+        let now = clock::milliseconds();
+
+        match &mut self.state {
+            State::Up(connection) => {
+                let failure = connection.with(|wire, stream| {
+                    let quiet = if wire.outstanding() > 0 { QUIET_BUSY } else { QUIET_IDLE };
+                    wire.watch(now, quiet, PATIENCE, expired, stream);
+                    wire.failure()
+                });
+                if let Some(failure) = failure {
+                    self.go_down(nexus, failure);
+                }
+            }
+            State::Down(outage) if now >= outage.next_attempt => self.try_login(nexus),
+            State::Down(_) | State::Ended => {}
+        }
+        self.check_deadline(nexus);
+    }
+
+    /// Resets the connection; from then on its commands wait.
+    fn go_down(&mut self, nexus: &Nexus, failure: Failure) {
+        let State::Up(connection) = &self.state else {
+            return;
+        };
+        // First nobody finds the connection any more, then the peer gets its RST, and only then can a command be
+        // sent again: what the network still holds of its first sending must not arrive after the second.
+        nexus.set_connection(None);
+        connection.abort();
+        let Some(tasks) = connection.with(|wire, _| wire.take_tasks()) else {
+            return;
+        };
+        let now = clock::milliseconds();
+        pr_warn!(
+            "session with {} lost: {}; {} commands wait for a new one\n",
+            core::format_args!("{}", self.account.target),
+            core::format_args!("{failure}"),
+            tasks.len()
+        );
+        self.state = State::Down(Outage {
+            tasks,
+            since: now,
+            next_attempt: now,
+            delay: DELAY_FIRST,
+            spoken: now,
+        });
+    }
+
+    fn try_login(&mut self, nexus: &Arc<Nexus>) {
+        let result = login(&mut self.account);
+        let now = clock::milliseconds();
+        let state = core::mem::replace(&mut self.state, State::Ended);
+        let State::Down(mut outage) = state else {
+            self.state = state;
+            return;
+        };
+
+        let reason = match result {
+            Ok((socket, established)) => {
+                let count = outage.tasks.len();
+                match connect(nexus, socket, &established, outage.tasks) {
+                    Ok(connection) => {
+                        pr_info!(
+                            "session with {} restored after {} ms; {} commands sent again\n",
+                            core::format_args!("{}", self.account.target),
+                            now.saturating_sub(outage.since),
+                            count
+                        );
+                        nexus.set_connection(Some(connection.clone()));
+                        self.state = State::Up(connection);
+                        return;
+                    }
+                    Err((tasks, error)) => {
+                        outage.tasks = tasks;
+                        LoginFailure::Memory(error)
+                    }
+                }
+            }
+            Err(failure) => failure,
+        };
+        if outage.delay == DELAY_FIRST || now.saturating_sub(outage.spoken) >= REMINDER {
+            outage.spoken = now;
+            pr_warn!(
+                "no session since {} s, still trying: {}\n",
+                now.saturating_sub(outage.since) / 1_000,
+                core::format_args!("{reason}")
+            );
+        }
+        // A rack of machines must not come back in step.
+        let jitter = u64::from(u16::from_ne_bytes(random::bytes())) % DELAY_FIRST;
+        outage.next_attempt = now.saturating_add(outage.delay).saturating_add(jitter);
+        outage.delay = outage.delay.saturating_mul(2).min(DELAY_MAX);
+        self.state = State::Down(outage);
+    }
+
+    /// Ends a closing session whose time is over.
+    fn check_deadline(&mut self, nexus: &Nexus) {
+        let Some(closing) = self.closing else {
+            return;
+        };
+        let waited = clock::milliseconds().saturating_sub(closing);
+        let limit = match self.state {
+            State::Up(_) => CLOSING_MAX,
+            State::Down(_) => CLOSING_DOWN,
+            State::Ended => return,
+        };
+        if waited >= limit {
+            pr_err!(
+                "no answer from {} for {} s while going down; what it has not confirmed is lost\n",
+                core::format_args!("{}", self.account.target),
+                waited / 1_000
+            );
+            self.end(nexus);
+        }
+    }
+
+    fn log_out(&mut self, nexus: &Nexus) {
+        let State::Up(connection) = &self.state else {
+            return;
+        };
+        let deadline = clock::milliseconds().saturating_add(LOGOUT_TIMEOUT);
+        connection.with(|wire, stream| wire.logout(stream));
+        let confirmed = loop {
+            let left = deadline.saturating_sub(clock::milliseconds());
+            if left == 0 {
+                break false;
+            }
+            let events = nexus.events.wait(left);
+            if events & nexus::LOGGED_OUT != 0 {
+                break true;
+            }
+            if events & (nexus::CONNECTION | nexus::STOP) != 0 {
+                nexus.events.raise(events & nexus::STOP);
+                break false;
+            }
+        };
+        pr_info!(
+            "logged out from {}{}\n",
+            core::format_args!("{}", self.account.target),
+            if confirmed { "" } else { ", without its confirmation" }
+        );
+    }
+
+    /// Ends the session for good: whatever has not been answered fails.
+    fn end(&mut self, nexus: &Nexus) {
+        nexus.refuse();
+        match core::mem::replace(&mut self.state, State::Ended) {
+            State::Up(connection) => {
+                nexus.set_connection(None);
+                if let Some(mut tasks) = connection.with(|wire, _| wire.take_tasks()) {
+                    if tasks.len() > 0 {
+                        connection.abort();
+                    }
+                    tasks.end_all(HostStatus::NoConnect);
+                }
+            }
+            State::Down(mut outage) => outage.tasks.end_all(HostStatus::NoConnect),
+            State::Ended => {}
+        }
+        nexus.ended.raise(1);
+    }
+}
+
+/// Puts a logged-in socket to work on `tasks`.
+pub(super) fn connect(
+    nexus: &Arc<Nexus>,
+    socket: Socket,
+    established: &Established,
+    tasks: Tasks,
+) -> Result<Arc<Connection<Wire>>, (Tasks, Error)> {
+    let transmit = match Transmit::new(COMMANDS) {
+        Ok(transmit) => transmit,
+        Err(error) => return Err((tasks, error)),
+    };
+    let vacancy = match Connection::vacant() {
+        Ok(vacancy) => vacancy,
+        Err(error) => return Err((tasks, error)),
+    };
+    let wire = Wire::new(nexus.clone(), established, tasks, transmit);
+    Ok(Connection::new(vacancy, socket, wire))
+}

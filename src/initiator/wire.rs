@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! One connection in full feature phase: what its socket's lock protects.
+//!
+//! Received PDUs end commands and make data owed; sending follows in the same context, so an R2T is answered where it
+//! arrives. A [`Failure`] ends the connection's use: nothing more is read or sent, and the recovery thread hears of it.
+
+use super::{
+    nexus::{
+        self,
+        Nexus, //
+    },
+    receive::Receive,
+    tasks::Tasks,
+    transmit::{
+        self,
+        Transmit, //
+    }, //
+};
+use crate::{
+    linux::{
+        clock,
+        scsi::{
+            HostStatus,
+            Outcome as CommandOutcome, //
+        },
+        tcp::{
+            Chunk,
+            Protocol,
+            Stream, //
+        },
+    },
+    proto::iscsi::{
+        login::Established,
+        pdu::response::{
+            self,
+            Event,
+            NopIn,
+            Received,
+            RejectReason,
+            Residual,
+            ScsiStatus, //
+        },
+        session::Session,
+        tag::Itt,
+        task::Outcome,
+        error::Error as ProtocolError, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Sense key of a unit attention (SPC-5 table 48), and the additional sense code that tells of a reset or of a lost
+/// nexus.
+const UNIT_ATTENTION: u8 = 0x6;
+const RESET_OCCURRED: u8 = 0x29;
+
+/// Why a connection is of no further use.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failure {
+    /// A PDU broke the protocol, or could not be made.
+    Protocol(ProtocolError),
+    /// The socket failed.
+    Socket(Error),
+    /// The target has closed the connection.
+    Closed,
+    /// The target named a task there is none of.
+    UnknownTask(Itt),
+    /// A task ended while its data was on its way.
+    LostTask,
+    /// More data is owed than there can be tasks.
+    TooMuchOwed,
+    /// The target does not wait for the answers to its pings.
+    TooManyPings,
+    /// The target rejected a PDU.
+    Rejected(RejectReason),
+    /// The target wants the session to end.
+    EndRequested,
+    /// The target has not answered a ping for this many milliseconds.
+    Silent(u64),
+    /// A command has been without an answer for too long.
+    CommandExpired,
+    /// Somebody asked for a new session.
+    ResetRequested,
+}
+
+impl core::fmt::Display for Failure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::Socket(error) => write!(f, "the connection broke: {error:?}"),
+            Self::Closed => write!(f, "the target closed the connection"),
+            Self::UnknownTask(itt) => write!(f, "the target answered no command of ours: {itt}"),
+            Self::LostTask => write!(f, "internal error: a command ended while it was being sent"),
+            Self::TooMuchOwed => write!(f, "internal error: too much data is owed"),
+            Self::TooManyPings => write!(f, "the target sends pings faster than they can be answered"),
+            Self::Rejected(reason) => write!(f, "the target rejected a PDU: {reason}"),
+            Self::EndRequested => write!(f, "the target asked for the session to end"),
+            Self::Silent(time) => write!(f, "the target has not answered a ping for {time} ms"),
+            Self::CommandExpired => write!(f, "the target has not answered a command in time"),
+            Self::ResetRequested => write!(f, "a reset was asked for"),
+        }
+    }
+}
+
+/// The state of a connection.
+pub(super) struct Wire {
+    nexus: Arc<Nexus>,
+    session: Session,
+    tasks: Option<Tasks>,
+    receive: Receive,
+    transmit: Transmit,
+    failure: Option<Failure>,
+    /// A command that has ended while the last of its data was on its way.
+    ended: Option<Ended>,
+    /// When something was last received.
+    heard: u64,
+    /// When the ping that waits for its answer was sent.
+    pinged: Option<u64>,
+}
+
+/// How a command ended whose data is still on its way.
+struct Ended {
+    itt: Itt,
+    pdu: Received,
+    sense: [u8; Ended::SENSE_SIZE],
+    sense_length: usize,
+}
+
+impl Ended {
+    /// What the mid-layer keeps.
+    const SENSE_SIZE: usize = 96;
+}
+
+impl Wire {
+    /// A connection that login has just established, which sends all `tasks` anew.
+    pub(super) fn new(
+        nexus: Arc<Nexus>,
+        established: &Established,
+        mut tasks: Tasks,
+        mut transmit: Transmit,
+    ) -> Self {
+        tasks.renew(|itt| transmit.command(itt));
+        Self {
+            nexus,
+            session: Session::new(established),
+            tasks: Some(tasks),
+            receive: Receive::new(),
+            transmit,
+            failure: None,
+            ended: None,
+            heard: clock::milliseconds(),
+            pinged: None,
+        }
+    }
+
+    /// Why the connection is of no further use, if it is.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failure
+    }
+
+    /// Ends the connection's use.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if self.failure.is_none() {
+            self.failure = Some(failure);
+            self.nexus.events.raise(nexus::CONNECTION);
+        }
+    }
+
+    /// Gives the commands away, at the end of the connection's use.
+    pub(super) fn take_tasks(&mut self) -> Option<Tasks> {
+        self.accept();
+        self.tasks.take()
+    }
+
+    /// Sends what there is to send.
+    pub(super) fn pump(&mut self, stream: &mut Stream<'_>) {
+        self.accept();
+        let Some(tasks) = &mut self.tasks else {
+            return;
+        };
+        if self.failure.is_some() {
+            return;
+        }
+        let result = self.transmit.pump(&mut self.session, tasks, stream);
+        if let Err(failure) = result {
+            self.fail(failure);
+        }
+        self.finish_ended();
+    }
+
+    /// Sends a Logout Request.
+    pub(super) fn logout(&mut self, stream: &mut Stream<'_>) {
+        self.transmit.logout();
+        self.pump(stream);
+    }
+
+    /// Looks after the target: asks for a sign of life after `quiet` milliseconds without one, and gives up when
+    /// none has come for `patience` milliseconds. `urgent` asks at once.
+    pub(super) fn watch(
+        &mut self,
+        now: u64,
+        quiet: u64,
+        patience: u64,
+        urgent: bool,
+        stream: &mut Stream<'_>,
+    ) {
+        let silence = now.saturating_sub(self.heard);
+        match self.pinged {
+            Some(pinged) => {
+                let waited = now.saturating_sub(pinged);
+                if waited >= patience && silence >= patience {
+                    self.fail(Failure::Silent(waited));
+                }
+            }
+            None if urgent || silence >= quiet => {
+                self.pinged = Some(now);
+                self.transmit.ping();
+                self.pump(stream);
+            }
+            None => {}
+        }
+    }
+
+    /// How many commands wait for the target.
+    pub(super) fn outstanding(&self) -> usize {
+        self.tasks.as_ref().map_or(0, Tasks::len)
+    }
+
+    /// Takes in the commands that were queued.
+    fn accept(&mut self) {
+        let Some(tasks) = &mut self.tasks else {
+            return;
+        };
+        for command in self.nexus.pending.take() {
+            if let Some(itt) = tasks.insert(command) {
+                self.transmit.command(itt);
+            }
+        }
+    }
+
+    /// Takes what `chunk` has.
+    fn consume(&mut self, chunk: &mut Chunk<'_>) -> Result<(), Failure> {
+        loop {
+            let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
+            match self.receive.next(&mut self.session, tasks, chunk)? {
+                Some(pdu) => self.handle(pdu)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Acts on a complete PDU.
+    fn handle(&mut self, pdu: Received) -> Result<(), Failure> {
+        match pdu {
+            Received::DataIn(data_in) if data_in.status.is_none() => Ok(()),
+            Received::DataIn(data_in) => self.end(data_in.itt, pdu),
+            Received::ScsiResponse(response) => self.end(response.itt, pdu),
+            Received::R2t(r2t) => {
+                let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
+                let running = tasks.get(r2t.itt);
+                let task = running.and_then(|running| running.task.as_mut());
+                let task = task.ok_or(Failure::UnknownTask(r2t.itt))?;
+                let owing = task.owes_data();
+                task.r2t(&r2t, self.session.parameters())?;
+                if owing {
+                    return Ok(());
+                }
+                self.transmit.data(r2t.itt)
+            }
+            Received::NopIn(NopIn::Ping(ping)) => self.transmit.reply(ping),
+            Received::NopIn(NopIn::Reply { itt, .. }) if itt == transmit::PING => {
+                self.pinged = None;
+                Ok(())
+            }
+            Received::NopIn(NopIn::Reply { itt, .. }) => Err(Failure::UnknownTask(itt)),
+            Received::NopIn(NopIn::Notice) => Ok(()),
+            Received::Logout(logout) if logout.itt == transmit::LOGOUT => {
+                self.nexus.events.raise(nexus::LOGGED_OUT);
+                Ok(())
+            }
+            Received::Logout(logout) => Err(Failure::UnknownTask(logout.itt)),
+            Received::TaskManagement(response) => Err(Failure::UnknownTask(response.itt)),
+            Received::Async(message) => match message.event {
+                Event::Scsi(_) | Event::Other(_) => Ok(()),
+                Event::LogoutRequested { .. }
+                | Event::ConnectionDropped { .. }
+                | Event::SessionDropped { .. }
+                | Event::NegotiationRequested { .. } => Err(Failure::EndRequested),
+            },
+            Received::Reject(reject) => Err(Failure::Rejected(reject.reason)),
+        }
+    }
+
+    /// Ends the command `itt`, of which `pdu` says how; waits for the last of its data to go.
+    fn end(&mut self, itt: Itt, pdu: Received) -> Result<(), Failure> {
+        if !self.transmit.is_sending(itt) {
+            let sense = response::sense(self.receive.side());
+            let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
+            return end(tasks, &mut self.transmit, itt, &pdu, sense);
+        }
+        let mut ended = Ended {
+            itt,
+            pdu,
+            sense: [0; Ended::SENSE_SIZE],
+            sense_length: 0,
+        };
+        let sense = response::sense(self.receive.side());
+        for (to, from) in ended.sense.iter_mut().zip(sense) {
+            *to = *from;
+        }
+        ended.sense_length = sense.len().min(Ended::SENSE_SIZE);
+        self.ended = Some(ended);
+        Ok(())
+    }
+
+    /// Ends the command whose data was on its way, once that has gone.
+    fn finish_ended(&mut self) {
+        let transmit = &self.transmit;
+        let Some(ended) = self.ended.take_if(|ended| !transmit.is_sending(ended.itt)) else {
+            return;
+        };
+        let Some(tasks) = &mut self.tasks else {
+            return;
+        };
+        let sense = ended.sense.get(..ended.sense_length).unwrap_or_default();
+        if let Err(failure) = end(tasks, &mut self.transmit, ended.itt, &ended.pdu, sense) {
+            self.fail(failure);
+        }
+    }
+}
+
+impl Protocol for Wire {
+    fn readable(&mut self, stream: &mut Stream<'_>) {
+        if self.failure.is_some() {
+            return;
+        }
+        self.heard = clock::milliseconds();
+        let mut failure = None;
+        stream.receive(|chunk| {
+            if failure.is_none() {
+                failure = self.consume(chunk).err();
+            }
+        });
+        if let Some(failure) = failure {
+            self.fail(failure);
+        } else if !stream.open() {
+            self.fail(Failure::Closed);
+        }
+        self.pump(stream);
+    }
+
+    fn writable(&mut self, stream: &mut Stream<'_>) {
+        self.pump(stream);
+    }
+}
+
+/// Ends the command `itt` as `pdu` and `sense` say.
+fn end(
+    tasks: &mut Tasks,
+    transmit: &mut Transmit,
+    itt: Itt,
+    pdu: &Received,
+    sense: &[u8],
+) -> Result<(), Failure> {
+    let running = tasks.get(itt).ok_or(Failure::UnknownTask(itt))?;
+    let task = running.task.as_ref().ok_or(Failure::UnknownTask(itt))?;
+    let outcome = match pdu {
+        Received::ScsiResponse(response) => task.response(response),
+        Received::DataIn(data_in) => match &data_in.status {
+            Some(status) => task.status(status),
+            None => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    let repeated = running.repeated;
+    let running = tasks.remove(itt).ok_or(Failure::UnknownTask(itt))?;
+
+    match outcome {
+        // The first command after a new session may only be told that there is one; it was not executed. The block
+        // layer would count that as a failure of a command that has waited for long.
+        Outcome::Completed(status)
+            if repeated
+                && status.status == ScsiStatus::CHECK_CONDITION
+                && is_reset_notice(sense) =>
+        {
+            if let Some(itt) = tasks.insert(running.command) {
+                transmit.command(itt);
+            }
+        }
+        Outcome::Completed(status) => running.command.complete(CommandOutcome {
+            host: HostStatus::Ok,
+            status: status.status.value(),
+            residual: match status.residual {
+                Residual::Underflow(count) => count,
+                Residual::None | Residual::Overflow(_) => 0,
+            },
+            sense,
+        }),
+        Outcome::Failed(failure) => {
+            pr_warn!(
+                "command {:#04x} to LUN {} has no result: {}\n",
+                running.command.cdb().first().copied().unwrap_or_default(),
+                running.command.lun(),
+                core::format_args!("{failure}")
+            );
+            running.end(HostStatus::Error);
+        }
+    }
+    Ok(())
+}
+
+/// Whether sense data in either format tells of a reset or a lost nexus (SPC-5 sections 4.4.2 and 4.4.3).
+fn is_reset_notice(sense: &[u8]) -> bool {
+    let (key, code) = match sense.first().map(|first| first & 0x7f) {
+        Some(0x70 | 0x71) => (sense.get(2), sense.get(12)),
+        Some(0x72 | 0x73) => (sense.get(1), sense.get(2)),
+        _ => return false,
+    };
+    key.is_some_and(|key| key & 0xf == UNIT_ATTENTION) && code == Some(&RESET_OCCURRED)
+}
