@@ -71,7 +71,6 @@ mod link {
     pub(super) const MTU: u16 = 4;
     pub(super) const OPERATIONAL_STATE: u16 = 16;
     pub(super) const INFO: u16 = 18;
-    pub(super) const CARRIER: u16 = 33;
 }
 
 /// The administrative state of a link (`IFF_UP`).

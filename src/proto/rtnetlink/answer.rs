@@ -92,7 +92,6 @@ impl Link {
         let (header, attributes) = LinkHeader::ref_from_prefix(body).ok()?;
         let flags = header.flags.get();
         let mut name = None;
-        let mut carrier = flags & LOWER_UP != 0;
         let mut operational_state = 0;
         let mut mac = None;
         let mut mtu = None;
@@ -104,7 +103,6 @@ impl Link {
                 link::MTU => mtu = value.try_into().ok().map(u32::from_ne_bytes),
                 link::OPERATIONAL_STATE => operational_state = *value.first()?,
                 link::INFO => is_virtual = true,
-                link::CARRIER => carrier = *value.first()? != 0,
                 _ => {}
             }
         }
@@ -113,7 +111,8 @@ impl Link {
             name: DeviceName::new(core::str::from_utf8(name?).ok()?)?,
             hardware: header.hardware.get(),
             flags,
-            carrier,
+            // IFLA_CARRIER would say what was true when the link was last up.
+            carrier: flags & LOWER_UP != 0,
             operational_state,
             mac,
             mtu: mtu?,

@@ -167,7 +167,7 @@ impl Request {
                 body.attribute(address::LOCAL, &address.octets())?;
                 body.attribute(address::ADDRESS, &address.octets())?;
                 // RFC 3021: a network of two addresses has none for broadcast; one of one address has no room for it.
-                if prefix_length < 31 {
+                if prefix_length < 31 && change != Change::Delete {
                     let host_bits = u32::MAX.checked_shr(u32::from(prefix_length)).unwrap_or(0);
                     body.attribute(
                         address::BROADCAST,
@@ -207,7 +207,9 @@ impl Request {
                     flags: U32::ZERO,
                 };
                 let mut body = Body::new(buffer, &header)?;
-                body.attribute(route::DESTINATION, &destination.octets())?;
+                if prefix_length > 0 {
+                    body.attribute(route::DESTINATION, &destination.octets())?;
+                }
                 if let Some(gateway) = gateway {
                     body.attribute(route::GATEWAY, &gateway.octets())?;
                 }

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! rtnetlink messages against those of other programs: the requests of iproute2 6.1 and the answers of Linux, both
+//! recorded on a little-endian machine.
+
+#![cfg(target_endian = "little")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failure is what these look for"
+)]
+
+use std::net::Ipv4Addr;
+
+use iscsi_init::proto::{
+    config::interface::Route,
+    rtnetlink::{
+        answer::{
+            answers,
+            Answer,
+            Body,
+            Link, //
+        },
+        request::{
+            Change,
+            Request,
+            RouteProtocol,
+            MAX_LENGTH, //
+        },
+    },
+};
+
+#[path = "dhcp_support/hex.rs"]
+mod hex;
+
+/// Linux's list of links.
+const LINKS: &str = include_str!("rtnetlink_links.hex");
+
+/// The number that iproute2 used.
+const SEQUENCE: u32 = 0x6b03_3fa3;
+
+/// Checks that `request` is `expected`, and that a buffer one byte too short is refused.
+#[track_caller]
+fn assert_written(request: Request, expected: &str) {
+    let expected = hex::bytes(expected);
+    let mut buffer = [0xaa; MAX_LENGTH];
+    let length = request.write(SEQUENCE, &mut buffer).expect("room");
+    assert_eq!(buffer[..length], expected);
+    for short in 0..length {
+        assert_eq!(request.write(SEQUENCE, &mut buffer[..short]), None);
+    }
+}
+
+fn address(change: Change) -> Request {
+    Request::Address {
+        change,
+        index: 3,
+        address: Ipv4Addr::new(10, 0, 0, 2),
+        prefix_length: 24,
+    }
+}
+
+fn route(
+    change: Change,
+    destination: [u8; 4],
+    prefix_length: u8,
+    gateway: Option<[u8; 4]>,
+) -> Request {
+    let route = Route {
+        destination: destination.into(),
+        prefix_length,
+        gateway: gateway.map(Ipv4Addr::from),
+    };
+    let protocol = if change == Change::Add && gateway.is_some() {
+        RouteProtocol::Boot
+    } else {
+        RouteProtocol::Dhcp
+    };
+    Request::Route {
+        change,
+        index: 3,
+        route,
+        protocol,
+    }
+}
+
+#[test]
+fn links_are_changed_as_iproute2_changes_them() {
+    // ip link set v0 up
+    assert_written(
+        Request::SetUp { index: 3, up: true },
+        "20000000 10000500 a33f036b 00000000 00000000 03000000 01000000 01000000",
+    );
+    // ip link set v0 down
+    assert_written(
+        Request::SetUp {
+            index: 3,
+            up: false,
+        },
+        "20000000 10000500 a33f036b 00000000 00000000 03000000 00000000 01000000",
+    );
+    // ip link set v0 mtu 1400
+    assert_written(
+        Request::SetMtu {
+            index: 3,
+            mtu: 1_400,
+        },
+        "28000000 10000500 a33f036b 00000000 00000000 03000000 00000000 00000000 08000400 78050000",
+    );
+}
+
+#[test]
+fn addresses_are_changed_as_iproute2_changes_them() {
+    // ip addr add 10.0.0.2/24 brd + dev v0
+    assert_written(
+        address(Change::Add),
+        "30000000 14000506 a33f036b 00000000 02180000 03000000
+         08000200 0a000002 08000100 0a000002 08000400 0a0000ff",
+    );
+    // ip addr replace 10.0.0.2/24 brd + dev v0
+    assert_written(
+        address(Change::Replace),
+        "30000000 14000505 a33f036b 00000000 02180000 03000000
+         08000200 0a000002 08000100 0a000002 08000400 0a0000ff",
+    );
+    // ip addr del 10.0.0.2/24 dev v0
+    assert_written(
+        address(Change::Delete),
+        "28000000 15000500 a33f036b 00000000 02180000 03000000 08000200 0a000002 08000100 0a000002",
+    );
+}
+
+#[test]
+fn networks_of_one_or_two_addresses_have_no_broadcast_address() {
+    let length = |prefix_length| {
+        let address = Ipv4Addr::new(10, 0, 0, 2);
+        let request = Request::Address {
+            change: Change::Add,
+            index: 3,
+            address,
+            prefix_length,
+        };
+        request.write(1, &mut [0; MAX_LENGTH])
+    };
+    assert_eq!(
+        [0, 30, 31, 32].map(length),
+        [Some(48), Some(48), Some(40), Some(40)]
+    );
+}
+
+#[test]
+fn routes_are_made_as_iproute2_makes_them() {
+    // ip route add 192.168.5.0/24 via 10.0.0.1 dev v0 proto boot
+    assert_written(
+        route(Change::Add, [192, 168, 5, 0], 24, Some([10, 0, 0, 1])),
+        "34000000 18000506 a33f036b 00000000 02180000 fe030001 00000000
+         08000100 c0a80500 08000500 0a000001 08000400 03000000",
+    );
+    // ip route replace default via 10.0.0.1 dev v0 proto dhcp
+    assert_written(
+        route(Change::Replace, [0; 4], 0, Some([10, 0, 0, 1])),
+        "2c000000 18000505 a33f036b 00000000 02000000 fe100001 00000000
+         08000500 0a000001 08000400 03000000",
+    );
+    // ip route add 169.254.1.1/32 dev v0 scope link proto dhcp
+    assert_written(
+        route(Change::Add, [169, 254, 1, 1], 32, None),
+        "2c000000 18000506 a33f036b 00000000 02200000 fe10fd01 00000000
+         08000100 a9fe0101 08000400 03000000",
+    );
+    // Where iproute2 deletes any route that fits, this deletes only its own: the same message but for the type.
+    assert_written(
+        route(Change::Delete, [192, 168, 5, 0], 24, Some([10, 0, 0, 1])),
+        "34000000 19000500 a33f036b 00000000 02180000 fe100001 00000000
+         08000100 c0a80500 08000500 0a000001 08000400 03000000",
+    );
+}
+
+#[test]
+fn all_links_are_asked_for() {
+    // As `ip link` does, less its filter attribute.
+    assert_written(
+        Request::DumpLinks,
+        "20000000 12000103 a33f036b 00000000 00000000 00000000 00000000 00000000",
+    );
+}
+
+#[test]
+fn links_are_read() {
+    let datagram = hex::bytes(LINKS);
+    let links: Vec<Answer> = answers(&datagram).collect();
+    let [Answer {
+        sequence: 7,
+        body: Body::Link(lo),
+    }, Answer {
+        sequence: 7,
+        body: Body::Link(v0),
+    }] = &links[..]
+    else {
+        panic!("{links:?}");
+    };
+    let facts = |link: &Link| {
+        (
+            link.index,
+            link.name.as_str().to_owned(),
+            link.hardware,
+            link.flags,
+            link.mtu,
+        )
+    };
+    assert_eq!(facts(lo), (1, "lo".to_owned(), 772, 0x8, 65_536));
+    assert_eq!((lo.mac, lo.operational_state), (Some([0; 6]), 2));
+    assert_eq!(
+        [lo.is_up(), lo.carrier, lo.is_ethernet(), lo.is_virtual],
+        [false; 4]
+    );
+    assert_eq!(facts(v0), (3, "v0".to_owned(), 1, 0x1_1043, 1_400));
+    assert_eq!(
+        (v0.mac, v0.operational_state),
+        (Some([0x52, 0x54, 0, 0xaa, 0, 1]), 6)
+    );
+    assert_eq!(
+        [v0.is_up(), v0.carrier, v0.is_ethernet(), v0.is_virtual],
+        [true; 4]
+    );
+}
+
+#[test]
+fn outcomes_are_read() {
+    let bodies = |text| {
+        answers(&hex::bytes(text))
+            .map(|answer| answer.body)
+            .collect::<Vec<_>>()
+    };
+    // The address was changed.
+    assert_eq!(
+        bodies("24000000 02000001 07000000 89590000 00000000 28000000 10000500 07000000 00000000"),
+        [Body::Error(0)]
+    );
+    // The address was there already.
+    let refusal = "44000000 02000000 07000000 89590000 efffffff 30000000 14000506 07000000 00000000
+         02180000 03000000 08000200 0a000002 08000100 0a000002 08000400 0a0000ff";
+    assert_eq!(bodies(refusal), [Body::Error(-17)]);
+    // The end of a list, good and bad, and of one whose end has no number; and a message of no meaning (NLMSG_NOOP).
+    assert_eq!(
+        bodies("14000000 03000200 07000000 89590000 00000000"),
+        [Body::Done]
+    );
+    assert_eq!(
+        bodies("14000000 03000200 07000000 89590000 f5ffffff"),
+        [Body::Error(-11)]
+    );
+    assert_eq!(bodies("10000000 03000200 07000000 89590000"), [Body::Done]);
+    assert_eq!(bodies("10000000 01000200 07000000 89590000"), [Body::Other]);
+}
+
+#[test]
+fn what_is_cut_short_ends_the_list() {
+    let datagram = hex::bytes(LINKS);
+    let first = usize::from(u16::from_le_bytes([datagram[0], datagram[1]]));
+    for length in 0..datagram.len() {
+        let expected = usize::from(length >= first);
+        assert_eq!(answers(&datagram[..length]).count(), expected, "{length}");
+    }
+    // A length shorter than the header, which must not be read for ever.
+    assert_eq!(
+        answers(&hex::bytes("00000000 03000200 07000000 89590000")).count(),
+        0
+    );
+    assert_eq!(
+        answers(&hex::bytes("0f000000 03000200 07000000 89590000")).count(),
+        0
+    );
+    // An error without its number.
+    assert_eq!(
+        answers(&hex::bytes("10000000 02000000 07000000 89590000")).count(),
+        0
+    );
+}
+
+#[test]
+fn a_link_that_cannot_be_read_does_not_hide_the_next() {
+    let mut datagram = hex::bytes(LINKS);
+    let name = datagram
+        .windows(3)
+        .position(|window| window == b"lo\0")
+        .expect("a name");
+    datagram[name] = 0xff;
+    let bodies: Vec<Body> = answers(&datagram).map(|answer| answer.body).collect();
+    assert!(
+        matches!(&bodies[..], [Body::Other, Body::Link(_)]),
+        "{bodies:?}"
+    );
+}
