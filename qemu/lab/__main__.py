@@ -3,6 +3,7 @@
 import argparse
 import fnmatch
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from .scenario import REGISTRY, Lab, fresh_directory
 TAIL = 25
 # No scenario may take longer, in seconds.
 LIMIT = 900
+# How many run at the same time. Most of a scenario is waiting for one virtual processor.
+JOBS = min(os.cpu_count() or 1, 4)
 
 
 def load() -> None:
@@ -74,13 +77,18 @@ def run_apart(name: str) -> bool:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=LIMIT)
         passed, output = done.returncode == 0, done.stdout
     except subprocess.TimeoutExpired as late:
-        passed, output = False, f"expected an end within {LIMIT} s\n{late.stdout or ''}"
+        passed, output = False, f"expected an end within {LIMIT} s\n{_text(late.stdout)}"
     took = time.monotonic() - started
     with printing:
         print(f"{'ok    ' if passed else 'FAILED'} {name} ({took:.0f} s)")
         if not passed:
             print("\n".join(f"    {line}" for line in output.rstrip().split("\n")))
     return passed
+
+
+def _text(output: bytes | str | None) -> str:
+    # What a late program printed comes as bytes even where text was asked for.
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
 
 
 printing = threading.Lock()
@@ -90,7 +98,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="qemu/run", description="Runs the end-to-end tests.")
     parser.add_argument("pattern", nargs="*", help="names of scenarios, with * and ? as in the shell")
     parser.add_argument("--list", action="store_true", help="print the scenarios and run none")
-    parser.add_argument("-j", type=int, default=1, metavar="N", help="run N at the same time (default: 1)")
+    parser.add_argument("-j", type=int, default=JOBS, metavar="N", help="run N at the same time (default: %(default)s)")
     parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     load()

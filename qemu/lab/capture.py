@@ -2,13 +2,16 @@
 
 import re
 import signal
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import Failure, expect
-from .process import Process, run
+from .process import Process, run, wait_until
 
-# Expert severities of tshark's _ws.expert.severity that mean broken bytes; TCP's own remarks are about loss and timing.
+# The last frame of a capture, of the EtherType for local experiments: when it is in the file, so is all before it.
+LAST_FRAME = bytes(12) + b"\x88\xb5" + b"the capture ends here".ljust(46, b"\0")
+# What a capture must not hold. TCP's own remarks are about loss and timing, and no fault of the protocols above it.
 FAULTY = "_ws.malformed || ((dhcp || iscsi || scsi) && _ws.expert.severity == error)"
 
 
@@ -17,8 +20,10 @@ class Capture:
 
     def __init__(self, interface: str, file: Path) -> None:
         self.file = file
+        self.interface = interface
         self.running = True
         argv = ["tcpdump", "-Z", "root", "-i", interface, "-w", str(file), "-U", "-s", "0", "-B", "65536", "-n"]
+        argv += ["--immediate-mode"]
         file.with_suffix(".tcpdump").unlink(missing_ok=True)
         self.tcpdump = Process("tcpdump", argv, file.with_suffix(".tcpdump"))
         self.tcpdump.wait_output("listening on")
@@ -28,9 +33,20 @@ class Capture:
         if not self.running:
             return
         self.running = False
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+            wire.bind((self.interface, 0))
+            wire.send(LAST_FRAME)
+        wait_until(self._complete, "the end of the capture", 120)
         self.tcpdump.stop(signal.SIGINT)
         dropped = re.search(r"^(\d+) packets? dropped by kernel", self.tcpdump.output(), re.MULTILINE)
         expect(dropped and dropped.group(1) == "0", "a capture without gaps", self.tcpdump.output())
+
+    def _complete(self) -> bool:
+        with self.file.open("rb") as file:
+            size = file.seek(0, 2)
+            # Machines may go on sending behind it.
+            file.seek(max(0, size - (1 << 20)))
+            return LAST_FRAME in file.read()
 
     def fields(self, display_filter: str, *fields: str) -> list[list[str]]:
         """Ends the capture and returns the values of `fields` of each packet that the filter lets through.
@@ -47,6 +63,13 @@ class Capture:
         """Ends the capture and returns tshark's one-line summary of each packet that the filter lets through."""
         self.stop()
         return _tshark(["tshark", "-n", "-r", str(self.file), "-Y", display_filter])
+
+    def sent(self, connection: int) -> bytes:
+        """Ends the capture and returns all that the side that opened a TCP connection sent on it."""
+        self.stop()
+        argv = ["tshark", "-n", "-q", "-r", str(self.file), "-z", f"follow,tcp,raw,{connection}"]
+        # The other side's lines are indented.
+        return b"".join(bytes.fromhex(line) for line in _tshark(argv) if re.fullmatch(r"[0-9a-f]+", line))
 
     def check(self) -> None:
         """Fails the scenario when the dissectors find a malformed DHCP or iSCSI packet."""

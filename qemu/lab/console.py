@@ -1,5 +1,6 @@
 """A virtual machine's serial console, read as it comes."""
 
+import os
 import re
 import subprocess
 import threading
@@ -27,7 +28,7 @@ class Console:
         assert self.machine.stdout is not None
         line = ""
         with self.log.open("ab") as log:
-            while chunk := self.machine.stdout.read1(65536):
+            while chunk := os.read(self.machine.stdout.fileno(), 65536):
                 log.write(chunk)
                 log.flush()
                 new = chunk.decode(errors="replace").replace("\r", "")

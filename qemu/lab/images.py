@@ -50,7 +50,7 @@ def client_initrd(directory: Path, files: Mapping[str, bytes]) -> Path:
 def lio_initrd(directory: Path) -> Path:
     """The initrd of the machine that is a LIO target."""
     out = directory / "lio.initrd"
-    modules = " ".join(LIO_MODULES).encode()
+    modules = "".join(f"{module}\n" for module in LIO_MODULES).encode()
     files = {"/agent": guest("agent"), "/test-init": guest("test-init"), "/modules": modules}
     cpio.append(settings.BUILD / "lio.initrd", files, out)
     return out

@@ -111,9 +111,7 @@ class Machine:
         for path in (agent_path, qmp_path):
             path.unlink(missing_ok=True)
         (directory / f"{name}.qemu").write_text(" ".join(argv) + "\n")
-        self.child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.console = Console(self.child, directory / f"{name}.console", on_line)
         # From the start: what the guest sends while nobody listens is lost.
         self.agent = Channel(agent_path, self.child)

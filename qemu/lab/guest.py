@@ -1,0 +1,150 @@
+"""What scenarios do with the module in a guest, and what they expect of it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import images
+from .capture import Capture
+from .errors import expect
+from .machine import BOOT, Machine
+from .scenario import BOOT_FAILED, BOOTED
+
+# docs/errors.md bounds the time that insmod takes; this is more than the longest, on a slow machine.
+INSMOD = 420
+# The ways to end that a machine must have come to within this time, in seconds.
+SHUTDOWN = 120
+# Levels of the kernel's log, as `dmesg -r` prints them: up to errors, and warnings.
+ERROR = "^<[0-3]>"
+# What the kernel says when something in it is broken.
+BROKEN = r"BUG:|KASAN|UBSAN|Oops|WARNING:|INFO: task|refcount_t|use-after-free|general protection"
+
+
+@dataclass(frozen=True)
+class Insmod:
+    """How an insmod ended: the errno (0 for success), what it printed, and the kernel's log of it with levels."""
+
+    errno: int
+    output: str
+    log: list[str]
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines of the kernel's log at error level or worse."""
+        return [line for line in self.log if re.match(ERROR, line)]
+
+
+def insmod(machine: Machine, parameters: str = "", timeout: float = INSMOD) -> Insmod:
+    """Loads the module; busybox's insmod ends with the errno that the kernel gave."""
+    # The log is marked, not cleared, so that the console's copy and this stay the same.
+    mark = f"insmod number {machine.scripts}"
+    ran = machine.sh(
+        f"echo '<6>lab: {mark}' >/dev/kmsg; insmod /lib/modules/iscsi_init.ko {parameters}; status=$?; "
+        f"echo '--- log'; dmesg -r | sed '1,/lab: {mark}$/d'; exit $status",
+        timeout,
+    )
+    output, _, log = ran.output.partition("--- log")
+    return Insmod(ran.status, output.strip(), log.strip().split("\n"))
+
+
+def succeeds(machine: Machine, parameters: str = "") -> Insmod:
+    """Loads the module, which must bring the disk without an error in the log."""
+    done = insmod(machine, parameters)
+    expect(done.errno == 0, f"insmod {parameters} to succeed", f"errno {done.errno}: {done.output}\n" + "\n".join(done.log))
+    expect(not done.errors, "no error in the log of an insmod that succeeds", "\n".join(done.errors))
+    # Opened at once: that is what a status of 0 means.
+    machine.check("for disk in /dev/sda /dev/sda1; do dd if=$disk of=/dev/null bs=512 count=1 || exit 1; done")
+    return done
+
+
+def fails(machine: Machine, parameters: str, errno: int, *words: str, again: bool = True) -> None:
+    """Loads the module, which must fail with `errno` and one line that has each of `words`; and then, once more, alike."""
+    for _ in range(2 if again else 1):
+        done = insmod(machine, parameters)
+        what = f"insmod {parameters} to fail with errno {errno}"
+        expect(done.errno == errno, what, f"errno {done.errno}: {done.output}\n" + "\n".join(done.log))
+        expect(len(done.errors) == 1, f"one error line from {what}", "\n".join(done.errors) or "none")
+        line = done.errors[0]
+        # What failed, with whom and what they said; what to check.
+        expect(re.match(r"<3>(\[[ 0-9.]+\] )?iscsi_init: .+; .+", line), "a line that says what failed and what to check", line)
+        for word in words:
+            expect(re.search(word, line), f"/{word}/ in the line of {what}", line)
+        expect(machine.sh("grep -q '^iscsi_init ' /proc/modules").status != 0, "the module to be gone", "it is loaded")
+        machine.check("test ! -e /dev/sda")
+
+
+def boots(machine: Machine) -> None:
+    """Returns when the small root file system runs from the LUN."""
+    machine.console.wait(BOOTED, BOOT, never=BOOT_FAILED)
+    machine.wait_agent()
+
+
+def reboots(machine: Machine, timeout: float = SHUTDOWN) -> None:
+    """Makes a machine whose root is the small file system reboot in an orderly way, and waits until it has."""
+    machine.send("sync; mount -o remount,ro /; reboot -f")
+    machine.wait_end(timeout)
+    healthy(machine)
+
+
+def healthy(machine: Machine) -> None:
+    """Fails the scenario when the kernel has complained of something broken."""
+    lines = machine.log(BROKEN)
+    expect(not lines, f"nothing broken in the kernel of {machine.name}", "\n".join(lines))
+
+
+def logged_out(capture: Capture, logouts: int = 1) -> None:
+    """Fails the scenario unless the last commands on the wire are SYNCHRONIZE CACHE, then Logout with its answer."""
+    seen = pdus(capture)
+    closing = [name for name in seen if name in ("SYNCHRONIZE CACHE", "Logout", "Logout Response")][-3:]
+    expect(
+        closing == ["SYNCHRONIZE CACHE", "Logout", "Logout Response"], "SYNCHRONIZE CACHE, Logout and its answer", seen[-12:]
+    )
+    expect(seen[-2:] == ["Logout", "Logout Response"], "nothing after the logout", seen[-12:])
+    expect(seen.count("Logout") == logouts, f"{logouts} logouts", seen.count("Logout"))
+
+
+OPCODES = {
+    0x00: "NOP-Out", 0x01: "SCSI Command", 0x02: "Task Management", 0x03: "Login", 0x04: "Text", 0x05: "Data-Out",
+    0x06: "Logout", 0x10: "SNACK", 0x20: "NOP-In", 0x21: "SCSI Response", 0x22: "Task Management Response",
+    0x23: "Login Response", 0x24: "Text Response", 0x25: "Data-In", 0x26: "Logout Response", 0x31: "R2T",
+    0x32: "Async Message", 0x3F: "Reject",
+}  # fmt: skip
+SYNCHRONIZE_CACHE = (0x35, 0x91)
+
+
+def pdus(capture: Capture) -> list[str]:
+    """The iSCSI PDUs on the wire in their order, SYNCHRONIZE CACHE by its own name."""
+    seen: list[str] = []
+    for opcodes, commands in capture.fields("iscsi", "iscsi.opcode", "scsi_sbc.opcode"):
+        # A frame with one command says which; in frames with several, which of them is which is not known.
+        synchronize = any(int(command, 16) in SYNCHRONIZE_CACHE for command in commands.split(",") if command)
+        for opcode in opcodes.split(","):
+            name = OPCODES[int(opcode, 16)]
+            seen.append("SYNCHRONIZE CACHE" if name == "SCSI Command" and synchronize else name)
+    return seen
+
+
+def dhcp_messages(capture: Capture) -> list[tuple[str, str, str]]:
+    """The DHCP messages on the wire: type (empty for BOOTP), server identifier, root path."""
+    fields = ("dhcp.option.dhcp", "dhcp.option.dhcp_server_id", "dhcp.option.root_path")
+    return [(row[0], row[1], row[2]) for row in capture.fields("dhcp", *fields)]
+
+
+def writes(machine: Machine) -> str:
+    """Writes a file of random content, /random, to the mounted root and returns its SHA-256."""
+    machine.check("dd if=/dev/urandom of=/random bs=65536 count=16 && sync")
+    return machine.check("sha256sum /random").split()[0]
+
+
+def on_disk(disk: Path, path: str, digest: str) -> None:
+    """Fails the scenario unless the file, read from the image on the server's side, has this SHA-256."""
+    images.check_file_system(disk)
+    seen = images.digest(images.read_file(disk, path))
+    expect(seen == digest, f"{path} on the server's side to hash to {digest}", seen)
+
+
+def sequence(names: Sequence[str], *wanted: str) -> bool:
+    """Whether `wanted` occur in this order, with others between them or not."""
+    rest = iter(names)
+    return all(name in rest for name in wanted)

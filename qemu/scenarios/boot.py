@@ -1,0 +1,213 @@
+"""Boots: the shipped linuxrc takes a diskless machine to a root file system on its LUN, each time configured another way."""
+
+from lab import guest, wire
+from lab.dhcp import BootpServer
+from lab.errors import expect
+from lab.net import LIO, NETMASK, NOBODY, PREFIX, SECOND_SERVER, SERVER
+from lab.scenario import ALL_FROM_DHCP, SECOND_MAC, Lab, scenario
+from lab.settings import CHECKOUT
+from lab.targets import INITIATOR, NAME
+
+LOCAL = "rdinit=/linuxrc root=/dev/sda1"
+
+
+@scenario
+def boot_all_from_dhcp(lab: Lab) -> None:
+    """Only iscsi-if= given: dnsmasq names the target, tgt has it; boots, writes, reboots, and finds it again."""
+    disk = lab.tiny_disk()
+    target = lab.tgt(disk)
+    lab.dnsmasq()
+    client = lab.client()
+    guest.boots(client)
+    digest = guest.writes(client)
+    guest.reboots(client)
+    guest.on_disk(disk, "/random", digest)
+    client = lab.client(name="again")
+    guest.boots(client)
+    expect(client.check("sha256sum /random").split()[0] == digest, "the file of before the reboot")
+    expect(target.connections() == 1, "one initiator to be logged in", target.connections())
+    guest.reboots(client)
+    expect(target.connections() == 0, "the initiator to have logged out", target.connections())
+    guest.logged_out(lab.capture, logouts=2)
+
+
+@scenario
+def boot_arguments(lab: Lab) -> None:
+    """Interface, initiator, target and LUN as kernel arguments, the address from DHCP, whose root path loses."""
+    disk = lab.tiny_disk()
+    lab.tgt(disk)
+    lab.dnsmasq(f"{NOBODY}:/iqn.2004-01.net.example:wrong/iqn.2004-01.net.example:wrong/7")
+    client = lab.client(f"{LOCAL} iscsi-if=eth0 iscsi-initiator={INITIATOR} iscsi-target={SERVER}:{NAME} iscsi-lun=1")
+    guest.boots(client)
+    guest.reboots(client)
+    keys = wire.login_keys(lab.capture)
+    expect(keys.get("InitiatorName") == INITIATOR, f"InitiatorName={INITIATOR}", keys)
+    expect(keys.get("TargetName") == NAME, f"TargetName={NAME}", keys)
+
+
+@scenario
+def boot_static(lab: Lab) -> None:
+    """A static address: no DHCP server, no DHCP message, and the small root file system all the same."""
+    lab.tgt(lab.tiny_disk())
+    own = f"{PREFIX}.60"
+    client = lab.client(
+        f"{LOCAL} iscsi_if=eth0:{own}:{NETMASK}:{SERVER} iscsi_initiator={INITIATOR} "
+        f"iscsi_target={SERVER}:3260:{NAME} iscsi_lun=1"
+    )
+    guest.boots(client)
+    addresses = client.check("ip -4 address show dev eth0; ip route")
+    expect(f"inet {own}/24" in addresses, f"{own}/24 on eth0", addresses)
+    expect(f"default via {SERVER}" in addresses, f"a default route by {SERVER}", addresses)
+    pnp = client.check("cat /proc/net/pnp")
+    expect(pnp.startswith("#MANUAL"), "#MANUAL in /proc/net/pnp", pnp)
+    guest.reboots(client)
+    expect(not guest.dhcp_messages(lab.capture), "no DHCP message on the wire")
+
+
+@scenario
+def boot_sample_dnsmasq(lab: Lab) -> None:
+    """samples/dnsmasq.conf as shipped: an RFC 4173 root path, a host with a name and address of its own."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq(configuration=CHECKOUT / "samples/dnsmasq.conf")
+    client = lab.client(ALL_FROM_DHCP)
+    guest.boots(client)
+    addresses = client.check("ip -4 address show dev eth0")
+    expect(f"inet {PREFIX}.10/24" in addresses, "the host's own address", addresses)
+    expect(client.check("hostname") == "diskless", "the host's name", client.check("hostname"))
+    guest.reboots(client)
+
+
+@scenario
+def boot_sample_dhcpd(lab: Lab) -> None:
+    """samples/dhcpd.conf as shipped: ISC dhcpd, LIO, and a root path with an initiator name and without a LUN."""
+    disk = lab.tiny_disk()
+    target = lab.lio(disk)
+    lab.dhcpd(configuration=CHECKOUT / "samples/dhcpd.conf")
+    client = lab.client(ALL_FROM_DHCP)
+    guest.boots(client)
+    expect(client.check("hostname") == "diskless", "the host's name", client.check("hostname"))
+    digest = guest.writes(client)
+    guest.reboots(client)
+    target.stop()
+    guest.on_disk(disk, "/random", digest)
+    keys = wire.login_keys(lab.capture)
+    expect(keys.get("InitiatorName") == INITIATOR, f"InitiatorName={INITIATOR}", keys)
+    guest.logged_out(lab.capture)
+
+
+@scenario
+def boot_root_path_bare(lab: Lab) -> None:
+    """A root path <ip>:/<target> and no more: LUN 0, and an initiator name that the module finds for itself."""
+    lab.lio(lab.tiny_disk())
+    lab.dnsmasq(f"{LIO}:/{NAME}")
+    client = lab.client(ALL_FROM_DHCP)
+    guest.boots(client)
+    guest.reboots(client)
+    name = wire.login_keys(lab.capture).get("InitiatorName", "")
+    expect(name.startswith("iqn."), "an initiator name", name)
+
+
+@scenario
+def boot_root_path_full(lab: Lab) -> None:
+    """A root path <ip>:/<target>/<initiator>/<LUN>."""
+    lab.tgt(lab.tiny_disk(), lun=12)
+    lab.dhcpd(f"{SERVER}:/{NAME}/{INITIATOR}/12")
+    client = lab.client(ALL_FROM_DHCP)
+    guest.boots(client)
+    guest.reboots(client)
+    keys = wire.login_keys(lab.capture)
+    expect(keys.get("InitiatorName") == INITIATOR, f"InitiatorName={INITIATOR}", keys)
+
+
+@scenario
+def boot_root_path_rfc4173(lab: Lab) -> None:
+    """An RFC 4173 root path with empty protocol and port, and the LUN in hexadecimal."""
+    lab.tgt(lab.tiny_disk(), lun=0x12)
+    lab.dhcpd(f"iscsi:{SERVER}:::12:{NAME}")
+    client = lab.client(ALL_FROM_DHCP)
+    guest.boots(client)
+    guest.reboots(client)
+
+
+@scenario
+def boot_bootp(lab: Lab) -> None:
+    """A server that knows only BOOTP."""
+    lab.tgt(lab.tiny_disk())
+    BootpServer(lab.bridge, f"{PREFIX}.70", f"{SERVER}:/{NAME}/{INITIATOR}/1")
+    client = lab.client(ALL_FROM_DHCP)
+    guest.boots(client)
+    pnp = client.check("cat /proc/net/pnp")
+    expect(pnp.startswith("#PROTO: BOOTP"), "#PROTO: BOOTP in /proc/net/pnp", pnp)
+    addresses = client.check("ip -4 address show dev eth0")
+    expect(f"inet {PREFIX}.70/24" in addresses, "the address of the reply", addresses)
+    guest.reboots(client)
+
+
+@scenario
+def boot_any_interface(lab: Lab) -> None:
+    """No iscsi-if=, two interfaces, of which the second one has a server; the first is put back as it was."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    nobody = lab.network.bridge("br1")
+    nics = [lab.nic(SECOND_MAC, bridge=nobody), lab.nic()]
+    client = lab.client("rdinit=/linuxrc root=/dev/sda1", nics=nics)
+    guest.boots(client)
+    links = client.check("for i in eth0 eth1; do cat /sys/class/net/$i/address /sys/class/net/$i/flags; done").split()
+    flags = {links[0]: int(links[1], 16), links[2]: int(links[3], 16)}
+    expect(not flags[SECOND_MAC] & 1, "the interface without a server to be down", links)
+    addresses = client.check("ip -4 -o address show")
+    expect(addresses.count(f"inet {PREFIX}.") == 1, "an address on one interface", addresses)
+    guest.reboots(client)
+
+
+@scenario
+def boot_two_servers(lab: Lab) -> None:
+    """Two DHCP servers: the one that gives a root path is taken, though the other may answer first."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq(None)
+    other = lab.network.host(lab.bridge, SECOND_SERVER)
+    lab.dhcpd(f"{SERVER}:/{NAME}/{INITIATOR}/1", host=other, pool=(f"{PREFIX}.200", f"{PREFIX}.209"))
+    client = lab.client(ALL_FROM_DHCP)
+    guest.boots(client)
+    guest.reboots(client)
+    requests = [server for kind, server, _ in guest.dhcp_messages(lab.capture) if kind == "3"]
+    expect(requests and requests[-1] == SECOND_SERVER, f"a request to {SECOND_SERVER}", requests)
+
+
+@scenario
+def boot_e1000(lab: Lab) -> None:
+    """Another network card, whose link takes time to come up, and a root file system named by its label."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    client = lab.client("rdinit=/linuxrc root=LABEL=root iscsi-if=eth0", nics=[lab.nic(model="e1000")])
+    guest.boots(client)
+    guest.reboots(client)
+
+
+@scenario
+def boot_debian_twice(lab: Lab) -> None:
+    """Debian from the LUN: boots, writes, shuts down cleanly, boots again, finds what it wrote; fsck is clean."""
+    disk = lab.debian_disk()
+    lab.tgt(disk)
+    lab.dnsmasq()
+    digest = ""
+    for name in ("first", "second"):
+        client = lab.client(ALL_FROM_DHCP, memory=1024, cpus=2, name=name)
+        client.wait_agent()
+        expect(client.check("findmnt -n -o SOURCE /") == "/dev/sda1", "root on /dev/sda1")
+        failed = client.check("systemctl --failed --plain --no-legend")
+        expect(not failed, "no failed unit", failed)
+        if not digest:
+            digest = client.check(
+                "dd if=/dev/urandom of=/srv/random bs=1M count=16 status=none && sync && sha256sum /srv/random"
+            ).split()[0]
+        else:
+            client.check("echo 3 >/proc/sys/vm/drop_caches")
+            expect(client.check("sha256sum /srv/random").split()[0] == digest, "the file of before the reboot")
+        links = client.check("ls /dev/disk/by-path")
+        expect(f"ip-{SERVER}:3260-iscsi-{NAME}-lun-1-part1" in links, "a by-path link of the session", links)
+        client.send("systemctl reboot" if name == "first" else "systemctl poweroff")
+        client.wait_end()
+        guest.healthy(client)
+        guest.on_disk(disk, "/srv/random", digest)
+    guest.logged_out(lab.capture, logouts=2)

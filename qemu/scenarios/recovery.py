@@ -1,0 +1,157 @@
+"""The session outlives its connections, and the machine's end comes in bounded time whatever the target does."""
+
+import time
+
+from lab import guest, images
+from lab.errors import expect
+from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
+from lab.targets import NAME
+
+# A writer that never stops: numbered files of known content, each synced before it is counted.
+WRITER = """
+i=0
+while test ! -e /run/stop; do
+	i=$((i + 1))
+	seq $((i * 1000)) $((i * 1000 + 40000)) >/data/$i && sync /data/$i || { echo "write $i failed" >/run/failed; break; }
+	echo $i >/run/written
+done
+echo done >/run/stopped
+"""
+CHECK = """
+test ! -e /run/failed || { cat /run/failed; exit 1; }
+echo 3 >/proc/sys/vm/drop_caches
+for i in $(seq 1 $(cat /run/written)); do
+	seq $((i * 1000)) $((i * 1000 + 40000)) | cmp - /data/$i || exit 1
+done
+"""
+# What the kernel prints when a command has failed for good.
+LOST = r"I/O error|Buffer I/O|EXT4-fs error|Remounting filesystem read-only|rejecting I/O|offline device"
+
+
+@scenario
+def recovery_target_restart(lab: Lab) -> None:
+    """The target is killed and started again, three times, under writes to the root disk: no error, nothing lost."""
+    disk = lab.tiny_disk()
+    target = lab.tgt(disk)
+    lab.dnsmasq()
+    client = lab.client()
+    guest.boots(client)
+    client.check(f"mkdir -p /data; cat >/run/writer <<'END'\n{WRITER}\nEND\nsh /run/writer >/dev/null 2>&1 &")
+    client.check("until test -s /run/written; do sleep 0.1; done")
+    for _ in range(3):
+        start = client.console.end()
+        target.stop()
+        client.console.wait("iscsi_init: .*", 120)
+        target.start()
+        # Writes go on: the count that a write after the restart gives.
+        client.check("n=$(cat /run/written); until test $(cat /run/written) -gt $((n + 2)); do sleep 0.1; done", 300)
+        lost = client.log(LOST, start)
+        expect(not lost, "no I/O error while the target was away", "\n".join(lost))
+    client.check("touch /run/stop; until test -e /run/stopped; do sleep 0.1; done")
+    client.check(CHECK, 300)
+    digest = client.check("cat /data/* | sha256sum").split()[0]
+    written = int(client.check("cat /run/written"))
+    guest.reboots(client)
+    images.check_file_system(disk)
+    names = sorted(str(number) for number in range(1, written + 1))
+    content = b"".join(images.read_file(disk, f"/data/{name}") for name in names)
+    expect(images.digest(content) == digest, "the files on the server's side as the guest read them")
+    logins = lab.capture.fields("iscsi.opcode == 0x03", "iscsi.opcode")
+    expect(len(logins) >= 4, "a login for each restart", len(logins))
+
+
+@scenario
+def recovery_cable(lab: Lab) -> None:
+    """The cable is out for a while, with a write under way: it waits, and ends without an error."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    client = lab.client()
+    guest.boots(client)
+    client.plug(0, False)
+    client.send("dd if=/dev/urandom of=/file bs=65536 count=64 conv=fsync && echo written >/run/result")
+    # Time that passes is the test's matter here: the connection must notice, or not, that nothing comes.
+    time.sleep(20)
+    client.plug(0, True)
+    expect(client.sh("cat /run/result", 300).output == "written", "the write to end well")
+    lost = client.log(LOST)
+    expect(not lost, "no I/O error", "\n".join(lost))
+    guest.reboots(client)
+
+
+@scenario
+def recovery_lio_restart(lab: Lab) -> None:
+    """LIO's portal group is taken out of service and put back, under writes."""
+    disk = lab.tiny_disk()
+    target = lab.lio(disk)
+    lab.dnsmasq(f"iscsi:{target.address}:::0:{NAME}")
+    client = lab.client()
+    guest.boots(client)
+    client.check(f"mkdir -p /data; cat >/run/writer <<'END'\n{WRITER}\nEND\nsh /run/writer >/dev/null 2>&1 &")
+    client.check("until test -s /run/written; do sleep 0.1; done")
+    target.enable(False)
+    client.console.wait("iscsi_init: .*", 120)
+    target.enable(True)
+    client.check("n=$(cat /run/written); until test $(cat /run/written) -gt $((n + 2)); do sleep 0.1; done", 300)
+    client.check("touch /run/stop; until test -e /run/stopped; do sleep 0.1; done")
+    client.check(CHECK, 300)
+    lost = client.log(LOST)
+    expect(not lost, "no I/O error", "\n".join(lost))
+    guest.reboots(client)
+    target.stop()
+    images.check_file_system(disk)
+
+
+@scenario
+def shutdown_order(lab: Lab) -> None:
+    """Reboot: SYNCHRONIZE CACHE, then Logout, then nothing more on the session; power-off alike."""
+    disk = lab.tiny_disk()
+    lab.tgt(disk)
+    lab.dnsmasq()
+    for name, command in (("reboot", "reboot -f"), ("poweroff", "poweroff -f")):
+        client = lab.client(name=name)
+        guest.boots(client)
+        client.send(f"echo written >/file; sync; mount -o remount,ro /; {command}")
+        client.wait_end(guest.SHUTDOWN)
+        guest.healthy(client)
+        images.check_file_system(disk)
+    guest.logged_out(lab.capture, logouts=2)
+
+
+@scenario
+def shutdown_without_target(lab: Lab) -> None:
+    """Reboot in bounded time with the target gone: killed (connections refused), and unreachable (no answer at all)."""
+    disk = lab.tiny_disk()
+    target = lab.tgt(disk)
+    lab.dnsmasq()
+    client = lab.client(name="refused")
+    guest.boots(client)
+    client.check("sync; mount -o remount,ro /")
+    # What the end needs is in memory before the disk goes.
+    client.check("mount -t tmpfs tmpfs /tmp; cp /bin/busybox /tmp")
+    target.stop()
+    client.send("/tmp/busybox reboot -f")
+    client.wait_end(guest.SHUTDOWN)
+    guest.healthy(client)
+    target.start()
+    client = lab.client(name="unplugged")
+    guest.boots(client)
+    client.check("sync; mount -o remount,ro /; mount -t tmpfs tmpfs /tmp; cp /bin/busybox /tmp")
+    client.plug(0, False)
+    client.send("/tmp/busybox reboot -f")
+    client.wait_end(guest.SHUTDOWN)
+    guest.healthy(client)
+
+
+@scenario
+def shutdown_rmmod_without_target(lab: Lab) -> None:
+    """rmmod ends in bounded time with the target gone, and the next insmod, with the target back, succeeds."""
+    target = lab.tgt(lab.tiny_disk())
+    lab.dnsmasq(ROOT_PATH)
+    machine = lab.bench(ALL_FROM_DHCP.replace("rdinit=/linuxrc", ""))
+    guest.succeeds(machine)
+    target.stop()
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    target.start()
+    guest.succeeds(machine)
+    machine.check("rmmod iscsi_init")
+    guest.healthy(machine)
