@@ -31,6 +31,17 @@ impl LogicalUnit {
         NonNull::new(device).map(Self)
     }
 
+    /// Its peripheral device type (SPC-5 section 6.7.2).
+    pub(crate) fn kind(&self) -> u8 {
+        // SAFETY: The device is referenced; its type does not change.
+        unsafe { self.0.as_ref().type_ as u8 }
+    }
+
+    /// Whether it is of a type that a disk driver takes: direct access, or direct access by zones.
+    pub(crate) fn is_disk(&self) -> bool {
+        matches!(self.kind(), 0x00 | 0x14)
+    }
+
     /// The name of the disk on it, such as `sda`, once a driver has taken it.
     pub(crate) fn disk(&self) -> Option<Disk> {
         let mut disk = Disk {

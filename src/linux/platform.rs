@@ -69,7 +69,7 @@ impl Drop for Device {
 /// The driver of that one device; dropping it unregisters it.
 pub(crate) struct Driver<T: Shutdown> {
     driver: Pin<KBox<Opaque<bindings::platform_driver>>>,
-    target: Arc<T>,
+    _target: Arc<T>,
 }
 
 // SAFETY: A driver may be unregistered from any thread.
@@ -95,12 +95,10 @@ impl<T: Shutdown> Driver<T> {
         to_result(unsafe {
             bindings::__platform_driver_register(driver.get(), module.cast(), NAME.as_ptr().cast())
         })?;
-        Ok(Self { driver, target })
-    }
-
-    /// Who hears of the shutdown.
-    pub(crate) fn target(&self) -> &Arc<T> {
-        &self.target
+        Ok(Self {
+            driver,
+            _target: target,
+        })
     }
 }
 

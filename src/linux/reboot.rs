@@ -29,7 +29,7 @@ pub(crate) trait Reboot: Send + Sync + 'static {
 /// A registered listener; dropping it ends the registration.
 pub(crate) struct Notifier<T: Reboot> {
     block: Pin<KBox<Block>>,
-    target: Arc<T>,
+    _target: Arc<T>,
 }
 
 #[repr(C)]
@@ -60,12 +60,10 @@ impl<T: Reboot> Notifier<T> {
         )?;
         // SAFETY: The block is pinned and is unregistered before it is freed.
         to_result(unsafe { bindings::register_reboot_notifier(block.block.get()) })?;
-        Ok(Self { block, target })
-    }
-
-    /// Who hears of it.
-    pub(crate) fn target(&self) -> &Arc<T> {
-        &self.target
+        Ok(Self {
+            block,
+            _target: target,
+        })
     }
 }
 

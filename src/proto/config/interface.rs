@@ -73,6 +73,15 @@ pub struct Route {
     pub gateway: Option<Ipv4Addr>,
 }
 
+/// `<destination>/<prefix length>[ via <gateway>]`.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.destination, self.prefix_length)?;
+        self.gateway
+            .map_or(Ok(()), |gateway| write!(f, " via {gateway}"))
+    }
+}
+
 /// How a device gets its address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Addressing {
@@ -89,6 +98,16 @@ pub struct Interface {
     pub device: DeviceName,
     /// How it gets its address.
     pub addressing: Addressing,
+}
+
+/// `<dev>`, and the static address where there is one.
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.addressing {
+            Addressing::Dhcp => self.device.fmt(f),
+            Addressing::Static(config) => write!(f, "{} with {config}", self.device),
+        }
+    }
 }
 
 impl Interface {

@@ -35,6 +35,15 @@ pub enum Protocol {
     Dhcp,
 }
 
+impl core::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Dhcp => "DHCP",
+            Self::Bootp => "BOOTP",
+        })
+    }
+}
+
 /// An address with all that goes with it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Lease {

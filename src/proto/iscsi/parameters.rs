@@ -93,3 +93,14 @@ impl Parameters {
         ]
     }
 }
+
+/// `<key>=<value>` for each key, with blanks between.
+impl core::fmt::Display for Parameters {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (index, (key, value)) in self.pairs().iter().enumerate() {
+            let separator = if index == 0 { "" } else { " " };
+            write!(f, "{separator}{}={value}", key.name())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What this machine was told: module parameters and kernel arguments.
+
+use super::error::Failure;
+use crate::{
+    linux::params,
+    proto::config::{
+        cmdline::Arguments,
+        merge::Request, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// Reads both, and says what was found.
+pub(super) fn read(line: &[u8]) -> Result<Request, Failure<'_>> {
+    let parameters = Arguments {
+        interface: params::interface(),
+        initiator: params::initiator(),
+        target: params::target(),
+        lun: params::lun(),
+    };
+    let arguments = Arguments::parse(line).map_err(Failure::Argument)?;
+    let request = Request::new(&parameters, &arguments).map_err(Failure::Setting)?;
+
+    pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
+    Ok(request)
+}
+
+/// What is set, and by whom.
+struct Summary<'a>(&'a Request);
+
+impl core::fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Request {
+            interface,
+            initiator,
+            target,
+            lun,
+        } = self.0;
+
+        write!(f, "interface ")?;
+        match interface {
+            Some(interface) => write!(f, "{interface}")?,
+            None => write!(f, "any")?,
+        }
+        if let Some(initiator) = initiator {
+            write!(f, ", initiator {initiator}")?;
+        }
+        match target {
+            Some(target) => write!(f, ", target {target}")?,
+            None => write!(f, ", target from DHCP")?,
+        }
+        if let Some(lun) = lun {
+            write!(f, ", LUN {lun}")?;
+        }
+        Ok(())
+    }
+}

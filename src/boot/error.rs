@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Why a machine does not come up, and the errno that says so.
+
+use crate::{
+    initiator::login::LoginFailure,
+    proto::{
+        config::{
+            cmdline::ArgumentError,
+            interface::{
+                DeviceName,
+                Route, //
+            },
+            merge::{
+                NoTarget,
+                SettingError,
+                SettingFault, //
+            },
+            root_path,
+            target::Target,
+            text::Text, //
+        },
+        dhcp::error::Failure as DhcpFailure,
+        iscsi::error::{
+            Error as ProtocolError,
+            LoginStatus, //
+        },
+    }, //
+};
+use core::{
+    fmt,
+    net::Ipv4Addr, //
+};
+use kernel::prelude::*;
+
+/// Why a boot ends without a disk.
+#[derive(Debug)]
+pub(super) enum Failure<'a> {
+    /// A kernel argument has no value to read.
+    Argument(ArgumentError),
+    /// A parameter or an argument cannot be understood.
+    Setting(SettingError<'a>),
+    /// There is no such network device, or none at all.
+    NoDevice {
+        name: Option<DeviceName>,
+        seconds: u64,
+    },
+    /// No device that could be used has a carrier.
+    NoCarrier {
+        name: Option<DeviceName>,
+        seconds: u64,
+    },
+    /// The kernel refuses a change of a device.
+    Device {
+        name: DeviceName,
+        step: Step,
+        error: Error,
+    },
+    /// No server gives an address.
+    Dhcp {
+        device: DeviceName,
+        others: usize,
+        failure: DhcpFailure,
+    },
+    /// Nobody names a target.
+    NoTarget {
+        server: Option<Ipv4Addr>,
+        error: NoTarget,
+    },
+    /// The root path cannot be understood.
+    RootPath {
+        server: Ipv4Addr,
+        text: Text<{ root_path::MAX_LENGTH + 4 }>,
+        fault: SettingFault,
+    },
+    /// There is no session.
+    Login(LoginFailure),
+    /// The target has no such logical unit.
+    NoLun { lun: u16, target: Target },
+    /// The logical unit is there, but no disk.
+    NoDisk { lun: u16, kind: u8 },
+    /// The disk is there, but cannot be opened.
+    Unreadable { lun: u16, error: Error },
+    /// The kernel refuses something that has nothing to do with this machine's configuration.
+    Kernel(Error),
+}
+
+/// What is changed about a network device.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    Up,
+    Mtu,
+    Address,
+    Route(Route),
+}
+
+impl Failure<'_> {
+    /// No memory, of whatever kind.
+    pub(super) fn kernel(error: impl Into<Error>) -> Self {
+        Self::Kernel(error.into())
+    }
+
+    /// The errno for `insmod`, one for each cause.
+    pub(super) fn errno(&self) -> Error {
+        match self {
+            Self::Argument(_) | Self::Setting(_) => EINVAL,
+            Self::NoDevice { .. } => ENODEV,
+            Self::NoCarrier { .. } => ENETDOWN,
+            Self::Device { error, .. } => *error,
+            Self::Dhcp { .. } => EADDRNOTAVAIL,
+            Self::NoTarget { .. } => ENODATA,
+            Self::RootPath { .. } => EBADMSG,
+            Self::Login(failure) => login_errno(failure),
+            Self::NoLun { .. } => ENXIO,
+            Self::NoDisk { .. } => ENOTBLK,
+            Self::Unreadable { error, .. } | Self::Kernel(error) => *error,
+        }
+    }
+}
+
+fn login_errno(failure: &LoginFailure) -> Error {
+    match failure {
+        LoginFailure::Connect(_, ENETUNREACH) => EHOSTUNREACH,
+        LoginFailure::Connect(_, error) | LoginFailure::Memory(error) => *error,
+        LoginFailure::Connection(..) | LoginFailure::Closed(_) => ECONNRESET,
+        LoginFailure::Timeout(_) => ETIMEDOUT,
+        LoginFailure::Redirections(_) => ELOOP,
+        LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status_errno(*status),
+        LoginFailure::Protocol(..) => EPROTO,
+    }
+}
+
+/// RFC 7143 section 11.13.5.
+fn status_errno(status: LoginStatus) -> Error {
+    match status.code() {
+        0x0200 => EBADE,
+        0x0201 => EKEYREJECTED,
+        0x0202 => EACCES,
+        0x0203 => ENOMEDIUM,
+        0x0204 => EIDRM,
+        0x0205 => EPROTONOSUPPORT,
+        0x0206 => EUSERS,
+        0x0207 => EBADR,
+        0x0208 => EISCONN,
+        0x0209 => ESOCKTNOSUPPORT,
+        0x020a => ESTALE,
+        0x020b => EILSEQ,
+        0x0300 => EREMOTEIO,
+        0x0301 => EAGAIN,
+        0x0302 => ENOBUFS,
+        _ => EPROTO,
+    }
+}
+
+impl fmt::Display for Failure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument(error) => error.fmt(f),
+            Self::Setting(error) => error.fmt(f),
+            Self::NoDevice { name: Some(name), seconds } => write!(
+                f,
+                "no network device {name} after {seconds} s; check the name and that its driver is loaded"
+            ),
+            Self::NoDevice { name: None, seconds } => write!(
+                f,
+                "no Ethernet device after {seconds} s; check that the driver of the network device is loaded"
+            ),
+            Self::NoCarrier { name, seconds } => {
+                match name {
+                    Some(name) => write!(f, "{name}: no carrier after {seconds} s")?,
+                    None => write!(f, "no carrier on any Ethernet device after {seconds} s")?,
+                }
+                write!(f, "; check the cable and the switch port")
+            }
+            Self::Device { name, step, error } => match step {
+                Step::Up => write!(
+                    f,
+                    "{name}: cannot be brought up: {error:?}; check the device's driver and its firmware"
+                ),
+                Step::Mtu => write!(f, "{name}: the DHCP server's MTU is refused: {error:?}"),
+                Step::Address => write!(f, "{name}: the address is refused: {error:?}; check it"),
+                Step::Route(route) => write!(
+                    f,
+                    "{name}: the route {route} is refused: {error:?}; \
+                     check that the gateway is on the device's own network"
+                ),
+            },
+            Self::Dhcp { device, others: 0, failure } => write!(f, "{device}: {failure}"),
+            Self::Dhcp { device, others, failure } => write!(
+                f,
+                "{device} and {others} other devices have no usable answer; {device}: {failure}"
+            ),
+            Self::NoTarget { server: Some(server), error } => {
+                write!(f, "DHCP server {server} gave no root path; {error}")
+            }
+            Self::NoTarget { server: None, error } => error.fmt(f),
+            Self::RootPath { server, text, fault } => write!(
+                f,
+                "DHCP server {server}: root path {:?}: {fault}; check its root-path (option 17)",
+                text.as_str()
+            ),
+            Self::Login(failure) => failure.fmt(f),
+            Self::NoLun { lun, target } => write!(
+                f,
+                "target {target} has no LUN {lun} for this initiator; check iscsi-lun= or the root path, \
+                 and what the target exports"
+            ),
+            Self::NoDisk { lun, kind: 0 } => write!(
+                f,
+                "LUN {lun} is a disk, but no driver has taken it; load sd_mod before this module"
+            ),
+            Self::NoDisk { lun, kind } => write!(
+                f,
+                "LUN {lun} is no disk but a SCSI device of type {kind}; check iscsi-lun= or the root path \
+                 (tgt has its disks from LUN 1 on)"
+            ),
+            Self::Unreadable { lun, error } => write!(
+                f,
+                "the disk on LUN {lun} cannot be opened: {error:?}; look at the target's log"
+            ),
+            Self::Kernel(error) => write!(f, "the kernel refuses: {error:?}"),
+        }
+    }
+}

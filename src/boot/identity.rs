@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the machine is called, and where its programs find that out.
+
+use super::error::Failure;
+use crate::{
+    linux::{
+        proc::NetFile,
+        uts, //
+    },
+    proto::dhcp::{
+        lease::Lease,
+        pnp, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// Sets host and domain name as the lease has them, and makes `/proc/net/pnp`.
+///
+/// The host name without one in the lease is the address, as with the kernel's own ipconfig.
+pub(super) fn set(lease: Option<&Lease>) -> Result<Option<NetFile>, Failure<'static>> {
+    if let Some(lease) = lease {
+        let mut name = Line(KVec::new());
+        match &lease.host_name {
+            Some(host) => name.print(core::format_args!("{host}"))?,
+            None => name.print(core::format_args!("{}", lease.address))?,
+        }
+        let name = core::str::from_utf8(&name.0).unwrap_or_default();
+        uts::set_host_name(name);
+        match &lease.domain_name {
+            Some(domain) => {
+                uts::set_domain_name(domain.as_str());
+                pr_info!("host name {name}, domain name {}\n", domain.as_str());
+            }
+            None => pr_info!("host name {name}\n"),
+        }
+    }
+    if cfg!(CONFIG_IP_PNP) {
+        pr_info!("/proc/net/pnp belongs to the kernel's own ipconfig and is left as it is\n");
+        return Ok(None);
+    }
+    let mut text = Line(KVec::new());
+    match lease {
+        Some(lease) => lease
+            .write_pnp(&mut text)
+            .map_err(|_| Failure::Kernel(ENOMEM))?,
+        None => text.print(core::format_args!("{}", pnp::MANUAL))?,
+    }
+    Ok(Some(
+        NetFile::new(c"pnp", text.0).map_err(Failure::Kernel)?,
+    ))
+}
+
+/// Text that grows.
+struct Line(KVec<u8>);
+
+impl Line {
+    fn print(&mut self, text: core::fmt::Arguments<'_>) -> Result<(), Failure<'static>> {
+        core::fmt::Write::write_fmt(self, text).map_err(|_| Failure::Kernel(ENOMEM))
+    }
+}
+
+impl core::fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.0
+            .extend_from_slice(text.as_bytes(), GFP_KERNEL)
+            .map_err(|_| core::fmt::Error)
+    }
+}

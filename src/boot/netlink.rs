@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A conversation with the kernel about links, addresses and routes.
+
+use crate::{
+    linux::socket::Socket,
+    proto::rtnetlink::{
+        answer::{
+            answers,
+            Body,
+            Link, //
+        },
+        request::{
+            Request,
+            MAX_LENGTH, //
+        }, //
+    },
+};
+use kernel::prelude::*;
+
+/// The most the kernel puts into one datagram of a dump.
+const DATAGRAM_SIZE: usize = 32_768;
+/// The kernel answers at once; this only keeps a fault from becoming a hang. Milliseconds.
+const TIMEOUT: u64 = 5_000;
+
+/// An open rtnetlink socket.
+pub(super) struct Netlink {
+    socket: Socket,
+    sequence: u32,
+    buffer: KVec<u8>,
+}
+
+impl Netlink {
+    /// Opens one.
+    pub(super) fn new() -> Result<Self> {
+        let socket = Socket::rtnetlink()?;
+
+        socket.set_timeout(TIMEOUT);
+        Ok(Self {
+            socket,
+            sequence: 0,
+            buffer: KVec::from_elem(0, DATAGRAM_SIZE, GFP_KERNEL)?,
+        })
+    }
+
+    /// Has the kernel do what `request` says.
+    ///
+    /// # Errors
+    ///
+    /// The errno the kernel answers with.
+    pub(super) fn change(&mut self, request: &Request) -> Result {
+        self.exchange(request, |_| Ok(()))
+    }
+
+    /// All network devices.
+    pub(super) fn links(&mut self) -> Result<KVec<Link>> {
+        let mut links = KVec::new();
+
+        self.exchange(&Request::DumpLinks, |link| {
+            Ok(links.push(link, GFP_KERNEL)?)
+        })?;
+        Ok(links)
+    }
+
+    fn exchange(
+        &mut self,
+        request: &Request,
+        mut each: impl FnMut(Link) -> Result,
+    ) -> Result {
+        let mut message = [0; MAX_LENGTH];
+
+        self.sequence = self.sequence.wrapping_add(1);
+        let length = request.write(self.sequence, &mut message).ok_or(EMSGSIZE)?;
+        self.socket.send_all(message.get(..length).ok_or(EMSGSIZE)?)?;
+        loop {
+            let length = self.socket.receive(&mut self.buffer)?;
+            let datagram = self.buffer.get(..length).unwrap_or_default();
+            for answer in answers(datagram) {
+                if answer.sequence != self.sequence {
+                    continue;
+                }
+                match answer.body {
+                    Body::Link(link) => each(link)?,
+                    Body::Done | Body::Error(0) => return Ok(()),
+                    Body::Error(errno) => return Err(Error::from_errno(errno)),
+                    Body::Other => {}
+                }
+            }
+        }
+    }
+}
