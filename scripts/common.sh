@@ -9,6 +9,14 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/iscsi-init
 SUITE=trixie
 KERNEL_SERIES=(7.3)
 
+# Debian leaves these out of a user's path.
+PATH=$PATH:/usr/sbin:/sbin
+
+# Runs a command as root of namespaces of its own. Every process of it ends with it, and it with this one. Without root
+# this takes a user namespace, in which root is whoever calls, and others have the caller's subordinate ids.
+AS_ROOT=(setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child)
+[ "$(id -u)" -eq 0 ] || AS_ROOT+=(--user --map-root-user --map-auto)
+
 mkdir -p "$CACHE/log"
 
 die() {
