@@ -4,7 +4,7 @@
 //!
 //! Each file wraps one thing and decides nothing; nothing in here knows iSCSI, DHCP or the order of a boot.
 //!
-//! - [`clock`], [`event`], [`memory`], [`random`], [`thread`]: time, waiting, and who does the work.
+//! - [`clock`], [`event`], [`memory`], [`random`], [`thread`], [`work`]: time, waiting, and who does the work.
 //! - [`cmdline`], [`params`]: what the kernel and the module were told.
 //! - [`socket`], [`tcp`]: sockets, and a connection whose lock protects its owner's state.
 //! - [`scsi`], [`disk`], [`platform`]: the SCSI host, its commands and the disks under it.
@@ -28,3 +28,4 @@ pub(crate) mod socket;
 pub(crate) mod tcp;
 pub(crate) mod thread;
 pub(crate) mod uts;
+pub(crate) mod work;

@@ -18,7 +18,8 @@ use crate::linux::{
         HostStatus,
         Operations, //
     },
-    tcp::Connection, //
+    tcp::Connection,
+    work::Workqueue, //
 };
 use core::sync::atomic::{
     fence,
@@ -60,6 +61,8 @@ pub(crate) struct Nexus {
     pub(super) ended: Event,
     #[pin]
     connection: SpinLock<Option<Arc<Connection<Wire>>>>,
+    /// Where connections read what is too much for softirq.
+    pub(super) workqueue: Arc<Workqueue>,
     sending: AtomicBool,
     refusing: AtomicBool,
 }
@@ -67,12 +70,15 @@ pub(crate) struct Nexus {
 impl Nexus {
     /// A nexus without a connection.
     pub(super) fn new() -> Result<Arc<Self>> {
+        let workqueue = Workqueue::new()?;
+
         Arc::pin_init(
             pin_init!(Self {
                 pending: CommandList::new(),
                 events <- Event::new(),
                 ended <- Event::new(),
                 connection <- new_spinlock!(None, "iscsi_init connection"),
+                workqueue,
                 sending: AtomicBool::new(false),
                 refusing: AtomicBool::new(false),
             }),

@@ -342,5 +342,5 @@ pub(super) fn connect(
         Err(error) => return Err((tasks, error)),
     };
     let wire = Wire::new(nexus.clone(), established, tasks, transmit);
-    Ok(Connection::new(vacancy, socket, wire))
+    Ok(Connection::new(vacancy, socket, nexus.workqueue.clone(), wire))
 }

@@ -20,6 +20,7 @@
 #include <linux/sched/mm.h>
 #include <linux/skbuff.h>
 #include <linux/uio.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 #include <net/tcp.h>
@@ -130,6 +131,11 @@ bool iscsi_init_sock_open(const struct sock *sk)
 	       !(sk->sk_shutdown & RCV_SHUTDOWN);
 }
 
+unsigned int iscsi_init_sock_queued(struct sock *sk)
+{
+	return tcp_inq(sk);
+}
+
 int iscsi_init_sock_send(struct sock *sk, const void *data, size_t length, bool more)
 {
 	struct msghdr msg = {
@@ -156,6 +162,21 @@ int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned 
 
 	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, pages, count, length);
 	return tcp_sendmsg_locked(sk, &msg, length);
+}
+
+struct workqueue_struct *iscsi_init_workqueue_create(void)
+{
+	return alloc_workqueue("iscsi_init", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_PERCPU, 0);
+}
+
+void iscsi_init_work_init(struct work_struct *work, void (*function)(struct work_struct *work))
+{
+	INIT_WORK(work, function);
+}
+
+void iscsi_init_work_queue(struct workqueue_struct *queue, struct work_struct *work)
+{
+	queue_work(queue, work);
 }
 
 unsigned int iscsi_init_noreclaim_save(void)

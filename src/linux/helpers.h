@@ -26,6 +26,8 @@ struct scsi_device;
 struct sk_buff;
 struct sock;
 struct socket;
+struct work_struct;
+struct workqueue_struct;
 
 /* Module parameters, empty when not given. */
 #define ISCSI_INIT_PARAMETER_SIZE 320
@@ -55,9 +57,15 @@ void *iscsi_init_sock_owner(const struct sock *sk);
 void iscsi_init_sock_lock(struct sock *sk);
 bool iscsi_init_sock_writable(struct sock *sk);
 bool iscsi_init_sock_open(const struct sock *sk);
+unsigned int iscsi_init_sock_queued(struct sock *sk);
 int iscsi_init_sock_send(struct sock *sk, const void *data, size_t length, bool more);
 int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
 			       size_t length, bool more);
+
+/* Work in process context. */
+struct workqueue_struct *iscsi_init_workqueue_create(void);
+void iscsi_init_work_init(struct work_struct *work, void (*function)(struct work_struct *work));
+void iscsi_init_work_queue(struct workqueue_struct *queue, struct work_struct *work);
 
 /* Memory allocated between these calls may come from the reserves. */
 unsigned int iscsi_init_noreclaim_save(void);

@@ -14,7 +14,8 @@ use super::{
     bindings,
     memory::NoReclaim,
     scsi::Pages,
-    socket::Socket, //
+    socket::Socket,
+    work::Workqueue, //
 };
 use core::{
     cell::UnsafeCell,
@@ -27,8 +28,12 @@ use kernel::{
     sync::{
         Arc,
         UniqueArc, //
-    }, //
+    },
+    types::Opaque, //
 };
+
+/// How many received bytes are worth the way to a thread: softirq keeps everything else on its processor waiting.
+const SOFTIRQ_MAX: u32 = 65_536;
 
 /// The state of a connection's owner. Every method is called with the socket lock held, often in softirq: none may
 /// sleep.
@@ -44,6 +49,9 @@ pub(crate) trait Protocol: Send + 'static {
 pub(crate) struct Connection<P: Protocol> {
     socket: Socket,
     guarded: UnsafeCell<Guarded<P>>,
+    workqueue: Arc<Workqueue>,
+    /// Reads what is too much for softirq.
+    work: Opaque<bindings::work_struct>,
 }
 
 /// What the socket lock protects.
@@ -80,7 +88,12 @@ impl<P: Protocol> Connection<P> {
     }
 
     /// Hands a connected `socket` over to `protocol`, and tells it at once that something may have arrived.
-    pub(crate) fn new(vacancy: Vacancy<P>, socket: Socket, protocol: P) -> Arc<Self> {
+    pub(crate) fn new(
+        vacancy: Vacancy<P>,
+        socket: Socket,
+        workqueue: Arc<Workqueue>,
+        protocol: P,
+    ) -> Arc<Self> {
         let connection: Arc<Self> = vacancy
             .0
             .write(Self {
@@ -92,9 +105,15 @@ impl<P: Protocol> Connection<P> {
                     writable: false,
                     theirs: None,
                 }),
+                workqueue,
+                work: Opaque::uninit(),
             })
             .into();
 
+        // SAFETY: The work is part of an `Arc`, which stays where it is, and nobody queues it yet.
+        unsafe {
+            bindings::iscsi_init_work_init(connection.work.get(), Some(work_callback::<P>))
+        };
         // SAFETY: The socket is a connected TCP socket that nobody else uses.
         unsafe { bindings::iscsi_init_sock_prepare(connection.socket.sock()) };
         connection.locked(|connection| {
@@ -145,6 +164,8 @@ impl<P: Protocol> Connection<P> {
                 unsafe { bindings::iscsi_init_sock_detach(connection.socket.sock(), &theirs) };
             }
         });
+        // SAFETY: The work was initialised by `new`, and is queued by the callbacks alone.
+        unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 
     fn locked<R>(&self, work: impl FnOnce(&Self) -> R) -> R {
@@ -207,7 +228,16 @@ impl<P: Protocol> Connection<P> {
         // SAFETY: As above.
         unsafe { (*guarded).writable |= writable };
         // SAFETY: As above.
-        if !unsafe { (*guarded).entered } {
+        if unsafe { (*guarded).entered } {
+            return;
+        }
+        // SAFETY: The socket is valid, and its lock is held.
+        if unsafe { bindings::iscsi_init_sock_queued(self.socket.sock()) } > SOFTIRQ_MAX {
+            // SAFETY: Queue and work are valid; `detach` cancels the work after the last call of this.
+            unsafe {
+                bindings::iscsi_init_work_queue(self.workqueue.as_ptr(), self.work.get())
+            };
+        } else {
             // SAFETY: The lock is held, and the protocol is not borrowed.
             unsafe { self.enter(|_, _| ()) }
         }
@@ -218,6 +248,17 @@ impl<P: Protocol> Drop for Connection<P> {
     fn drop(&mut self) {
         self.detach();
     }
+}
+
+/// # Safety
+///
+/// Called by the workqueue with the work of a connection, which waits for the end of this call before it goes.
+unsafe extern "C" fn work_callback<P: Protocol>(work: *mut bindings::work_struct) {
+    // SAFETY: The work is that field of a connection.
+    let connection = unsafe { &*kernel::container_of!(Opaque::cast_from(work), Connection<P>, work) };
+
+    // The news that softirq took note of is looked at on the way.
+    connection.with(|_, _| ());
 }
 
 /// # Safety
