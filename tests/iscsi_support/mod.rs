@@ -5,6 +5,15 @@
 //! Nothing here uses the layouts of the code under test, so that a mistake there cannot hide.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+pub(crate) mod login;
+pub(crate) mod target;
 
 /// A deterministic stream of numbers (xorshift64*).
 pub(crate) struct Random(u64);
