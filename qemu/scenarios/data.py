@@ -42,10 +42,14 @@ def raw(client: Machine, disk: str) -> None:
 
 
 def on_ext4(client: Machine, directory: str) -> None:
-    """The same on a file system, buffered and direct, with syncs in between."""
+    """The same on a file system, buffered with syncs in between, and direct."""
     name = f"--directory={directory}"
     mixed = "--bssplit=512/20:4k/30:64k/20:1m/20:4m/10"
-    fio(client, f"--name=buffered --rw=randwrite {name} {mixed} --iodepth=8 --size=32m --fsync=64 --direct=0")
+    buffered = f"--name=buffered --rw=randwrite {name} {mixed} --iodepth=8 --size=32m --direct=0"
+    fio(client, f"{buffered} --fsync=64 --end_fsync=1 --do_verify=0")
+    # Read from the disk, not from memory.
+    client.check("echo 3 >/proc/sys/vm/drop_caches")
+    fio(client, f"{buffered} --verify_only=1")
     fio(client, f"--name=direct --rw=randwrite {name} --bs=4k --iodepth=32 --size=16m --direct=1")
     fio(client, f"--name=unlinked --rw=write {name} --bs=1m --iodepth=4 --size=32m --direct=0 --end_fsync=1 --unlink=1")
 
