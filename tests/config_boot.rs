@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! From the kernel command line, the module's parameters and the DHCP root path to what is booted.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failure is what these look for"
+)]
+
+use iscsi_init::proto::config::{
+    cmdline::Arguments,
+    merge::{
+        read_root_path,
+        Boot,
+        NoTarget,
+        Request,
+        Source, //
+    },
+    root_path::RootPath,
+};
+
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
+
+fn request(parameters: &Arguments<'_>, line: &str) -> Result<Request, String> {
+    let arguments = Arguments::parse(line.as_bytes()).map_err(|error| error.to_string())?;
+    Request::new(parameters, &arguments).map_err(|error| error.to_string())
+}
+
+fn boot(parameters: &Arguments<'_>, line: &str, root_path: Option<&str>) -> Result<Boot, NoTarget> {
+    let root_path = root_path.map(|text| read_root_path(text).expect("a root path"));
+    Boot::new(
+        &request(parameters, line).expect("a request"),
+        root_path.as_ref(),
+        MAC,
+    )
+}
+
+#[test]
+fn everything_can_come_from_dhcp() {
+    let path = "10.0.0.9:3261:/iqn.2001-04.com.example:disk/iqn.2001-04.com.example:me/7";
+    let boot = boot(&Arguments::default(), "ro iscsi-if=eth0", Some(path)).expect("a target");
+    assert_eq!(
+        boot.target.to_string(),
+        "10.0.0.9:3261:iqn.2001-04.com.example:disk (DHCP root path)"
+    );
+    assert_eq!(
+        boot.initiator.to_string(),
+        "iqn.2001-04.com.example:me (DHCP root path)"
+    );
+    assert_eq!(boot.lun.to_string(), "7 (DHCP root path)");
+}
+
+#[test]
+fn what_nobody_says_has_a_default() {
+    let boot = boot(
+        &Arguments::default(),
+        "",
+        Some("iscsi:10.0.0.9::::eui.02004567a425678d"),
+    )
+    .expect("a target");
+    assert_eq!(
+        boot.initiator.to_string(),
+        "iqn.2004-11.net.sourceforge.iscsi-init:525400aa0001 (default)"
+    );
+    assert_eq!(boot.lun.to_string(), "0 (default)");
+}
+
+#[test]
+fn parameters_come_before_arguments_and_those_before_dhcp() {
+    let parameters = Arguments {
+        lun: Some("1"),
+        target: Some("10.0.0.1:eui.0000000000000001"),
+        ..Arguments::default()
+    };
+    let line = "iscsi-lun=2 iscsi-initiator=eui.00000000000000a2 iscsi-if=eth2:10.0.0.2";
+    let path = "10.0.0.3:/eui.0000000000000003/eui.00000000000000a3/3";
+    let boot = boot(&parameters, line, Some(path)).expect("a target");
+    assert_eq!((boot.lun.value, boot.lun.source), (1, Source::Parameter));
+    assert_eq!(
+        (boot.initiator.value.as_str(), boot.initiator.source),
+        ("eui.00000000000000a2", Source::Argument)
+    );
+    // The portal does not come from one place and the name from another.
+    assert_eq!(
+        boot.target.to_string(),
+        "10.0.0.1:3260:eui.0000000000000001 (module parameter)"
+    );
+    let interface = request(&parameters, line)
+        .expect("a request")
+        .interface
+        .expect("an interface");
+    assert_eq!(
+        (interface.value.device.as_str(), interface.source),
+        ("eth2", Source::Argument)
+    );
+}
+
+#[test]
+fn what_does_not_count_is_not_looked_at() {
+    let parameters = Arguments {
+        lun: Some("1"),
+        ..Arguments::default()
+    };
+    assert_eq!(
+        request(&parameters, "iscsi-lun=x")
+            .expect("a request")
+            .lun
+            .map(|lun| lun.value),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_boot_needs_a_target() {
+    let error =
+        boot(&Arguments::default(), "iscsi-if=eth0 iscsi-lun=1", None).expect_err("no target");
+    assert_eq!(
+        error.to_string(),
+        "no target: set iscsi-target=<ip>[:<port>]:<target name> or the DHCP server's root-path (option 17)"
+    );
+}
+
+#[test]
+fn errors_name_who_said_what() {
+    let none = Arguments::default();
+    let error =
+        |parameters: &Arguments<'_>, line: &str| request(parameters, line).expect_err("an error");
+    assert_eq!(
+        error(&none, "iscsi_target=10.0.0.1"),
+        "iscsi-target=: \"10.0.0.1\": no target name after the address; \
+         expected <ip>[:<port>]:<target name> (at byte 8)"
+    );
+    assert_eq!(
+        error(
+            &Arguments {
+                lun: Some("16384"),
+                ..none
+            },
+            ""
+        ),
+        "lun=: \"16384\": the LUN is above 16383 (at byte 0)"
+    );
+    assert_eq!(
+        error(
+            &Arguments {
+                initiator: Some("me\n"),
+                ..none
+            },
+            ""
+        ),
+        r#"initiator=: "me\n": '\n' cannot be in an iSCSI name (at byte 2)"#
+    );
+    assert_eq!(
+        error(&none, "iscsi-if=eth0:10.0.0.2:255.255.255.0:10.1.0.1"),
+        "iscsi-if=: \"eth0:10.0.0.2:255.255.255.0:10.1.0.1\": \
+         the gateway is not on the network of 10.0.0.2/24; check the netmask (at byte 28)"
+    );
+    assert_eq!(
+        error(&none, "iscsi-lun"),
+        "iscsi-lun: no value; expected iscsi-lun=<value>"
+    );
+    assert_eq!(
+        read_root_path("/srv/root")
+            .expect_err("an error")
+            .to_string(),
+        "DHCP root path: \"/srv/root\": no address of the target (at byte 0)"
+    );
+}
+
+#[test]
+fn a_root_path_cut_anywhere_does_not_name_what_it_did_not() {
+    for text in [
+        "10.0.0.9:3261:/iqn.2001-04.com.example:disk/iqn.2001-04.com.example:me/7",
+        "iscsi:[2001:db8::9]:6:3261:7:iqn.2001-04.com.example:disk",
+    ] {
+        let whole = RootPath::parse(text).expect("a root path");
+        for length in 0..text.len() {
+            if let Ok(cut) = RootPath::parse(&text[..length]) {
+                assert_eq!(cut.portal, whole.portal, "{length}");
+                assert!(
+                    whole.target.as_str().starts_with(cut.target.as_str()),
+                    "{length}"
+                );
+                assert!(cut.lun.is_none() || cut.lun == whole.lun, "{length}");
+            }
+        }
+    }
+}
