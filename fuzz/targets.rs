@@ -16,13 +16,30 @@
     reason = "a failure is what these look for"
 )]
 
+#[path = "targets/config.rs"]
+mod config;
+#[path = "targets/dhcp.rs"]
+mod dhcp;
 #[path = "targets/iscsi.rs"]
 mod iscsi;
+#[path = "targets/rtnetlink.rs"]
+mod rtnetlink;
 
-pub(crate) use self::iscsi::{
-    iscsi_login,
-    iscsi_session,
-    iscsi_text, //
+pub(crate) use self::{
+    config::{
+        config_cmdline,
+        config_texts, //
+    },
+    dhcp::{
+        dhcp_client,
+        dhcp_packet, //
+    },
+    iscsi::{
+        iscsi_login,
+        iscsi_session,
+        iscsi_text, //
+    },
+    rtnetlink::rtnetlink_answers, //
 };
 
 /// A parser's name, its function, and inputs that it accepts.
@@ -30,7 +47,16 @@ pub(crate) type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 /// Every target.
 pub(crate) const ALL: &[Target] = &[
+    ("config_cmdline", config_cmdline, config::cmdline_seeds),
+    ("config_texts", config_texts, config::texts_seeds),
+    ("dhcp_client", dhcp_client, dhcp::client_seeds),
+    ("dhcp_packet", dhcp_packet, dhcp::packet_seeds),
     ("iscsi_login", iscsi_login, iscsi::login_seeds),
     ("iscsi_session", iscsi_session, iscsi::session_seeds),
     ("iscsi_text", iscsi_text, iscsi::text_seeds),
+    (
+        "rtnetlink_answers",
+        rtnetlink_answers,
+        rtnetlink::answers_seeds,
+    ),
 ];

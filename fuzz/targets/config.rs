@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The fuzz targets of the settings' texts.
+
+use iscsi_init::proto::config::{
+    cmdline::Arguments,
+    interface::Interface,
+    lun,
+    merge::{
+        Boot,
+        Request, //
+    },
+    name::Name,
+    root_path::RootPath,
+    target::Target, //
+};
+
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
+
+/// A kernel command line, and all that is made of it.
+pub(crate) fn config_cmdline(data: &[u8]) {
+    let arguments = match Arguments::parse(data) {
+        Ok(arguments) => arguments,
+        Err(error) => return assert!(error.to_string().starts_with("iscsi-")),
+    };
+    match Request::new(&Arguments::default(), &arguments) {
+        Ok(request) => match Boot::new(&request, None, MAC) {
+            Ok(boot) => {
+                assert_eq!(
+                    Name::parse(boot.initiator.value.as_str()),
+                    Ok(boot.initiator.value)
+                );
+                let target = boot.target.value;
+                assert_eq!(Target::parse(&target.to_string()), Ok(target));
+                assert!(boot.lun.value <= lun::MAX);
+            }
+            Err(error) => assert!(arguments.target.is_none(), "{error}"),
+        },
+        Err(error) => {
+            // The place of the fault is in the text, in front of a character or at its end.
+            let message = error.to_string();
+            let place = message
+                .rsplit_once("(at byte ")
+                .unwrap()
+                .1
+                .trim_end_matches(')');
+            assert!(
+                error.text.is_char_boundary(place.parse().unwrap()),
+                "{message}"
+            );
+        }
+    }
+}
+
+pub(crate) fn cmdline_seeds() -> Vec<Vec<u8>> {
+    [
+        "ro root=/dev/sda1 iscsi-if=eth0 iscsi_initiator=iqn.2001-04.com.example:me quiet\n",
+        "iscsi-if=\"eth0:10.0.0.2:255.255.255.0:10.0.0.1\" iscsi-lun=7 iscsi-target=[2001:db8::1]:3261:eui.02004567a425678d",
+        "\"iscsi-target=10.0.0.1:naa.52004567ba64678d\" iscsi-lun=16383 -- iscsi-lun=1",
+    ]
+    .map(|line| line.as_bytes().to_vec())
+    .into()
+}
+
+/// A root path, and each other text that a setting can have.
+pub(crate) fn config_texts(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else {
+        return;
+    };
+    let offset = match RootPath::parse(text) {
+        Ok(path) => {
+            assert!(path.portal.port != 0 && path.lun.unwrap_or(0) <= lun::MAX);
+            assert_eq!(Name::parse(path.target.as_str()), Ok(path.target));
+            0
+        }
+        Err(error) => error.offset,
+    };
+    assert!(offset <= text.len());
+    if let Ok(interface) = Interface::parse(text) {
+        assert!(text.starts_with(interface.device.as_str()));
+    }
+    if let Ok(name) = Name::parse(text) {
+        assert!(name.as_str().eq_ignore_ascii_case(text));
+    }
+    if let Ok(lun) = lun::parse(text) {
+        assert_eq!(
+            text.trim_start_matches('0'),
+            lun.to_string().trim_start_matches('0')
+        );
+    }
+    if let Ok(lun) = lun::parse_hexadecimal(text) {
+        assert!(lun <= lun::MAX);
+    }
+}
+
+pub(crate) fn texts_seeds() -> Vec<Vec<u8>> {
+    [
+        "10.0.0.1:3261:/iqn.2001-04.com.example:disk/iqn.2001-04.com.example:me/12",
+        "iscsi:[2001:db8::1]:6:3260:4001-0-0-0:naa.62004567ba64678d0123456789abcdef",
+        "eth0:10.0.0.2:255.255.255.0:10.0.0.1",
+        "eui.02004567A425678D",
+        "00016383",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .into()
+}
