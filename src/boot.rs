@@ -69,7 +69,9 @@ pub(crate) struct Machine {
 pub(crate) fn boot() -> Result<Machine> {
     let start = clock::milliseconds();
     let line = cmdline::read().unwrap_or_else(|error| {
-        pr_warn!("the kernel's arguments cannot be read ({error:?}); only module parameters count\n");
+        pr_warn!(
+            "the kernel's arguments cannot be read ({error:?}); only module parameters count\n"
+        );
         KVec::new()
     });
     steps(&line, start).map_err(|failure| {
@@ -113,7 +115,7 @@ fn target(request: &Request, network: &Network) -> Result<Boot, Failure<'static>
             Err(error) => {
                 return Err(Failure::RootPath {
                     server: lease.server,
-                    text: text.clone(),
+                    text: KBox::new(text.clone(), GFP_KERNEL).map_err(Failure::kernel)?,
                     fault: error.fault,
                 })
             }
@@ -145,7 +147,9 @@ fn first_login(account: &mut Account) -> Result<(Socket, Established), Failure<'
             Err(failure) => failure,
         };
         let transient = match failure {
-            LoginFailure::Connect(..) | LoginFailure::Connection(..) | LoginFailure::Closed(_) => true,
+            LoginFailure::Connect(..) | LoginFailure::Connection(..) | LoginFailure::Closed(_) => {
+                true
+            }
             LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status.may_be_retried(),
             _ => false,
         };

@@ -80,19 +80,20 @@ pub(crate) struct Initiator {
 
 impl Initiator {
     /// Puts a session to work that `login` has established.
-    pub(crate) fn new(
-        account: Account,
-        socket: Socket,
-        established: &Established,
-    ) -> Result<Self> {
+    pub(crate) fn new(account: Account, socket: Socket, established: &Established) -> Result<Self> {
         let nexus = Nexus::new()?;
         let tasks = Tasks::new(COMMANDS)?;
-        let connection = recovery::connect(&nexus, socket, established, tasks)
-            .map_err(|(_, error)| error)?;
+        let connection =
+            recovery::connect(&nexus, socket, established, tasks).map_err(|(_, error)| error)?;
         nexus.set_connection(Some(connection.clone()));
         let recovery = Recovery::new(nexus.clone(), account, connection)?;
         let thread = Thread::start(c"iscsi_init", recovery)?;
-        let end = Arc::new(End { nexus: nexus.clone() }, GFP_KERNEL)?;
+        let end = Arc::new(
+            End {
+                nexus: nexus.clone(),
+            },
+            GFP_KERNEL,
+        )?;
         let device = platform::Device::new()?;
         let driver = platform::Driver::new(&device, end.clone())?;
         let notifier = Notifier::new(nexus.clone())?;

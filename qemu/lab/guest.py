@@ -36,11 +36,12 @@ class Insmod:
 
 
 def insmod(machine: Machine, parameters: str = "", timeout: float = INSMOD) -> Insmod:
-    """Loads the module; busybox's insmod ends with the errno that the kernel gave."""
+    """Loads the module; busybox's insmod ends with the errno that the kernel gave. samples/linuxrc says why the pipe."""
     # The log is marked, not cleared, so that the console's copy and this stay the same.
     mark = f"insmod number {machine.scripts}"
     ran = machine.sh(
-        f"echo '<6>lab: {mark}' >/dev/kmsg; insmod /lib/modules/iscsi_init.ko {parameters}; status=$?; "
+        "test -e /proc/cmdline || { mkdir -p /proc && mount -t proc proc /proc; }; "
+        f"echo '<6>lab: {mark}' >/dev/kmsg; cat /lib/modules/iscsi_init.ko | insmod /proc/self/fd/0 {parameters}; status=$?; "
         f"echo '--- log'; dmesg -r | sed '1,/lab: {mark}$/d'; exit $status",
         timeout,
     )

@@ -248,7 +248,7 @@ def failure_linuxrc(lab: Lab) -> None:
     """The shipped linuxrc, when insmod fails: says so, waits for a person, and reboots."""
     lab.dnsmasq(ROOT_PATH)
     client = lab.client(ALL_FROM_DHCP)
-    client.console.wait("linuxrc: insmod: .*Connection refused", 240)
+    client.console.wait("linuxrc: insmod iscsi_init.ko: Connection refused", 240)
     client.console.wait("linuxrc: BOOT FAILED: iscsi_init brought no disk", 60)
     client.wait_end()
     lines = client.log(r"iscsi_init: .*; ")

@@ -15,18 +15,14 @@ const TIMEOUT: u64 = 10_000;
 const INTERVAL: u32 = 2;
 
 /// Has the mid-layer find the target's logical units, and waits for the boot disk.
-pub(super) fn wait(
-    initiator: &Initiator,
-    boot: &Boot,
-    start: u64,
-) -> Result<(), Failure<'static>> {
+pub(super) fn wait(initiator: &Initiator, boot: &Boot, start: u64) -> Result<(), Failure<'static>> {
     let lun = boot.lun.value;
 
     initiator.scan();
-    let unit = initiator.logical_unit(lun).ok_or_else(|| Failure::NoLun {
-        lun,
-        target: boot.target.value.clone(),
-    })?;
+    let Some(unit) = initiator.logical_unit(lun) else {
+        let target = KBox::new(boot.target.value.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
+        return Err(Failure::NoLun { lun, target });
+    };
     let deadline = clock::milliseconds().saturating_add(TIMEOUT);
     let disk = loop {
         if let Some(disk) = unit.disk() {
@@ -41,10 +37,8 @@ pub(super) fn wait(
         }
         clock::sleep(INTERVAL);
     };
-    disk.try_open().map_err(|error| Failure::Unreadable {
-        lun,
-        error,
-    })?;
+    disk.try_open()
+        .map_err(|error| Failure::Unreadable { lun, error })?;
     pr_info!(
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",
         disk.name(),

@@ -70,13 +70,13 @@ pub(super) enum Failure<'a> {
     /// The root path cannot be understood.
     RootPath {
         server: Ipv4Addr,
-        text: Text<{ root_path::MAX_LENGTH + 4 }>,
+        text: KBox<Text<{ root_path::MAX_LENGTH + 4 }>>,
         fault: SettingFault,
     },
     /// There is no session.
     Login(LoginFailure),
     /// The target has no such logical unit.
-    NoLun { lun: u16, target: Target },
+    NoLun { lun: u16, target: KBox<Target> },
     /// The logical unit is there, but no disk.
     NoDisk { lun: u16, kind: u8 },
     /// The disk is there, but cannot be opened.
@@ -202,8 +202,9 @@ impl fmt::Display for Failure<'_> {
             Self::Login(failure) => failure.fmt(f),
             Self::NoLun { lun, target } => write!(
                 f,
-                "target {target} has no LUN {lun} for this initiator; check iscsi-lun= or the root path, \
-                 and what the target exports"
+                "target {} has no LUN {lun} for this initiator; check iscsi-lun= or the root path, \
+                 and what the target exports",
+                **target
             ),
             Self::NoDisk { lun, kind: 0 } => write!(
                 f,

@@ -46,9 +46,7 @@ pub(super) fn set(lease: Option<&Lease>) -> Result<Option<NetFile>, Failure<'sta
             .map_err(|_| Failure::Kernel(ENOMEM))?,
         None => text.print(core::format_args!("{}", pnp::MANUAL))?,
     }
-    Ok(Some(
-        NetFile::new(c"pnp", text.0).map_err(Failure::Kernel)?,
-    ))
+    Ok(Some(NetFile::new(c"pnp", text.0).map_err(Failure::Kernel)?))
 }
 
 /// Text that grows.

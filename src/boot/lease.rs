@@ -59,15 +59,20 @@ pub(super) fn obtain(
             }
         }
         let answered = |wanted: bool| {
-            candidates.iter().position(|candidate| match candidate.client.outcome() {
-                Some(Ok(lease)) => !wanted || lease.root_path.is_some(),
-                _ => false,
-            })
+            candidates
+                .iter()
+                .position(|candidate| match candidate.client.outcome() {
+                    Some(Ok(lease)) => !wanted || lease.root_path.is_some(),
+                    _ => false,
+                })
         };
         if let Some(first) = answered(needs_root_path) {
             return lease_of(&candidates, first);
         }
-        let next = candidates.iter().filter_map(|candidate| candidate.client.poll_timeout()).min();
+        let next = candidates
+            .iter()
+            .filter_map(|candidate| candidate.client.poll_timeout())
+            .min();
         if let Some(second) = answered(false) {
             let until = *second_choice_until.get_or_insert(now.after(GRACE));
             if next.is_none() || now >= until {
@@ -88,7 +93,10 @@ pub(super) fn obtain(
         };
         let now = Instant::from_millis(clock::milliseconds());
         let packet = buffer.get(..length).unwrap_or_default();
-        for candidate in candidates.iter_mut().filter(|candidate| candidate.index == index) {
+        for candidate in candidates
+            .iter_mut()
+            .filter(|candidate| candidate.index == index)
+        {
             // Most packets are somebody else's.
             let _ = candidate.client.handle_packet(now, packet);
         }
@@ -119,7 +127,9 @@ fn lease_of(
     candidates: &[Candidate],
     index: usize,
 ) -> Result<(usize, KBox<Lease>), Failure<'static>> {
-    let outcome = candidates.get(index).and_then(|candidate| candidate.client.outcome());
+    let outcome = candidates
+        .get(index)
+        .and_then(|candidate| candidate.client.outcome());
     match outcome {
         Some(Ok(lease)) => {
             let lease = KBox::new(lease.clone(), GFP_KERNEL).map_err(Failure::kernel)?;

@@ -56,22 +56,20 @@ impl Netlink {
     pub(super) fn links(&mut self) -> Result<KVec<Link>> {
         let mut links = KVec::new();
 
-        self.exchange(&Request::DumpLinks, |link| {
-            Ok(links.push(link, GFP_KERNEL)?)
-        })?;
+        self.exchange(
+            &Request::DumpLinks,
+            |link| Ok(links.push(link, GFP_KERNEL)?),
+        )?;
         Ok(links)
     }
 
-    fn exchange(
-        &mut self,
-        request: &Request,
-        mut each: impl FnMut(Link) -> Result,
-    ) -> Result {
+    fn exchange(&mut self, request: &Request, mut each: impl FnMut(Link) -> Result) -> Result {
         let mut message = [0; MAX_LENGTH];
 
         self.sequence = self.sequence.wrapping_add(1);
         let length = request.write(self.sequence, &mut message).ok_or(EMSGSIZE)?;
-        self.socket.send_all(message.get(..length).ok_or(EMSGSIZE)?)?;
+        self.socket
+            .send_all(message.get(..length).ok_or(EMSGSIZE)?)?;
         loop {
             let length = self.socket.receive(&mut self.buffer)?;
             let datagram = self.buffer.get(..length).unwrap_or_default();

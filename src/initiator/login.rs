@@ -16,6 +16,7 @@ use crate::{
             },
         },
         iscsi::{
+            error::Error as ProtocolError,
             frame::Frame,
             keys::Offer,
             login::{
@@ -25,7 +26,6 @@ use crate::{
                 Step,
                 DATA_LENGTH_MAX, //
             },
-            error::Error as ProtocolError,
             HEADER_LENGTH, //
         },
     }, //

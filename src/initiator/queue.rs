@@ -27,7 +27,10 @@ impl Queue {
         if self.length == self.ring.len() {
             return None;
         }
-        let at = self.first.checked_add(self.length)?.checked_rem(self.ring.len())?;
+        let at = self
+            .first
+            .checked_add(self.length)?
+            .checked_rem(self.ring.len())?;
         *self.ring.get_mut(at)? = itt;
         self.length = self.length.checked_add(1)?;
         Some(())

@@ -62,7 +62,10 @@ impl Receive {
     ) -> Result<Option<Received>, Failure> {
         while chunk.len() > 0 {
             if self.pdu.is_none() {
-                let room = self.header.get_mut(self.header_length..).unwrap_or_default();
+                let room = self
+                    .header
+                    .get_mut(self.header_length..)
+                    .unwrap_or_default();
                 let taken = chunk.take(room).map_err(Failure::Socket)?;
                 self.header_length = self.header_length.saturating_add(taken);
                 if self.header_length < HEADER_LENGTH {
@@ -97,7 +100,9 @@ impl Receive {
         if let Received::DataIn(data_in) = &pdu {
             let running = tasks.get(data_in.itt);
             let task = running.and_then(|running| running.task.as_mut());
-            let range = task.ok_or(Failure::UnknownTask(data_in.itt))?.data_in(data_in)?;
+            let range = task
+                .ok_or(Failure::UnknownTask(data_in.itt))?
+                .data_in(data_in)?;
             self.place = Some(range.start);
         }
         self.data_left = frame.data_length;

@@ -158,7 +158,10 @@ impl Link {
     fn wait(&self) -> u64 {
         match &self.state {
             State::Up(_) => TICK,
-            State::Down(outage) => outage.next_attempt.saturating_sub(clock::milliseconds()).max(1),
+            State::Down(outage) => outage
+                .next_attempt
+                .saturating_sub(clock::milliseconds())
+                .max(1),
             State::Ended => QUIET_IDLE,
         }
     }
@@ -169,7 +172,11 @@ impl Link {
         match &mut self.state {
             State::Up(connection) => {
                 let failure = connection.with(|wire, stream| {
-                    let quiet = if wire.outstanding() > 0 { QUIET_BUSY } else { QUIET_IDLE };
+                    let quiet = if wire.outstanding() > 0 {
+                        QUIET_BUSY
+                    } else {
+                        QUIET_IDLE
+                    };
                     wire.watch(now, quiet, PATIENCE, expired, stream);
                     wire.failure()
                 });
@@ -302,7 +309,11 @@ impl Link {
         pr_info!(
             "logged out from {}{}\n",
             core::format_args!("{}", self.account.target),
-            if confirmed { "" } else { ", without its confirmation" }
+            if confirmed {
+                ""
+            } else {
+                ", without its confirmation"
+            }
         );
     }
 
@@ -342,5 +353,10 @@ pub(super) fn connect(
         Err(error) => return Err((tasks, error)),
     };
     let wire = Wire::new(nexus.clone(), established, tasks, transmit);
-    Ok(Connection::new(vacancy, socket, nexus.workqueue.clone(), wire))
+    Ok(Connection::new(
+        vacancy,
+        socket,
+        nexus.workqueue.clone(),
+        wire,
+    ))
 }

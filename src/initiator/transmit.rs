@@ -7,6 +7,11 @@
 //! command's own pages. When the socket is full, sending stops in the middle of a PDU and goes on from there.
 
 use super::tasks::Tasks;
+use super::{
+    lun_of,
+    queue::Queue,
+    wire::Failure, //
+};
 use crate::{
     linux::{
         scsi::Pages,
@@ -15,6 +20,7 @@ use crate::{
     proto::{
         bytes,
         iscsi::{
+            error::Error as ProtocolError,
             pdu::{
                 request::Attribute,
                 response::Ping, //
@@ -22,15 +28,9 @@ use crate::{
             session::Session,
             tag::Itt,
             task::Task,
-            error::Error as ProtocolError,
             HEADER_LENGTH, //
         }, //
     },
-};
-use super::{
-    lun_of,
-    queue::Queue,
-    wire::Failure, //
 };
 use kernel::prelude::*;
 

@@ -31,6 +31,7 @@ use crate::{
         },
     },
     proto::iscsi::{
+        error::Error as ProtocolError, //
         login::Established,
         pdu::response::{
             self,
@@ -44,7 +45,6 @@ use crate::{
         session::Session,
         tag::Itt,
         task::Outcome,
-        error::Error as ProtocolError, //
     },
 };
 use kernel::{
@@ -95,7 +95,9 @@ impl core::fmt::Display for Failure {
             Self::UnknownTask(itt) => write!(f, "the target answered no command of ours: {itt}"),
             Self::LostTask => write!(f, "internal error: a command ended while it was being sent"),
             Self::TooMuchOwed => write!(f, "internal error: too much data is owed"),
-            Self::TooManyPings => write!(f, "the target sends pings faster than they can be answered"),
+            Self::TooManyPings => {
+                write!(f, "the target sends pings faster than they can be answered")
+            }
             Self::Rejected(reason) => write!(f, "the target rejected a PDU: {reason}"),
             Self::EndRequested => write!(f, "the target asked for the session to end"),
             Self::Silent(time) => write!(f, "the target has not answered a ping for {time} ms"),

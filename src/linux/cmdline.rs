@@ -26,7 +26,7 @@ struct Proc(*mut bindings::vfsmount);
 impl Proc {
     fn mount() -> Result<Self> {
         // SAFETY: The name is a valid string; the type is built in and never goes away.
-        let kind = unsafe { bindings::get_fs_type(c"proc".as_ptr().cast()) };
+        let kind = unsafe { bindings::get_fs_type(c"proc".as_char_ptr()) };
 
         if kind.is_null() {
             return Err(ENOENT);
@@ -43,7 +43,7 @@ impl Proc {
         };
 
         // SAFETY: `root` and `name` are valid for the call. 0 is O_RDONLY.
-        let file = unsafe { bindings::file_open_root(&root, name.as_ptr().cast(), 0, 0) };
+        let file = unsafe { bindings::file_open_root(&root, name.as_char_ptr(), 0, 0) };
         Ok(File(from_err_ptr(file)?))
     }
 }

@@ -34,7 +34,7 @@ impl LogicalUnit {
     /// Its peripheral device type (SPC-5 section 6.7.2).
     pub(crate) fn kind(&self) -> u8 {
         // SAFETY: The device is referenced; its type does not change.
-        unsafe { self.0.as_ref().type_ as u8 }
+        unsafe { self.0.as_ref().type_ }
     }
 
     /// Whether it is of a type that a disk driver takes: direct access, or direct access by zones.

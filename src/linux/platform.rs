@@ -46,7 +46,7 @@ impl Device {
         // SAFETY: Zeroes mean "none" in every field.
         let mut info: bindings::platform_device_info =
             unsafe { MaybeUninit::zeroed().assume_init() };
-        info.name = NAME.as_ptr().cast();
+        info.name = NAME.as_char_ptr();
         info.id = -1;
         // SAFETY: `info` is valid for the call.
         let device = from_err_ptr(unsafe { bindings::platform_device_register_full(&info) })?;
@@ -81,11 +81,10 @@ impl<T: Shutdown> Driver<T> {
     /// Binds to `device`, so that `target` hears of the shutdown.
     pub(crate) fn new(device: &Device, target: Arc<T>) -> Result<Self> {
         // SAFETY: Zeroes mean "none" in every field.
-        let mut driver: bindings::platform_driver =
-            unsafe { MaybeUninit::zeroed().assume_init() };
+        let mut driver: bindings::platform_driver = unsafe { MaybeUninit::zeroed().assume_init() };
         driver.probe = Some(probe_callback);
         driver.shutdown = Some(shutdown_callback::<T>);
-        driver.driver.name = NAME.as_ptr().cast();
+        driver.driver.name = NAME.as_char_ptr();
         // SAFETY: The device is registered, and no driver is bound that could use the pointer.
         unsafe { (*device.as_device()).platform_data = Arc::as_ptr(&target).cast_mut().cast() };
 
@@ -93,7 +92,7 @@ impl<T: Shutdown> Driver<T> {
         let module = kernel::module::this_module::<crate::LocalModule>().as_ptr();
         // SAFETY: The driver is pinned and unregistered before it is freed.
         to_result(unsafe {
-            bindings::__platform_driver_register(driver.get(), module.cast(), NAME.as_ptr().cast())
+            bindings::__platform_driver_register(driver.get(), module.cast(), NAME.as_char_ptr())
         })?;
         Ok(Self {
             driver,

@@ -44,7 +44,7 @@ impl NetFile {
         // SAFETY: `name` and `directory` are valid; `data` outlives the file, since removing it waits for readers.
         let entry = unsafe {
             bindings::proc_create_single_data(
-                name.as_ptr().cast(),
+                name.as_char_ptr(),
                 0o444,
                 directory,
                 Some(show),

@@ -61,7 +61,11 @@ impl Socket {
     /// A socket that sends and receives IPv4 packets on any device, without the link's header.
     pub(crate) fn ipv4_packets() -> Result<Self> {
         let protocol = u32::from(ETH_P_IP.to_be());
-        Self::create(bindings::AF_PACKET, bindings::sock_type_SOCK_DGRAM, protocol)
+        Self::create(
+            bindings::AF_PACKET,
+            bindings::sock_type_SOCK_DGRAM,
+            protocol,
+        )
     }
 
     /// A socket that talks rtnetlink to the kernel, with the rights of whoever opens it.
@@ -110,18 +114,24 @@ impl Socket {
     pub(crate) fn connect(&self, peer: &SocketAddr) -> Result {
         match peer {
             SocketAddr::V4(peer) => {
-                let mut address = bindings::sockaddr_in::default();
-                address.sin_family = bindings::AF_INET as _;
-                address.sin_port = peer.port().to_be();
-                address.sin_addr.s_addr = u32::from(*peer.ip()).to_be();
+                let mut address = bindings::sockaddr_in {
+                    sin_family: bindings::AF_INET as u16,
+                    sin_port: peer.port().to_be(),
+                    sin_addr: bindings::in_addr {
+                        s_addr: u32::from(*peer.ip()).to_be(),
+                    },
+                    ..Default::default()
+                };
                 self.connect_raw(&mut address)
             }
             SocketAddr::V6(peer) => {
-                let mut address = bindings::sockaddr_in6::default();
-                address.sin6_family = bindings::AF_INET6 as _;
-                address.sin6_port = peer.port().to_be();
+                let mut address = bindings::sockaddr_in6 {
+                    sin6_family: bindings::AF_INET6 as u16,
+                    sin6_port: peer.port().to_be(),
+                    sin6_scope_id: peer.scope_id(),
+                    ..Default::default()
+                };
                 address.sin6_addr.in6_u.u6_addr8 = peer.ip().octets();
-                address.sin6_scope_id = peer.scope_id();
                 self.connect_raw(&mut address)
             }
         }
@@ -151,7 +161,7 @@ impl Socket {
     /// Broadcasts an IPv4 `packet` on the Ethernet device with this index.
     pub(crate) fn broadcast(&self, packet: &[u8], device: i32) -> Result {
         let mut address = bindings::sockaddr_ll {
-            sll_family: bindings::AF_PACKET as _,
+            sll_family: bindings::AF_PACKET as u16,
             sll_protocol: ETH_P_IP.to_be(),
             sll_ifindex: device,
             sll_halen: 6,

@@ -111,9 +111,7 @@ impl<P: Protocol> Connection<P> {
             .into();
 
         // SAFETY: The work is part of an `Arc`, which stays where it is, and nobody queues it yet.
-        unsafe {
-            bindings::iscsi_init_work_init(connection.work.get(), Some(work_callback::<P>))
-        };
+        unsafe { bindings::iscsi_init_work_init(connection.work.get(), Some(work_callback::<P>)) };
         // SAFETY: The socket is a connected TCP socket that nobody else uses.
         unsafe { bindings::iscsi_init_sock_prepare(connection.socket.sock()) };
         connection.locked(|connection| {
@@ -234,9 +232,7 @@ impl<P: Protocol> Connection<P> {
         // SAFETY: The socket is valid, and its lock is held.
         if unsafe { bindings::iscsi_init_sock_queued(self.socket.sock()) } > SOFTIRQ_MAX {
             // SAFETY: Queue and work are valid; `detach` cancels the work after the last call of this.
-            unsafe {
-                bindings::iscsi_init_work_queue(self.workqueue.as_ptr(), self.work.get())
-            };
+            unsafe { bindings::iscsi_init_work_queue(self.workqueue.as_ptr(), self.work.get()) };
         } else {
             // SAFETY: The lock is held, and the protocol is not borrowed.
             unsafe { self.enter(|_, _| ()) }
@@ -255,7 +251,8 @@ impl<P: Protocol> Drop for Connection<P> {
 /// Called by the workqueue with the work of a connection, which waits for the end of this call before it goes.
 unsafe extern "C" fn work_callback<P: Protocol>(work: *mut bindings::work_struct) {
     // SAFETY: The work is that field of a connection.
-    let connection = unsafe { &*kernel::container_of!(Opaque::cast_from(work), Connection<P>, work) };
+    let connection =
+        unsafe { &*kernel::container_of!(Opaque::cast_from(work), Connection<P>, work) };
 
     // The news that softirq took note of is looked at on the way.
     connection.with(|_, _| ());

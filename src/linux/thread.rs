@@ -5,13 +5,10 @@
 //! C header: [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
 
 use super::bindings;
-use core::{
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     error::from_err_ptr,
     ffi::{
-        c_char,
         c_int,
         c_void, //
     },
@@ -52,8 +49,8 @@ impl<T: Run> Thread<T> {
                 Some(thread_main::<T>),
                 argument.cast_mut().cast(),
                 -1,
-                c"%s".as_ptr().cast(),
-                name.as_ptr().cast::<c_char>(),
+                c"%s".as_char_ptr(),
+                name.as_char_ptr(),
             )
         });
         let task = match task.map(NonNull::new) {

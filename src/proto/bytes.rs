@@ -80,7 +80,9 @@ impl<'a> Writer<'a> {
     /// Appends `bytes`; `None`, and nothing written, when they do not fit.
     pub fn put(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.length.checked_add(bytes.len())?;
-        self.buffer.get_mut(self.length..end)?.copy_from_slice(bytes);
+        self.buffer
+            .get_mut(self.length..end)?
+            .copy_from_slice(bytes);
         self.length = end;
         Some(())
     }

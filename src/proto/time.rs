@@ -70,6 +70,11 @@ mod tests {
         let late = Instant::from_millis(2_005);
         assert_eq!(late.since(early), Duration::from_secs(2));
         assert_eq!(early.since(late), Duration::default());
-        assert_eq!(Instant::from_millis(u64::MAX).after(Duration::from_secs(1)).as_millis(), u64::MAX);
+        assert_eq!(
+            Instant::from_millis(u64::MAX)
+                .after(Duration::from_secs(1))
+                .as_millis(),
+            u64::MAX
+        );
     }
 }

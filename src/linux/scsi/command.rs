@@ -247,9 +247,7 @@ unsafe fn finish(command: *mut bindings::scsi_cmnd, outcome: Outcome<'_>) {
     fields.result = ((outcome.host as i32) << 16) | i32::from(outcome.status);
     fields.resid_len = outcome.residual;
     // SAFETY: The sense buffer has SCSI_SENSE_BUFFERSIZE bytes, and `kept` is at most that and the source's length.
-    unsafe {
-        core::ptr::copy_nonoverlapping(outcome.sense.as_ptr(), fields.sense_buffer, kept)
-    };
+    unsafe { core::ptr::copy_nonoverlapping(outcome.sense.as_ptr(), fields.sense_buffer, kept) };
     // SAFETY: The command is complete, and is not touched any more.
     unsafe { bindings::scsi_done(command) }
 }

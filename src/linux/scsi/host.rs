@@ -16,6 +16,7 @@ use kernel::{
     error::to_result,
     ffi::c_int,
     prelude::*,
+    str::as_char_ptr_in_const_context,
     sync::Arc, //
 };
 
@@ -87,11 +88,7 @@ impl<T: Operations> Host<T> {
         };
         // SAFETY: The host was set up above, and `parent` is registered.
         let added = to_result(unsafe {
-            bindings::scsi_add_host_with_dma(
-                host.as_ptr(),
-                parent.as_device(),
-                parent.as_device(),
-            )
+            bindings::scsi_add_host_with_dma(host.as_ptr(), parent.as_device(), parent.as_device())
         });
         if let Err(error) = added {
             // SAFETY: The reference is ours, and the host was not added.
@@ -151,8 +148,8 @@ impl<T: Operations> Template<T> {
         template.module = kernel::module::this_module::<crate::LocalModule>()
             .as_ptr()
             .cast();
-        template.name = NAME.as_ptr().cast();
-        template.proc_name = NAME.as_ptr().cast();
+        template.name = as_char_ptr_in_const_context(NAME);
+        template.proc_name = as_char_ptr_in_const_context(NAME);
         template.cmd_size = Command::PRIVATE_SIZE;
         template.queuecommand = Some(queue_callback::<T>);
         template.commit_rqs = Some(commit_callback::<T>);

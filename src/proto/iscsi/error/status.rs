@@ -45,7 +45,7 @@ impl LoginStatus {
             ),
             0x0203 => (
                 "Not found",
-                "check the target name and that the target is enabled",
+                "check the target name, and that the target is enabled for this initiator",
             ),
             0x0204 => (
                 "Target removed",
@@ -109,7 +109,7 @@ mod tests {
             detail: 3,
         };
         let text =
-            "Not found (login status 0x0203); check the target name and that the target is enabled";
+            "Not found (login status 0x0203); check the target name, and that the target is enabled for this initiator";
         assert_eq!(format!("{status}"), text);
         assert!(!status.may_be_retried());
         assert!(LoginStatus {
