@@ -13,7 +13,7 @@
 mod targets;
 
 /// Inputs for each target.
-const ROUNDS: u64 = 20_000;
+const ROUNDS: u64 = 10_000;
 
 /// The next number of a deterministic stream (splitmix64).
 fn next(state: &mut u64) -> usize {
