@@ -220,10 +220,11 @@ impl Wire {
             None if urgent || silence >= quiet => {
                 self.pinged = Some(now);
                 self.transmit.ping();
-                self.pump(stream);
             }
             None => {}
         }
+        // Also what could not be sent for want of memory, of which nobody tells when there is some again.
+        self.pump(stream);
     }
 
     /// How many commands wait for the target.

@@ -59,9 +59,8 @@ struct Guarded<P> {
     protocol: P,
     /// `protocol` is borrowed.
     entered: bool,
-    /// The stack had news while `protocol` was borrowed.
+    /// Something has arrived that `protocol` has not been told of.
     readable: bool,
-    writable: bool,
     /// The callbacks that were in place before ours; `None` while they are in place.
     theirs: Option<bindings::iscsi_init_callbacks>,
 }
@@ -102,7 +101,6 @@ impl<P: Protocol> Connection<P> {
                     protocol,
                     entered: false,
                     readable: true,
-                    writable: false,
                     theirs: None,
                 }),
                 workqueue,
@@ -191,40 +189,27 @@ impl<P: Protocol> Connection<P> {
         unsafe { (*guarded).entered = true };
         // SAFETY: As above: `entered` keeps the callbacks away from `protocol` for the time of the borrow.
         let result = work(unsafe { &mut (*guarded).protocol }, &mut stream);
-        loop {
-            // SAFETY: The lock is held; no borrow of the field exists.
-            let readable = core::mem::take(unsafe { &mut (*guarded).readable });
-            // SAFETY: As above.
-            let writable = core::mem::take(unsafe { &mut (*guarded).writable });
-            if !readable && !writable {
-                break;
-            }
+        // SAFETY: The lock is held; no borrow of the field exists.
+        while core::mem::take(unsafe { &mut (*guarded).readable }) {
             // SAFETY: The previous borrow has ended, and `entered` is still set.
             let protocol = unsafe { &mut (*guarded).protocol };
-            if readable {
-                protocol.readable(&mut stream);
-            }
-            if writable && stream.writable() {
-                protocol.writable(&mut stream);
-            }
+            protocol.readable(&mut stream);
         }
         // SAFETY: The lock is held.
         unsafe { (*guarded).entered = false };
         result
     }
 
-    /// Takes note of the stack's news; the protocol hears of them now, or when its present use ends.
+    /// Something has arrived: the protocol hears of it now, or when its present use ends, or in a thread.
     ///
     /// # Safety
     ///
     /// The socket lock is held.
-    unsafe fn news(&self, readable: bool, writable: bool) {
+    unsafe fn arrived(&self) {
         let guarded = self.guarded.get();
 
         // SAFETY: The lock is held, and no borrow covers this field.
-        unsafe { (*guarded).readable |= readable };
-        // SAFETY: As above.
-        unsafe { (*guarded).writable |= writable };
+        unsafe { (*guarded).readable = true };
         // SAFETY: As above.
         if unsafe { (*guarded).entered } {
             return;
@@ -237,6 +222,27 @@ impl<P: Protocol> Connection<P> {
             // SAFETY: The lock is held, and the protocol is not borrowed.
             unsafe { self.enter(|_, _| ()) }
         }
+    }
+
+    /// There may be space to send again.
+    ///
+    /// While the protocol is in use this comes from its own sending, which has noticed the lack of space by itself.
+    ///
+    /// # Safety
+    ///
+    /// The socket lock is held.
+    unsafe fn drained(&self) {
+        // SAFETY: The lock is held, and no borrow covers this field.
+        if unsafe { (*self.guarded.get()).entered } {
+            return;
+        }
+        let tell = |protocol: &mut P, stream: &mut Stream<'_>| {
+            if stream.writable() {
+                protocol.writable(stream);
+            }
+        };
+        // SAFETY: The lock is held, and the protocol is not borrowed.
+        unsafe { self.enter(tell) }
     }
 }
 
@@ -258,18 +264,17 @@ unsafe extern "C" fn work_callback<P: Protocol>(work: *mut bindings::work_struct
     connection.with(|_, _| ());
 }
 
+/// The connection that has a socket's callbacks.
+///
 /// # Safety
 ///
-/// Called by the stack with the socket lock held.
-unsafe fn news_callback<P: Protocol>(sock: *mut bindings::sock, readable: bool, writable: bool) {
+/// Called by the stack with the lock of `sock` held, for as long as the result is used.
+unsafe fn owner<'a, P: Protocol>(sock: *mut bindings::sock) -> Option<&'a Connection<P>> {
     // SAFETY: `sock` is valid.
     let owner = unsafe { bindings::iscsi_init_sock_owner(sock) }.cast::<Connection<P>>();
 
-    // SAFETY: The owner is a connection from `attach` to `detach`, both of which hold the lock, as does this call.
-    if let Some(connection) = unsafe { owner.as_ref() } {
-        // SAFETY: The lock is held.
-        unsafe { connection.news(readable, writable) }
-    }
+    // SAFETY: The owner is a connection from `attach` to `detach`, both of which hold the lock.
+    unsafe { owner.as_ref() }
 }
 
 /// # Safety
@@ -277,7 +282,10 @@ unsafe fn news_callback<P: Protocol>(sock: *mut bindings::sock, readable: bool, 
 /// Called by the stack with the socket lock held.
 unsafe extern "C" fn data_ready_callback<P: Protocol>(sock: *mut bindings::sock) {
     // SAFETY: By this function's contract.
-    unsafe { news_callback::<P>(sock, true, false) }
+    if let Some(connection) = unsafe { owner::<P>(sock) } {
+        // SAFETY: By this function's contract.
+        unsafe { connection.arrived() }
+    }
 }
 
 /// # Safety
@@ -285,7 +293,10 @@ unsafe extern "C" fn data_ready_callback<P: Protocol>(sock: *mut bindings::sock)
 /// Called by the stack with the socket lock held.
 unsafe extern "C" fn write_space_callback<P: Protocol>(sock: *mut bindings::sock) {
     // SAFETY: By this function's contract.
-    unsafe { news_callback::<P>(sock, false, true) }
+    if let Some(connection) = unsafe { owner::<P>(sock) } {
+        // SAFETY: By this function's contract.
+        unsafe { connection.drained() }
+    }
 }
 
 /// The two directions of a connection, for who holds its lock.
