@@ -386,6 +386,14 @@ fn pnp_is_what_ipconfig_writes() {
         pnp(&lease),
         "#PROTO: BOOTP\nnameserver 10.0.0.1\nbootserver 10.0.0.1\n"
     );
+    let lease = bootp(Reply {
+        siaddr: [10, 0, 0, 77],
+        ..Reply::bootp(1)
+    });
+    assert_eq!(
+        pnp(&lease),
+        "#PROTO: BOOTP\nnameserver 10.0.0.77\nbootserver 10.0.0.77\n"
+    );
     let reply = Reply {
         siaddr: [0; 4],
         ..Reply::offer(7)

@@ -293,3 +293,26 @@ fn a_link_that_cannot_be_read_does_not_hide_the_next() {
         "{bodies:?}"
     );
 }
+
+#[test]
+fn the_flags_of_an_attribute_are_not_its_type() {
+    let mut datagram = hex::bytes(LINKS);
+    // IFLA_LINKINFO of v0, which is nested and need not say so: its kind is "veth".
+    let kind = datagram
+        .windows(8)
+        .position(|window| window == b"\x01\x00veth\0\0")
+        .expect("a kind");
+    assert_eq!(datagram[kind - 4..kind - 2], [18, 0]);
+    datagram[kind - 3] = 0x80;
+    let last = answers(&datagram).last().map(|answer| answer.body);
+    assert!(
+        matches!(
+            last,
+            Some(Body::Link(Link {
+                is_virtual: true,
+                ..
+            }))
+        ),
+        "{last:?}"
+    );
+}

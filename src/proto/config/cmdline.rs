@@ -260,6 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn the_no_break_space_of_latin_1_is_a_space() {
+        let found = Arguments::parse(b"iscsi-lun=1\xa0iscsi-if=eth0");
+        assert_eq!(
+            found.map(|found| (found.lun, found.interface)),
+            Ok((Some("1"), Some("eth0")))
+        );
+    }
+
+    #[test]
     fn ours_are_found_among_others() {
         let line =
             b"BOOT_IMAGE=/vmlinuz ro iscsi-if=eth0 iscsi_target=10.0.0.1:eui.02004567a425678d \

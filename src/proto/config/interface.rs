@@ -362,6 +362,7 @@ mod tests {
             Some((InterfaceFault::NoAddress, 6))
         );
         assert_eq!(fault("eth0:0.0.0.0"), Some((InterfaceFault::NotAHost, 5)));
+        assert_eq!(fault("eth0:127.0.0.1"), Some((InterfaceFault::NotAHost, 5)));
         assert_eq!(fault("eth0:224.0.0.1"), Some((InterfaceFault::NotAHost, 5)));
         assert_eq!(
             fault("eth0:10.0.0.2:255.0.255.0"),

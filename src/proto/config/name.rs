@@ -243,6 +243,10 @@ mod tests {
             Some((NameFault::Character('/'), 23))
         );
         assert_eq!(
+            fault("iqn.2001-04.com.example:\u{80}"),
+            Some((NameFault::Character('\u{80}'), 24))
+        );
+        assert_eq!(
             fault("iqn.2001-04.com.example:\u{a0}"),
             Some((NameFault::Character('\u{a0}'), 24))
         );

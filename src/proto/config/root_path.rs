@@ -300,6 +300,10 @@ mod tests {
             Some((F::NoColon, 12))
         );
         assert_eq!(
+            fault("10.0.0.1:+860:/iqn.2001-04.com.example"),
+            Some((F::Portal(TargetFault::Port), 9))
+        );
+        assert_eq!(
             fault("10.0.0.1:x:/iqn.2001-04.com.example"),
             Some((F::Portal(TargetFault::Port), 9))
         );

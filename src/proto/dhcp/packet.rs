@@ -368,3 +368,25 @@ impl Sum {
         sum.wrapping_add(u16::from(carry))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_is_that_of_rfc_1071() {
+        // The example of RFC 1071 section 3.
+        let sum = Sum::new()
+            .add(&[0x00, 0x01, 0xf2, 0x03])
+            .add(&[0xf4, 0xf5, 0xf6, 0xf7]);
+        assert_eq!(sum.folded(), 0xddf2);
+        // A carry out of the fold; an odd byte.
+        assert_eq!(
+            Sum::new()
+                .add(&[0xff, 0xff, 0xff, 0xff, 0x00, 0x01])
+                .folded(),
+            0x0001
+        );
+        assert_eq!(Sum::new().add(&[0x12, 0x34, 0x56]).folded(), 0x6834);
+    }
+}

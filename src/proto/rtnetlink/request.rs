@@ -27,10 +27,7 @@ use super::{
     UP, //
 };
 use crate::proto::{
-    bytes::{
-        padding,
-        Writer, //
-    },
+    bytes::Writer,
     config::interface::Route, //
 };
 
@@ -146,7 +143,7 @@ impl Request {
             }
             Self::SetMtu { index, mtu } => {
                 let mut body = Body::new(buffer, &link_header(index))?;
-                body.attribute(link::MTU, &mtu.to_ne_bytes())?;
+                body.attribute(link::MTU, mtu.to_ne_bytes())?;
                 body.finish(NEW_LINK, ACK, sequence)
             }
             Self::Address {
@@ -164,14 +161,14 @@ impl Request {
                     index: I32::new(index),
                 };
                 let mut body = Body::new(buffer, &header)?;
-                body.attribute(address::LOCAL, &address.octets())?;
-                body.attribute(address::ADDRESS, &address.octets())?;
+                body.attribute(address::LOCAL, address.octets())?;
+                body.attribute(address::ADDRESS, address.octets())?;
                 // RFC 3021: a network of two addresses has none for broadcast; one of one address has no room for it.
                 if prefix_length < 31 && change != Change::Delete {
                     let host_bits = u32::MAX.checked_shr(u32::from(prefix_length)).unwrap_or(0);
                     body.attribute(
                         address::BROADCAST,
-                        &(address.to_bits() | host_bits).to_be_bytes(),
+                        (address.to_bits() | host_bits).to_be_bytes(),
                     )?;
                 }
                 body.finish(kind, flags | ACK, sequence)
@@ -208,12 +205,12 @@ impl Request {
                 };
                 let mut body = Body::new(buffer, &header)?;
                 if prefix_length > 0 {
-                    body.attribute(route::DESTINATION, &destination.octets())?;
+                    body.attribute(route::DESTINATION, destination.octets())?;
                 }
                 if let Some(gateway) = gateway {
-                    body.attribute(route::GATEWAY, &gateway.octets())?;
+                    body.attribute(route::GATEWAY, gateway.octets())?;
                 }
-                body.attribute(route::OUTPUT_DEVICE, &index.to_ne_bytes())?;
+                body.attribute(route::OUTPUT_DEVICE, index.to_ne_bytes())?;
                 body.finish(kind, flags | ACK, sequence)
             }
         }
@@ -305,16 +302,16 @@ impl<'a> Body<'a> {
         Some(Self { header, writer })
     }
 
-    /// Appends an attribute.
-    fn attribute(&mut self, kind: u16, value: &[u8]) -> Option<()> {
-        let length = size_of::<AttributeHeader>().checked_add(value.len())?;
+    /// Appends an attribute; each of those used here has four bytes, so that none needs padding.
+    fn attribute(&mut self, kind: u16, value: [u8; 4]) -> Option<()> {
+        const LENGTH: U16 = U16::new(8);
+
         let header = AttributeHeader {
-            length: U16::new(u16::try_from(length).ok()?),
+            length: LENGTH,
             kind: U16::new(kind),
         };
         self.writer.put(header.as_bytes())?;
-        self.writer.put(value)?;
-        self.writer.put([0; 3].get(..padding(length))?)
+        self.writer.put(&value)
     }
 
     /// Writes the header and gives the length of the whole message.
