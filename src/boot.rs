@@ -33,6 +33,7 @@ use crate::{
     linux::{
         clock,
         cmdline,
+        module,
         proc::NetFile,
         socket::Socket, //
     },
@@ -76,6 +77,7 @@ pub(crate) fn boot() -> Result<Machine> {
     });
     steps(&line, start).map_err(|failure| {
         pr_err!("{}\n", core::format_args!("{failure}"));
+        module::wait_for_users();
         failure.errno()
     })
 }
@@ -147,9 +149,10 @@ fn first_login(account: &mut Account) -> Result<(Socket, Established), Failure<'
             Err(failure) => failure,
         };
         let transient = match failure {
-            LoginFailure::Connect(..) | LoginFailure::Connection(..) | LoginFailure::Closed(_) => {
-                true
+            LoginFailure::Connect(_, error) | LoginFailure::Connection(_, error) => {
+                error != ERESTARTSYS
             }
+            LoginFailure::Closed(_) => true,
             LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status.may_be_retried(),
             _ => false,
         };

@@ -62,7 +62,7 @@ const COMMANDS_PER_LUN: u16 = 128;
 /// The largest transfer in sectors: 4 MiB, the most the block layer makes by itself.
 const SECTORS: u32 = 8_192;
 /// How long the end of a session may take at most, in milliseconds: a login under way, a logout.
-const END_TIMEOUT: u64 = login::LOGIN_TIMEOUT + 5_000;
+const END_TIMEOUT: u64 = login::LOGIN_TIMEOUT + 10_000;
 
 /// A logged-in initiator and its SCSI host.
 ///
@@ -85,7 +85,6 @@ impl Initiator {
         let tasks = Tasks::new(COMMANDS)?;
         let connection =
             recovery::connect(&nexus, socket, established, tasks).map_err(|(_, error)| error)?;
-        nexus.set_connection(Some(connection.clone()));
         let recovery = Recovery::new(nexus.clone(), account, connection)?;
         let thread = Thread::start(c"iscsi_init", recovery)?;
         let end = Arc::new(
@@ -121,6 +120,11 @@ impl Initiator {
         }
     }
 
+    /// The boot has its disk: from now on the session is kept up however long it takes.
+    pub(crate) fn booted(&self) {
+        self.end.nexus.events.raise(nexus::BOOTED);
+    }
+
     /// The number of the SCSI host.
     pub(crate) fn host_number(&self) -> Option<u32> {
         self.host.as_ref().map(Host::number)
@@ -148,7 +152,7 @@ struct End {
 impl Shutdown for End {
     fn shutdown(&self) {
         self.nexus.events.raise(nexus::CLOSING | nexus::END);
-        self.nexus.ended.wait(END_TIMEOUT);
+        self.nexus.ended.wait_uninterruptible(END_TIMEOUT);
     }
 }
 

@@ -5,7 +5,7 @@
 //! Each file wraps one thing and decides nothing; nothing in here knows iSCSI, DHCP or the order of a boot.
 //!
 //! - [`clock`], [`event`], [`memory`], [`random`], [`thread`], [`work`]: time, waiting, and who does the work.
-//! - [`cmdline`], [`params`]: what the kernel and the module were told.
+//! - [`cmdline`], [`module`], [`params`]: what the kernel and the module were told.
 //! - [`socket`], [`tcp`]: sockets, and a connection whose lock protects its owner's state.
 //! - [`scsi`], [`disk`], [`platform`]: the SCSI host, its commands and the disks under it.
 //! - [`proc`], [`reboot`], [`uts`]: what the rest of the machine sees, and hears of.
@@ -18,6 +18,7 @@ pub(crate) mod cmdline;
 pub(crate) mod disk;
 pub(crate) mod event;
 pub(crate) mod memory;
+pub(crate) mod module;
 pub(crate) mod params;
 pub(crate) mod platform;
 pub(crate) mod proc;

@@ -39,6 +39,7 @@ pub(super) fn wait(initiator: &Initiator, boot: &Boot, start: u64) -> Result<(),
     };
     disk.try_open()
         .map_err(|error| Failure::Unreadable { lun, error })?;
+    initiator.booted();
     pr_info!(
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",
         disk.name(),

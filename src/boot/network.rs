@@ -50,7 +50,7 @@ const INTERVAL: u32 = 20;
 pub(super) struct Network {
     mac: [u8; 6],
     lease: Option<KBox<Lease>>,
-    changes: Changes,
+    _changes: Changes,
 }
 
 impl Network {
@@ -96,7 +96,7 @@ impl Network {
         Ok(Self {
             mac: link.mac.unwrap_or_default(),
             lease,
-            changes,
+            _changes: changes,
         })
     }
 
@@ -108,12 +108,6 @@ impl Network {
     /// What the DHCP or BOOTP server said, unless the address is static.
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.lease.as_deref()
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        self.changes.take_back();
     }
 }
 
@@ -237,7 +231,7 @@ impl Changes {
         self.make(
             link,
             Step::Address,
-            &address(Change::Replace),
+            &address(Change::Add),
             address(Change::Delete),
         )?;
         match lease {
@@ -275,7 +269,7 @@ impl Changes {
         self.make(
             link,
             Step::Route(route),
-            &request(Change::Replace),
+            &request(Change::Add),
             request(Change::Delete),
         )
     }
@@ -287,18 +281,23 @@ impl Changes {
         request: &Request,
         undo: Request,
     ) -> Result<(), Failure<'static>> {
-        self.netlink
-            .change(request)
-            .map_err(|error| Failure::Device {
+        self.done.reserve(1, GFP_KERNEL).map_err(Failure::kernel)?;
+        match self.netlink.change(request) {
+            Ok(()) => self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel),
+            // Somebody has made it before, so it is not this module's to take back.
+            Err(EEXIST) => Ok(()),
+            Err(error) => Err(Failure::Device {
                 name: link.name.clone(),
                 step,
                 error,
-            })?;
-        self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel)
+            }),
+        }
     }
+}
 
+impl Drop for Changes {
     /// Takes everything back, the last change first.
-    fn take_back(&mut self) {
+    fn drop(&mut self) {
         while let Some(undo) = self.done.pop() {
             // What somebody else has changed meanwhile is theirs.
             let _ = self.netlink.change(&undo);

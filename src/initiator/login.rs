@@ -81,7 +81,7 @@ pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), Logi
     let mut portal = account.target.portal;
 
     for _ in 0..=REDIRECTIONS {
-        let socket = connect(portal)?;
+        let socket = connect(portal, deadline)?;
         match negotiate(&socket, account, portal, deadline, &mut buffer)? {
             End::Established(established) => return Ok((socket, established)),
             End::Moved(to, permanent) => {
@@ -107,12 +107,13 @@ enum End {
     Moved(Portal, bool),
 }
 
-fn connect(portal: Portal) -> Result<Socket, LoginFailure> {
+fn connect(portal: Portal, deadline: u64) -> Result<Socket, LoginFailure> {
     let peer = SocketAddr::new(portal.address, portal.port);
     let failure = |error| LoginFailure::Connect(portal, error);
     let socket = Socket::tcp(&peer).map_err(failure)?;
 
-    socket.set_timeout(STEP_TIMEOUT);
+    let left = deadline.saturating_sub(clock::milliseconds());
+    socket.set_timeout(left.min(STEP_TIMEOUT));
     // A connection attempt that its time limit has ended is still under way.
     socket.connect(&peer).map_err(|error| match error {
         EINPROGRESS | EAGAIN => failure(ETIMEDOUT),

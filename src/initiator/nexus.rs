@@ -24,6 +24,7 @@ use crate::linux::{
 use core::sync::atomic::{
     fence,
     AtomicBool,
+    AtomicUsize,
     Ordering, //
 };
 use kernel::{
@@ -47,6 +48,13 @@ pub(super) const CLOSING: u32 = 1 << 3;
 pub(super) const END: u32 = 1 << 4;
 /// The recovery thread is to return.
 pub(super) const STOP: u32 = 1 << 5;
+/// The boot has its disk: waiting for the target is unbounded from now on.
+pub(super) const BOOTED: u32 = 1 << 6;
+/// The error handler wants a command back.
+pub(super) const ABORT: u32 = 1 << 7;
+
+/// How long an abort waits before it asks again, in milliseconds.
+const ABORT_REMINDER: u64 = 30_000;
 
 /// What submitters, the connection and the recovery thread share.
 #[pin_data]
@@ -59,6 +67,11 @@ pub(crate) struct Nexus {
     /// Raised once the session has ended for good.
     #[pin]
     pub(super) ended: Event,
+    /// The tag of the command that the error handler wants back, one at a time.
+    pub(super) unwanted: AtomicUsize,
+    /// Raised when it has it.
+    #[pin]
+    pub(super) returned: Event,
     #[pin]
     connection: SpinLock<Option<Arc<Connection<Wire>>>>,
     /// Where connections read what is too much for softirq.
@@ -77,6 +90,8 @@ impl Nexus {
                 pending: CommandList::new(),
                 events <- Event::new(),
                 ended <- Event::new(),
+                unwanted: AtomicUsize::new(0),
+                returned <- Event::new(),
                 connection <- new_spinlock!(None, "iscsi_init connection"),
                 workqueue,
                 sending: AtomicBool::new(false),
@@ -117,7 +132,6 @@ impl Nexus {
     fn kick(&self) {
         while !self.sending.swap(true, Ordering::SeqCst) {
             let connection = self.connection.lock().clone();
-            let connected = connection.is_some();
 
             if let Some(connection) = connection {
                 connection.with(|wire, stream| wire.pump(stream));
@@ -125,7 +139,7 @@ impl Nexus {
             self.sending.store(false, Ordering::SeqCst);
             // Whoever came while this one was sending has left its command to it.
             fence(Ordering::SeqCst);
-            if !connected || self.pending.is_empty() {
+            if self.pending.is_empty() || self.connection.lock().is_none() {
                 return;
             }
         }
@@ -160,6 +174,15 @@ impl Operations for Nexus {
                 connection.with(|wire, _| wire.fail(Failure::CommandExpired))
             }
             _ => self.events.raise(EXPIRED),
+        }
+    }
+
+    fn abort(&self, tag: usize) {
+        // A command can be given up only where it cannot be answered any more: when its connection is gone.
+        self.unwanted.store(tag, Ordering::SeqCst);
+        self.events.raise(ABORT);
+        while self.returned.wait_uninterruptible(ABORT_REMINDER) == 0 {
+            self.events.raise(ABORT);
         }
     }
 

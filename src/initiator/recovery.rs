@@ -5,12 +5,12 @@
 //! | state | leaves it |
 //! |---|---|
 //! | up | the connection fails: it is reset, its commands wait, down |
-//! | down | a login succeeds: the commands are sent again, up. Closing and out of time: the commands fail, ended |
+//! | down | a login succeeds: the commands are sent again, up. Bounded and out of time: the commands fail, ended |
 //! | ended | never |
 //!
-//! The session is the machine's root disk, so login is tried for ever, ever less often up to [`DELAY_MAX`]. Only when
-//! the host or the machine goes down is there an end to the waiting: [`CLOSING_DOWN`] without a connection,
-//! [`CLOSING_MAX`] in all.
+//! The session is the machine's root disk, so login is tried for ever, ever less often up to [`DELAY_MAX`]. Waiting is
+//! bounded, by [`BOUNDED_DOWN`] and [`BOUNDED_UP`], only until the boot has its disk, and again when the host or the
+//! machine goes down.
 
 use super::{
     login::{
@@ -33,7 +33,10 @@ use super::{
 use crate::{
     linux::{
         clock,
-        memory::NoIo,
+        memory::{
+            NoIo,
+            NoReclaim, //
+        },
         random,
         scsi::HostStatus,
         socket::Socket,
@@ -42,6 +45,7 @@ use crate::{
     },
     proto::iscsi::login::Established, //
 };
+use core::sync::atomic::Ordering;
 use kernel::{
     new_mutex,
     prelude::*,
@@ -65,9 +69,10 @@ const DELAY_MAX: u64 = 5_000;
 const REMINDER: u64 = 60_000;
 /// How long the target has to confirm a logout.
 const LOGOUT_TIMEOUT: u64 = 2_000;
-/// How long a closing host waits for a lost target, and how long for everything.
-const CLOSING_DOWN: u64 = 10_000;
-const CLOSING_MAX: u64 = 60_000;
+/// While waiting is bounded: how long a lost target has to come back, and how long commands may go without one of them
+/// being answered.
+const BOUNDED_DOWN: u64 = 10_000;
+const BOUNDED_UP: u64 = 60_000;
 
 /// What the recovery thread works with.
 #[pin_data]
@@ -81,8 +86,9 @@ pub(super) struct Recovery {
 struct Link {
     account: Account,
     state: State,
-    /// When closing began.
-    closing: Option<u64>,
+    /// Since when waiting is bounded, if it is: until the boot has its disk, and when the host or the machine goes
+    /// down.
+    bounded_since: Option<u64>,
 }
 
 enum State {
@@ -114,7 +120,7 @@ impl Recovery {
                     Link {
                         account,
                         state: State::Up(connection),
-                        closing: None,
+                        bounded_since: Some(clock::milliseconds()),
                     },
                     "iscsi_init link"
                 ),
@@ -129,6 +135,9 @@ impl Run for Recovery {
         let _memory = NoIo::new();
         let mut link = self.link.lock();
 
+        if let State::Up(connection) = &link.state {
+            self.nexus.set_connection(Some(connection.clone()));
+        }
         loop {
             let wait = link.wait();
             let events = self.nexus.events.wait(wait);
@@ -138,7 +147,13 @@ impl Run for Recovery {
                 return;
             }
             if events & nexus::CLOSING != 0 {
-                link.closing.get_or_insert(clock::milliseconds());
+                link.bounded_since = Some(clock::milliseconds());
+            }
+            if events & nexus::BOOTED != 0 {
+                link.bounded_since = None;
+            }
+            if events & nexus::ABORT != 0 {
+                link.abort(&self.nexus);
             }
             if events & nexus::END != 0 {
                 link.log_out(&self.nexus);
@@ -219,6 +234,8 @@ impl Link {
     }
 
     fn try_login(&mut self, nexus: &Arc<Nexus>) {
+        // What frees memory may be waiting for this very disk.
+        let _reserves = NoReclaim::new();
         let result = login(&mut self.account);
         let now = clock::milliseconds();
         let state = core::mem::replace(&mut self.state, State::Ended);
@@ -265,20 +282,39 @@ impl Link {
         self.state = State::Down(outage);
     }
 
-    /// Ends a closing session whose time is over.
+    /// Gives a command back that the error handler wants. Its answer could still come, so its connection goes first.
+    fn abort(&mut self, nexus: &Nexus) {
+        self.go_down(nexus, Failure::ResetRequested);
+        if let State::Down(outage) = &mut self.state {
+            for command in nexus.pending.take() {
+                // Its place is found by its tag again when it is sent.
+                let _ = outage.tasks.insert(command);
+            }
+            outage.tasks.release(nexus.unwanted.load(Ordering::SeqCst));
+        }
+        nexus.returned.raise(1);
+    }
+
+    /// Ends a session whose bounded time is over.
     fn check_deadline(&mut self, nexus: &Nexus) {
-        let Some(closing) = self.closing else {
+        let Some(since) = self.bounded_since else {
             return;
         };
-        let waited = clock::milliseconds().saturating_sub(closing);
-        let limit = match self.state {
-            State::Up(_) => CLOSING_MAX,
-            State::Down(_) => CLOSING_DOWN,
+        let (begin, limit) = match &self.state {
+            State::Up(connection) => {
+                let idle = connection.with(|wire, _| wire.outstanding() == 0);
+                if idle {
+                    return;
+                }
+                (connection.with(|wire, _| wire.progress()), BOUNDED_UP)
+            }
+            State::Down(outage) => (outage.since, BOUNDED_DOWN),
             State::Ended => return,
         };
+        let waited = clock::milliseconds().saturating_sub(begin.max(since));
         if waited >= limit {
-            pr_err!(
-                "no answer from {} for {} s while going down; what it has not confirmed is lost\n",
+            pr_warn!(
+                "{} has answered nothing for {} s; waiting ends, and what it has not confirmed is lost\n",
                 core::format_args!("{}", self.account.target),
                 waited / 1_000
             );
@@ -302,7 +338,9 @@ impl Link {
                 break true;
             }
             if events & (nexus::CONNECTION | nexus::STOP) != 0 {
-                nexus.events.raise(events & nexus::STOP);
+                if events & nexus::STOP != 0 {
+                    nexus.events.raise(nexus::STOP);
+                }
                 break false;
             }
         };

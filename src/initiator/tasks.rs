@@ -92,6 +92,15 @@ impl Tasks {
         Some(running)
     }
 
+    /// Gives up the command with this block layer tag, which the error handler has taken back.
+    pub(super) fn release(&mut self, tag: usize) {
+        let place = self.places.get_mut(tag);
+        if let Some(running) = place.and_then(|place| place.running.take()) {
+            self.count = self.count.saturating_sub(1);
+            running.command.release();
+        }
+    }
+
     /// Makes every command unsent again, under a new tag that `each` gets; those that must not be repeated end.
     pub(super) fn renew(&mut self, mut each: impl FnMut(Itt)) {
         for (tag, place) in self.places.iter_mut().enumerate() {
@@ -108,6 +117,7 @@ impl Tasks {
             }
             running.repeated |= sent;
             running.cursor = Cursor::default();
+            running.command.set_sent(false);
             place.uses = place.uses.wrapping_add(1);
             each(itt(place.uses, tag));
         }

@@ -151,10 +151,22 @@ impl Transmit {
                 None => self.next_command(session, tasks)?,
             },
         };
+        self.forget_ended(tasks);
         if let Some(pdu) = &mut next {
             pdu.more = !self.owed.is_empty() || !self.waiting.is_empty() && session.window_open();
         }
         Ok(next)
+    }
+
+    /// Has the queue of owed data begin with a task that owes some.
+    fn forget_ended(&mut self, tasks: &mut Tasks) {
+        while let Some(itt) = self.owed.front() {
+            let task = tasks.get(itt).and_then(|running| running.task.as_ref());
+            if task.is_some_and(Task::owes_data) {
+                return;
+            }
+            self.owed.pop();
+        }
     }
 
     fn next_control(&mut self, session: &mut Session) -> Option<Pdu> {
@@ -172,28 +184,19 @@ impl Transmit {
     }
 
     fn next_data(&mut self, session: &Session, tasks: &mut Tasks) -> Option<Pdu> {
-        while let Some(itt) = self.owed.front() {
-            let task = tasks.get(itt).and_then(|running| running.task.as_mut());
-            let data_out = task.and_then(|task| {
-                let data_out = task.next_data_out(session.parameters())?;
-                Some((data_out, task.owes_data()))
-            });
-            let Some((data_out, owes_more)) = data_out else {
-                // The command has ended meanwhile.
-                self.owed.pop();
-                continue;
-            };
-            if !owes_more {
-                self.owed.pop();
-            }
-            let data = Data {
-                itt,
-                offset: data_out.offset,
-                left: data_out.length,
-            };
-            return Some(Pdu::new(session.data_out(itt, &data_out), Some(data)));
+        self.forget_ended(tasks);
+        let itt = self.owed.front()?;
+        let task = tasks.get(itt)?.task.as_mut()?;
+        let data_out = task.next_data_out(session.parameters())?;
+        if !task.owes_data() {
+            self.owed.pop();
         }
-        None
+        let data = Data {
+            itt,
+            offset: data_out.offset,
+            left: data_out.length,
+        };
+        Some(Pdu::new(session.data_out(itt, &data_out), Some(data)))
     }
 
     fn next_command(
@@ -226,6 +229,7 @@ impl Transmit {
             };
             let owes_data = task.owes_data();
             running.task = Some(task);
+            running.command.set_sent(true);
             if owes_data {
                 self.data(itt)?;
             }

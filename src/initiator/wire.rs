@@ -11,7 +11,10 @@ use super::{
         Nexus, //
     },
     receive::Receive,
-    tasks::Tasks,
+    tasks::{
+        Running,
+        Tasks, //
+    },
     transmit::{
         self,
         Transmit, //
@@ -44,8 +47,15 @@ use crate::{
         },
         session::Session,
         tag::Itt,
-        task::Outcome,
+        task::{
+            self,
+            Outcome, //
+        },
     },
+};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering, //
 };
 use kernel::{
     prelude::*,
@@ -121,6 +131,8 @@ pub(super) struct Wire {
     heard: u64,
     /// When the ping that waits for its answer was sent.
     pinged: Option<u64>,
+    /// When a command last ended.
+    progress: u64,
 }
 
 /// How a command ended whose data is still on its way.
@@ -155,6 +167,7 @@ impl Wire {
             ended: None,
             heard: clock::milliseconds(),
             pinged: None,
+            progress: clock::milliseconds(),
         }
     }
 
@@ -171,9 +184,12 @@ impl Wire {
         }
     }
 
-    /// Gives the commands away, at the end of the connection's use.
+    /// Gives the commands away, once the connection has been reset.
     pub(super) fn take_tasks(&mut self) -> Option<Tasks> {
         self.accept();
+        if let Some(ended) = self.ended.take() {
+            self.finish(&ended);
+        }
         self.tasks.take()
     }
 
@@ -225,6 +241,11 @@ impl Wire {
         }
         // Also what could not be sent for want of memory, of which nobody tells when there is some again.
         self.pump(stream);
+    }
+
+    /// When a command last ended.
+    pub(super) fn progress(&self) -> u64 {
+        self.progress
     }
 
     /// How many commands wait for the target.
@@ -299,6 +320,7 @@ impl Wire {
 
     /// Ends the command `itt`, of which `pdu` says how; waits for the last of its data to go.
     fn end(&mut self, itt: Itt, pdu: Received) -> Result<(), Failure> {
+        self.progress = self.heard;
         if !self.transmit.is_sending(itt) {
             let sense = response::sense(self.receive.side());
             let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
@@ -325,6 +347,10 @@ impl Wire {
         let Some(ended) = self.ended.take_if(|ended| !transmit.is_sending(ended.itt)) else {
             return;
         };
+        self.finish(&ended);
+    }
+
+    fn finish(&mut self, ended: &Ended) {
         let Some(tasks) = &mut self.tasks else {
             return;
         };
@@ -403,16 +429,27 @@ fn end(
             sense,
         }),
         Outcome::Failed(failure) => {
-            pr_warn!(
-                "command {:#04x} to LUN {} has no result: {}\n",
-                running.command.cdb().first().copied().unwrap_or_default(),
-                running.command.lun(),
-                core::format_args!("{failure}")
-            );
+            report(&running, failure);
             running.end(HostStatus::Error);
         }
     }
     Ok(())
+}
+
+/// Says why a command has no result, at most once a second: how often it happens is the target's choice.
+fn report(running: &Running, failure: task::Failure) {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+
+    let now = clock::milliseconds();
+    if now.saturating_sub(LAST.swap(now, Ordering::Relaxed)) < 1_000 {
+        return;
+    }
+    pr_warn!(
+        "command {:#04x} to LUN {} has no result: {}\n",
+        running.command.cdb().first().copied().unwrap_or_default(),
+        running.command.lun(),
+        core::format_args!("{failure}")
+    );
 }
 
 /// Whether sense data in either format tells of a reset or a lost nexus (SPC-5 sections 4.4.2 and 4.4.3).

@@ -50,6 +50,15 @@ impl Event {
         }
     }
 
+    /// Waits as [`Event::wait`] does, also with a signal pending.
+    pub(crate) fn wait_uninterruptible(&self, milliseconds: u64) -> u32 {
+        let timeout = clock::jiffies(milliseconds);
+
+        // SAFETY: As in `raise`; the caller is in process context.
+        unsafe { bindings::wait_for_completion_timeout(self.completion.get(), timeout) };
+        self.raised.swap(0, Ordering::AcqRel)
+    }
+
     /// Waits at most `milliseconds` for a flag and takes all that are raised; zero when the time is over.
     pub(crate) fn wait(&self, milliseconds: u64) -> u32 {
         let timeout = clock::jiffies(milliseconds);

@@ -80,6 +80,12 @@ void iscsi_init_sock_prepare(struct sock *sk)
 	tcp_sock_set_nodelay(sk);
 }
 
+void iscsi_init_sock_retire(struct sock *sk)
+{
+	if (sock_flag(sk, SOCK_MEMALLOC))
+		sk_clear_memalloc(sk);
+}
+
 void iscsi_init_sock_attach(struct sock *sk, void *owner, const struct iscsi_init_callbacks *ours,
 			    struct iscsi_init_callbacks *theirs)
 {
@@ -282,6 +288,20 @@ void iscsi_init_list_add(struct llist_node *node, struct llist_head *list)
 struct llist_node *iscsi_init_list_take(struct llist_head *list)
 {
 	return llist_del_all(list);
+}
+
+void iscsi_init_host_set_limits(struct Scsi_Host *shost, unsigned short commands,
+				short commands_per_lun, unsigned int sectors)
+{
+	shost->can_queue = commands;
+	shost->cmd_per_lun = commands_per_lun;
+	shost->max_sectors = sectors;
+	shost->max_lun = U64_MAX;
+	shost->max_id = 1;
+	shost->max_channel = 0;
+	shost->max_cmd_len = MAX_COMMAND_SIZE;
+	shost->dma_alignment = 0;
+	shost->queuecommand_may_block = true;
 }
 
 void **iscsi_init_host_private(struct Scsi_Host *shost)

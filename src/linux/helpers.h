@@ -50,6 +50,7 @@ struct iscsi_init_callbacks {
 };
 
 void iscsi_init_sock_prepare(struct sock *sk);
+void iscsi_init_sock_retire(struct sock *sk);
 void iscsi_init_sock_attach(struct sock *sk, void *owner, const struct iscsi_init_callbacks *ours,
 			    struct iscsi_init_callbacks *theirs);
 void iscsi_init_sock_detach(struct sock *sk, const struct iscsi_init_callbacks *theirs);
@@ -94,6 +95,8 @@ bool iscsi_init_list_empty(const struct llist_head *list);
 void iscsi_init_list_add(struct llist_node *node, struct llist_head *list);
 struct llist_node *iscsi_init_list_take(struct llist_head *list);
 
+void iscsi_init_host_set_limits(struct Scsi_Host *shost, unsigned short commands,
+				short commands_per_lun, unsigned int sectors);
 void **iscsi_init_host_private(struct Scsi_Host *shost);
 struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev);
 

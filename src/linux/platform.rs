@@ -85,15 +85,15 @@ impl<T: Shutdown> Driver<T> {
         driver.probe = Some(probe_callback);
         driver.shutdown = Some(shutdown_callback::<T>);
         driver.driver.name = NAME.as_char_ptr();
-        // SAFETY: The device is registered, and no driver is bound that could use the pointer.
-        unsafe { (*device.as_device()).platform_data = Arc::as_ptr(&target).cast_mut().cast() };
-
         let driver = KBox::pin_init(Opaque::new(driver), GFP_KERNEL)?;
         let module = kernel::module::this_module::<crate::LocalModule>().as_ptr();
         // SAFETY: The driver is pinned and unregistered before it is freed.
         to_result(unsafe {
             bindings::__platform_driver_register(driver.get(), module.cast(), NAME.as_char_ptr())
         })?;
+        // SAFETY: The device is registered; the pointer is read by `shutdown_callback` alone, and the driver core
+        // clears it when the driver goes.
+        unsafe { (*device.as_device()).driver_data = Arc::as_ptr(&target).cast_mut().cast() };
         Ok(Self {
             driver,
             _target: target,
@@ -119,8 +119,8 @@ unsafe extern "C" fn probe_callback(_device: *mut bindings::platform_device) -> 
 ///
 /// Called by the driver core for a device that [`Driver::new`] was given with the same `T`.
 unsafe extern "C" fn shutdown_callback<T: Shutdown>(device: *mut bindings::platform_device) {
-    // SAFETY: The device is valid; `Driver` keeps the target alive until it is unregistered.
-    let target = unsafe { (*device).dev.platform_data.cast::<T>().as_ref() };
+    // SAFETY: The device is valid; `Driver` keeps the target alive until it is unregistered. Null before it is set.
+    let target = unsafe { (*device).dev.driver_data.cast::<T>().as_ref() };
 
     if let Some(target) = target {
         target.shutdown();

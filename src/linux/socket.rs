@@ -49,13 +49,18 @@ impl Socket {
         })
     }
 
-    /// A TCP socket that can connect to `peer`.
+    /// A TCP socket that can connect to `peer`, and that works for a disk: it does not wait for memory, nor to fill
+    /// its packets.
     pub(crate) fn tcp(peer: &SocketAddr) -> Result<Self> {
         let family = match peer {
             SocketAddr::V4(_) => bindings::AF_INET,
             SocketAddr::V6(_) => bindings::AF_INET6,
         };
-        Self::create(family, bindings::sock_type_SOCK_STREAM, 0)
+        let socket = Self::create(family, bindings::sock_type_SOCK_STREAM, 0)?;
+
+        // SAFETY: The socket is a TCP socket that nobody else uses.
+        unsafe { bindings::iscsi_init_sock_prepare(socket.sock()) };
+        Ok(socket)
     }
 
     /// A socket that sends and receives IPv4 packets on any device, without the link's header.
@@ -181,12 +186,12 @@ impl Socket {
 
     /// Receives one packet and the index of the device it came from.
     pub(crate) fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, i32)> {
-        let mut address = bindings::sockaddr_ll::default();
+        let mut address = LinkAddress::default();
         let mut message = message();
         message.msg_name = core::ptr::from_mut(&mut address).cast();
-        message.msg_namelen = size_of::<bindings::sockaddr_ll>() as c_int;
+        message.msg_namelen = size_of::<LinkAddress>() as c_int;
         let length = self.receive_message(buffer, &mut message)?;
-        Ok((length, address.sll_ifindex))
+        Ok((length, address.address.sll_ifindex))
     }
 
     fn send_message(&self, data: &[u8], message: &mut bindings::msghdr) -> Result<usize> {
@@ -221,8 +226,28 @@ impl Drop for Socket {
         match self.file {
             // SAFETY: The file owns the socket, and its reference is ours.
             Some(file) => unsafe { bindings::fput(file.as_ptr()) },
-            // SAFETY: The socket is ours and is released once.
-            None => unsafe { bindings::sock_release(self.as_ptr()) },
+            None => {
+                // SAFETY: The socket is valid.
+                unsafe { bindings::iscsi_init_sock_retire(self.sock()) };
+                // SAFETY: The socket is ours and is released once.
+                unsafe { bindings::sock_release(self.as_ptr()) }
+            }
+        }
+    }
+}
+
+/// A link-layer address with the room of the longest there is: the kernel stores as much as the device's type has.
+#[repr(C)]
+struct LinkAddress {
+    address: bindings::sockaddr_ll,
+    _room: [u8; 64],
+}
+
+impl Default for LinkAddress {
+    fn default() -> Self {
+        Self {
+            address: bindings::sockaddr_ll::default(),
+            _room: [0; 64],
         }
     }
 }

@@ -110,8 +110,6 @@ impl<P: Protocol> Connection<P> {
 
         // SAFETY: The work is part of an `Arc`, which stays where it is, and nobody queues it yet.
         unsafe { bindings::iscsi_init_work_init(connection.work.get(), Some(work_callback::<P>)) };
-        // SAFETY: The socket is a connected TCP socket that nobody else uses.
-        unsafe { bindings::iscsi_init_sock_prepare(connection.socket.sock()) };
         connection.locked(|connection| {
             let mut theirs = MaybeUninit::uninit();
             let owner = core::ptr::from_ref(connection).cast_mut().cast();

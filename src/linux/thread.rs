@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
 
-use super::bindings;
+use super::{
+    bindings,
+    event::Event, //
+};
 use core::ptr::NonNull;
 use kernel::{
     error::from_err_ptr,
@@ -26,6 +29,17 @@ pub(crate) trait Run: Send + Sync + 'static {
     fn stop(&self);
 }
 
+/// What a thread gets from whoever starts it.
+#[pin_data]
+struct Start<T> {
+    work: Arc<T>,
+    #[pin]
+    begun: Event,
+}
+
+/// How long the wait for a thread's beginning goes without looking, in milliseconds.
+const BEGIN_REMINDER: u64 = 1_000;
+
 /// A running thread; dropping it stops it and waits for its end.
 pub(crate) struct Thread<T: Run> {
     task: NonNull<bindings::task_struct>,
@@ -40,7 +54,15 @@ unsafe impl<T: Run> Sync for Thread<T> {}
 impl<T: Run> Thread<T> {
     /// Starts a thread called `name` that runs `work`.
     pub(crate) fn start(name: &CStr, work: Arc<T>) -> Result<Self> {
-        let argument = Arc::into_raw(work.clone());
+        let shared = work.clone();
+        let start = Arc::pin_init(
+            pin_init!(Start {
+                work: shared,
+                begun <- Event::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        let argument = Arc::into_raw(start.clone());
 
         // SAFETY: `thread_main` gets the reference made above exactly once; the format takes one string, which is
         // copied before the call returns.
@@ -64,6 +86,8 @@ impl<T: Run> Thread<T> {
         // SAFETY: The task was just created and has not run; it cannot end before `kthread_stop`, as `thread_main`
         // waits for that.
         unsafe { bindings::wake_up_process(task.as_ptr()) };
+        // A thread that is stopped before it has begun does not run at all.
+        while start.begun.wait_uninterruptible(BEGIN_REMINDER) == 0 {}
         Ok(Self { task, work })
     }
 }
@@ -78,13 +102,14 @@ impl<T: Run> Drop for Thread<T> {
 
 /// # Safety
 ///
-/// `argument` is an `Arc<T>` turned into a pointer, handed over to this call.
+/// `argument` is an `Arc<Start<T>>` turned into a pointer, handed over to this call.
 unsafe extern "C" fn thread_main<T: Run>(argument: *mut c_void) -> c_int {
     // SAFETY: By this function's contract.
-    let work = unsafe { Arc::from_raw(argument.cast_const().cast::<T>()) };
+    let start = unsafe { Arc::from_raw(argument.cast_const().cast::<Start<T>>()) };
 
-    work.run();
-    drop(work);
+    start.begun.raise(1);
+    start.work.run();
+    drop(start);
     // The task must exist until `kthread_stop` has been called.
     loop {
         // SAFETY: Called by a kernel thread about itself.

@@ -24,7 +24,7 @@ use kernel::{
 pub(super) struct Private {
     /// Links the command into a [`CommandList`].
     node: bindings::llist_node,
-    /// How often the mid-layer's timer has expired since the command was queued.
+    /// 0 until the command is sent; then one more than the mid-layer's timer has expired since.
     expiries: AtomicU8,
 }
 
@@ -100,15 +100,21 @@ impl Command {
         Some(Self(command))
     }
 
-    /// Counts an expiry of the command's timer; returns how many there were before.
+    /// Counts an expiry of the command's timer; returns how many there were since the command was sent, and nothing
+    /// before that.
     ///
     /// # Safety
     ///
     /// `command` has been queued, and the mid-layer keeps it alive during the call.
-    pub(super) unsafe fn count_expiry(command: *mut bindings::scsi_cmnd) -> u8 {
+    pub(super) unsafe fn count_expiry(command: *mut bindings::scsi_cmnd) -> Option<u8> {
         // SAFETY: The private memory was written when the command was queued; the field is atomic.
         let expiries = unsafe { &(*private(command)).expiries };
-        expiries.fetch_add(1, Ordering::Relaxed)
+        expiries
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                (count > 0).then(|| count.saturating_add(1))
+            })
+            .ok()?
+            .checked_sub(1)
     }
 
     fn fields(&self) -> &bindings::scsi_cmnd {
@@ -121,6 +127,18 @@ impl Command {
         // SAFETY: Valid by the invariant.
         let tag = unsafe { bindings::iscsi_init_command_tag(self.0.as_ptr()) };
         tag as usize
+    }
+
+    /// Begins or ends the count of expiries.
+    pub(crate) fn set_sent(&self, sent: bool) {
+        // SAFETY: The handle owns the command, and with it the private memory, whose field is atomic.
+        let expiries = unsafe { &(*private(self.0.as_ptr())).expiries };
+        expiries.store(u8::from(sent), Ordering::Relaxed);
+    }
+
+    /// Gives the command up without completing it: the error handler has taken it back.
+    pub(crate) fn release(self) {
+        core::mem::forget(self);
     }
 
     /// Whether the block layer itself made this command, so that repeating it changes nothing.

@@ -28,8 +28,12 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// No further command follows after all.
     fn commit(&self);
 
-    /// A command's timer has expired for the `expiries + 1`st time; it is started again. Process context.
+    /// The timer of a command that was sent has expired for the `expiries + 1`st time; it is started again. Process
+    /// context.
     fn expired(&self, expiries: u8);
+
+    /// The error handler wants a command back: on return it is no longer the host's. Process context.
+    fn abort(&self, tag: usize);
 
     /// Somebody asked for the host to be reset. Process context.
     fn reset(&self);
@@ -67,26 +71,27 @@ impl<T: Operations> Host<T> {
     ) -> Result<Self> {
         // SAFETY: The template is valid for ever; the private data is one pointer.
         let host = unsafe {
-            bindings::scsi_host_alloc(&Template::<T>::VALUE, size_of::<*const T>() as c_int)
+            bindings::scsi_host_alloc(Template::<T>::VALUE, size_of::<*const T>() as c_int)
         };
-        let mut host = NonNull::new(host).ok_or(ENOMEM)?;
+        let host = NonNull::new(host).ok_or(ENOMEM)?;
 
-        // SAFETY: The host is ours until it is added.
-        let fields = unsafe { host.as_mut() };
-        fields.can_queue = c_int::from(limits.commands);
-        fields.cmd_per_lun = i16::try_from(limits.commands_per_lun).unwrap_or(i16::MAX);
-        fields.max_sectors = limits.sectors;
-        fields.max_lun = u64::MAX;
-        fields.max_id = 1;
-        fields.max_channel = 0;
-        fields.max_cmd_len = 16;
-        fields.set_queuecommand_may_block(1);
+        let commands_per_lun = i16::try_from(limits.commands_per_lun).unwrap_or(i16::MAX);
+        // SAFETY: The host was just made, and nobody looks at its limits before it is added.
+        unsafe {
+            bindings::iscsi_init_host_set_limits(
+                host.as_ptr(),
+                limits.commands,
+                commands_per_lun,
+                limits.sectors,
+            )
+        };
         // SAFETY: The private data is that one pointer, and nobody reads it yet.
         unsafe {
             *bindings::iscsi_init_host_private(host.as_ptr()) =
                 Arc::as_ptr(&operations).cast_mut().cast()
         };
-        // SAFETY: The host was set up above, and `parent` is registered.
+        // SAFETY: The host was set up above, and `parent` is registered. Nothing does DMA for this host: the bus stands
+        // for a device without a mask, which would bound the size of a transfer.
         let added = to_result(unsafe {
             bindings::scsi_add_host_with_dma(host.as_ptr(), parent.as_device(), parent.as_device())
         });
@@ -141,7 +146,7 @@ impl<T: Operations> Drop for Host<T> {
 struct Template<T>(PhantomData<T>);
 
 impl<T: Operations> Template<T> {
-    const VALUE: bindings::scsi_host_template = {
+    const VALUE: &'static bindings::scsi_host_template = &{
         // SAFETY: Zeroes mean "none" and "default" in every field of a template.
         let mut template: bindings::scsi_host_template =
             unsafe { core::mem::MaybeUninit::zeroed().assume_init() };
@@ -154,13 +159,13 @@ impl<T: Operations> Template<T> {
         template.queuecommand = Some(queue_callback::<T>);
         template.commit_rqs = Some(commit_callback::<T>);
         template.eh_timed_out = Some(timed_out_callback::<T>);
+        template.eh_abort_handler = Some(abort_callback::<T>);
         template.eh_host_reset_handler = Some(reset_callback::<T>);
         template.this_id = -1;
-        // Any buffer goes as it is: nothing here does DMA.
+        // Segments may be of any size and lie anywhere: nothing here does DMA.
         template.sg_tablesize = 2_048;
         template.max_segment_size = u32::MAX;
         template.dma_boundary = usize::MAX;
-        template.dma_alignment = 0;
         template
     };
 }
@@ -216,11 +221,25 @@ unsafe extern "C" fn timed_out_callback<T: Operations>(
     // SAFETY: The mid-layer keeps the command and its device alive during the call.
     let host = unsafe { bindings::iscsi_init_host_of_device((*command).device) };
     // SAFETY: As above; the command was queued, or it could not have timed out.
-    let expiries = unsafe { Command::count_expiry(command) };
+    if let Some(expiries) = unsafe { Command::count_expiry(command) } {
+        // SAFETY: The host is one of this template.
+        unsafe { operations::<T>(host) }.expired(expiries);
+    }
+    bindings::scsi_timeout_action_SCSI_EH_RESET_TIMER
+}
+
+/// # Safety
+///
+/// Called by the mid-layer.
+unsafe extern "C" fn abort_callback<T: Operations>(command: *mut bindings::scsi_cmnd) -> c_int {
+    // SAFETY: The mid-layer keeps the command and its device alive during the call.
+    let host = unsafe { bindings::iscsi_init_host_of_device((*command).device) };
+    // SAFETY: As above.
+    let tag = unsafe { bindings::iscsi_init_command_tag(command) };
 
     // SAFETY: The host is one of this template.
-    unsafe { operations::<T>(host) }.expired(expiries);
-    bindings::scsi_timeout_action_SCSI_EH_RESET_TIMER
+    unsafe { operations::<T>(host) }.abort(tag as usize);
+    bindings::scsi_disposition_SUCCESS as c_int
 }
 
 /// # Safety

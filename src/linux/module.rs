@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The module itself, as the kernel sees it.
+//!
+//! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
+
+use super::{
+    bindings,
+    clock, //
+};
+
+/// The reference that the kernel holds while `init` runs.
+const OWN: i32 = 1;
+/// The interval between looks, in milliseconds.
+const INTERVAL: u32 = 10;
+
+/// Waits, in an `init` that is about to fail, until nobody uses the module: the kernel frees it without asking. Who
+/// looks at a disk that has just appeared, as udev does, holds a reference until it closes it.
+pub(crate) fn wait_for_users() {
+    let module = kernel::module::this_module::<crate::LocalModule>().as_ptr();
+
+    // SAFETY: The module exists while its code runs; for built-in code there is none, nor anything to wait for.
+    while !module.is_null() && unsafe { bindings::module_refcount(module.cast()) } > OWN {
+        clock::sleep(INTERVAL);
+    }
+}
