@@ -2,19 +2,19 @@
 
 //! The client's side of the conversation with DHCP and BOOTP servers (RFC 2131 section 4.4, RFC 1534).
 //!
-//! ```text
-//!           +------------------ NAK, or REQUESTs without answer ------------------+
-//!           v                                                                     |
-//! new -> Discovering -- offer --> Collecting -- time is up or a better offer --> Requesting -- ACK --> Bound
-//!           |                         ^                                           ^                      ^
-//!           |                         +--- 1. an offer that lacks something       |                      |
-//!           +--------------------------------- 2. an offer that lacks nothing ----+                      |
-//!                                              3. a BOOTP reply, chosen like an offer -------------------+
-//! ```
+//! | State       | What happens                                     | Next state                             |
+//! |-------------|--------------------------------------------------|----------------------------------------|
+//! | Discovering | an offer with all that the boot needs            | Requesting                             |
+//! | Discovering | an offer that lacks something                    | Collecting                             |
+//! | Collecting  | an offer with all that the boot needs            | Requesting                             |
+//! | Collecting  | [`COLLECTION`] is over                           | Requesting, with the best offer        |
+//! | Requesting  | the server's ACK                                 | Bound                                  |
+//! | Requesting  | the server's NAK                                 | Discovering; Failed after the third    |
+//! | Requesting  | three REQUESTs without answer                    | Discovering                            |
+//! | any         | the [`MAX_WAITS`]th wait or the [`LIMIT`] is over | Failed                                 |
 //!
-//! Each of them ends in `Failed` when the waits of the [`Schedule`] or the [`LIMIT`] are used up.
-//!
-//! [`Schedule`]: state::Schedule
+//! A BOOTP reply is chosen like an offer, and then there is nothing to request: the next state is Bound. Where a
+//! request to a server was in vain, an offer from another server is preferred to one of its own.
 
 use crate::proto::{
     config::interface::is_host,
@@ -42,22 +42,26 @@ use crate::proto::{
     },
 };
 
-use self::state::{
-    Collecting,
-    Discovering,
-    Progress,
-    Question,
-    Rank,
-    Refusal,
-    State,
-    Wait, //
+use self::{
+    question::Question,
+    schedule::Wait,
+    state::{
+        Collecting,
+        Discovering,
+        Progress,
+        Rank,
+        Refusal,
+        State, //
+    },
 };
 
+mod question;
+mod schedule;
 mod state;
 
-pub use self::state::{
-    COLLECTION,
-    MAX_WAITS, //
+pub use self::{
+    schedule::MAX_WAITS,
+    state::COLLECTION, //
 };
 
 /// How long all of it takes at most.

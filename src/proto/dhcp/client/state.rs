@@ -4,8 +4,14 @@
 
 use core::net::Ipv4Addr;
 
+use super::{
+    question::Question,
+    schedule::{
+        Schedule,
+        Wait, //
+    },
+};
 use crate::proto::{
-    bytes::Writer,
     config::text::Text,
     dhcp::{
         error::Failure,
@@ -13,24 +19,14 @@ use crate::proto::{
             Lease,
             Protocol, //
         },
-        options::{
-            Code,
-            MessageType,
-            MAGIC_COOKIE, //
-        },
-        packet::{
-            Reply,
-            OPTIONS_LENGTH, //
-        },
+        options::Code,
+        packet::Reply, //
     },
     time::{
         Duration,
         Instant, //
     },
 };
-
-/// How many waits for an answer may end without one (ipconfig: `CONF_SEND_RETRIES`).
-pub const MAX_WAITS: u8 = 6;
 
 /// How long the client waits for a better offer after one without the root path that it needs.
 ///
@@ -302,54 +298,6 @@ impl Progress {
     }
 }
 
-/// The times of sending, which are ipconfig's: a wait of 2 to 3 s, and each next one 7/4 as long but at most 30 s.
-#[derive(Clone, Copy, Debug)]
-struct Schedule {
-    timeout: Duration,
-    waits_left: u8,
-}
-
-impl Schedule {
-    /// The first wait (ipconfig: `CONF_BASE_TIMEOUT`, `CONF_TIMEOUT_RANDOM`).
-    const fn new(seed: u64) -> Self {
-        let spread = seed % 1_000;
-        Self {
-            timeout: Duration::from_millis(spread.saturating_add(2_000)),
-            waits_left: MAX_WAITS,
-        }
-    }
-
-    /// The wait after this one, if any (ipconfig: `CONF_TIMEOUT_MULT`, `CONF_TIMEOUT_MAX`).
-    fn next(self) -> Option<Self> {
-        let longer = Duration::from_millis(self.timeout.as_millis().saturating_mul(7) / 4);
-        let timeout = longer.min(Duration::from_secs(30));
-        let waits_left = self.waits_left.saturating_sub(1);
-        Some(Self {
-            timeout,
-            waits_left,
-        })
-        .filter(|next| next.waits_left > 0)
-    }
-}
-
-/// What the client does next.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Wait {
-    /// Send; due at this time.
-    Send(Instant),
-    /// Wait for an answer until this time.
-    Answer(Instant),
-}
-
-impl Wait {
-    /// When it is over.
-    pub(super) const fn due(self) -> Instant {
-        match self {
-            Self::Send(due) | Self::Answer(due) => due,
-        }
-    }
-}
-
 /// How good an offer is; what is named first weighs more.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Rank {
@@ -389,77 +337,5 @@ impl Refusal {
                     .unwrap_or_default(),
             ),
         }
-    }
-}
-
-/// What the client asks.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Question {
-    /// Who has an address for it.
-    Discover {
-        /// The time since the start, in seconds.
-        secs: u16,
-    },
-    /// For the address that one server offered.
-    Request {
-        /// The time of the DISCOVER (RFC 2131 section 4.4.1).
-        secs: u16,
-        /// The server.
-        server: Ipv4Addr,
-        /// What it offered.
-        address: Ipv4Addr,
-    },
-}
-
-impl Question {
-    /// The message's `secs`.
-    pub(super) const fn secs(self) -> u16 {
-        match self {
-            Self::Discover { secs } | Self::Request { secs, .. } => secs,
-        }
-    }
-
-    /// The message's options, with their cookie and end; `None` if they did not fit, which they do.
-    pub(super) fn options(self) -> Option<[u8; OPTIONS_LENGTH]> {
-        /// What the client takes, and no fragments: an Ethernet frame's 1500 bytes less the IPv4 and UDP headers, so
-        /// that it holds for servers that count those and for those that do not.
-        const MAXIMUM_MESSAGE_SIZE: u16 = 1_472;
-        const WANTED: [Code; 9] = [
-            Code::SUBNET_MASK,
-            Code::ROUTERS,
-            Code::DNS_SERVERS,
-            Code::HOST_NAME,
-            Code::DOMAIN_NAME,
-            Code::ROOT_PATH,
-            Code::INTERFACE_MTU,
-            Code::NTP_SERVERS,
-            Code::CLASSLESS_ROUTES,
-        ];
-
-        let mut buffer = [Code::PAD.0; OPTIONS_LENGTH];
-        let mut writer = Writer::new(&mut buffer);
-        writer.put(&MAGIC_COOKIE)?;
-        let mut put = |code: Code, value: &[u8]| {
-            writer.put(&[code.0, u8::try_from(value.len()).ok()?])?;
-            writer.put(value)
-        };
-        let (kind, asked) = match self {
-            Self::Discover { .. } => (MessageType::DISCOVER, None),
-            Self::Request {
-                server, address, ..
-            } => (MessageType::REQUEST, Some((server, address))),
-        };
-        put(Code::MESSAGE_TYPE, &[kind.0])?;
-        if let Some((server, address)) = asked {
-            put(Code::SERVER_IDENTIFIER, &server.octets())?;
-            put(Code::REQUESTED_ADDRESS, &address.octets())?;
-        }
-        put(Code::PARAMETER_REQUEST_LIST, &WANTED.map(|code| code.0))?;
-        put(
-            Code::MAXIMUM_MESSAGE_SIZE,
-            &MAXIMUM_MESSAGE_SIZE.to_be_bytes(),
-        )?;
-        writer.put(&[Code::END.0])?;
-        Some(buffer)
     }
 }
