@@ -177,12 +177,11 @@ fn a_login_without_end_is_bounded() {
     assert_eq!(error, Violation::EndlessLogin.into());
     let mut login = in_operational();
     let much = format!("X-{}={}", "a".repeat(61), "b".repeat(8_000));
-    let error = loop {
-        match step(login, IN_OPERATIONAL, 1, &much) {
-            Ok(Step::Request(next)) => login = next,
-            other => break failed(other),
-        }
-    };
+    // 64 KiB are far fewer exchanges than those above.
+    for _ in 0..8 {
+        login = go_on(step(login, IN_OPERATIONAL, 1, &much));
+    }
+    let error = failed(step(login, IN_OPERATIONAL, 1, &much));
     assert_eq!(error, Violation::EndlessLogin.into());
 }
 

@@ -334,11 +334,11 @@ fn numbers_wrap() {
 /// RFC 7143 section 13.11: which data goes out unasked, for the four settings of two keys.
 #[test]
 fn unsolicited_data_is_what_was_agreed_on() {
-    let first = |initial_r2t, immediate_data, length| {
+    let sent = |max_send_data_segment_length, initial_r2t, immediate_data, length| {
         let parameters = Parameters {
             initial_r2t,
             immediate_data,
-            max_send_data_segment_length: 1_024,
+            max_send_data_segment_length,
             first_burst_length: 2_560,
             max_burst_length: 4_096,
             ..Parameters::default()
@@ -352,6 +352,11 @@ fn unsolicited_data_is_what_was_agreed_on() {
         }
         (immediate, sent)
     };
+    let first =
+        |initial_r2t, immediate_data, length| sent(1_024, initial_r2t, immediate_data, length);
+    // RFC 7143 section 11.7.7: all but the last are multiples of four bytes.
+    let burst = vec![(1_024, 1_024, false), (2_048, 512, true)];
+    assert_eq!(sent(1_027, false, true, 8_192), (1_024, burst));
     assert_eq!(first(true, false, 8_192), (0, vec![]));
     assert_eq!(first(true, true, 8_192), (1_024, vec![]));
     assert_eq!(first(true, true, 100), (100, vec![]));

@@ -238,7 +238,6 @@ impl<'a> Login<'a> {
         if conversation.owes_an_answer() {
             return Err(Violation::TransitBeforeAnswer.into());
         }
-        conversation.forget_replies();
         match self.state {
             State::Security(Security { offer, .. }) => {
                 let negotiation = Negotiation::new(offer);

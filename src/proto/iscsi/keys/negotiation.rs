@@ -32,6 +32,9 @@ pub struct Negotiation {
     first_burst_is_irrelevant: bool,
 }
 
+// CAST: the last key has the largest discriminant.
+const _: () = assert!((Key::NodeArchitecture as u32) < u64::BITS);
+
 /// A value as the target sends it for a key that has an answer.
 enum Answer<'a> {
     Value(&'a [u8]),
@@ -81,9 +84,6 @@ impl Negotiation {
     /// [`Malformed`] or the [`Violation`] of a value that the key cannot have, or not after our
     /// offer.
     pub fn receive(&mut self, key: Key, value: &[u8]) -> Result<Option<Value>, Error> {
-        if value.len() > text::VALUE_MAX {
-            return Err(Malformed::ValueTooLong(key).into());
-        }
         self.take_once(key)?;
         let parameters = &mut self.parameters;
         let offer = &self.offer;
@@ -182,7 +182,7 @@ impl Negotiation {
 
     // RFC 7143 section 6.3: a key is negotiated or declared once in a login.
     fn take_once(&mut self, key: Key) -> Result<(), Violation> {
-        // CAST: the discriminants are below 64, which the tests see to.
+        // CAST: the discriminants are below 64, as asserted above.
         let bit = 1_u64.wrapping_shl(key as u32);
         if self.seen & bit != 0 {
             return Err(Violation::RepeatedKey(key));

@@ -120,7 +120,8 @@ impl Conversation {
         // What was owed went out with the last request, unless that was empty because the text went
         // on.
         if !self.more {
-            self.forget_replies();
+            self.replies.length = 0;
+            self.replies.owed = false;
         }
         let Self {
             assembler,
@@ -158,12 +159,6 @@ impl Conversation {
     /// Whether the target asked a question that cannot stay unanswered.
     pub(super) const fn owes_an_answer(&self) -> bool {
         self.replies.owed
-    }
-
-    /// Drops the replies, because they have been sent or because nobody waits for them.
-    pub(super) fn forget_replies(&mut self) {
-        self.replies.length = 0;
-        self.replies.owed = false;
     }
 
     /// Writes the replies that are owed; `None` when they do not fit.
