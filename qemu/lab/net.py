@@ -42,6 +42,10 @@ class Network:
         # IPv6 has no part in the lab; its neighbour discovery would only be noise in the captures.
         Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
         run("ip", "link", "set", name, "up")
+        # A port that is always up: without one the bridge has no carrier once the machines have gone, and sends nothing.
+        run("ip", "link", "add", f"{name}-in", "type", "veth", "peer", "name", f"{name}-out")
+        run("ip", "link", "set", f"{name}-in", "master", name, "up")
+        run("ip", "link", "set", f"{name}-out", "up")
         if address:
             run("ip", "address", "add", f"{address}/24", "dev", name)
         return name

@@ -29,15 +29,15 @@ def raw(client: Machine, disk: str) -> None:
     name = f"--filename={disk} --direct=1"
     # Sizes from a sector to 4 MiB, mixed in one run; one command at a time, and up to 64.
     mixed = "--bssplit=512/20:4k/30:64k/20:256k/10:1m/10:4m/10 --bs_unaligned=0"
-    fio(client, f"--name=one --rw=randwrite {name} {mixed} --iodepth=1 --size=48m --io_size=24m --offset=0")
-    fio(client, f"--name=deep --rw=randwrite {name} {mixed} --iodepth=64 --size=48m --io_size=32m --offset=48m")
+    fio(client, f"--name=one --rw=randwrite {name} {mixed} --iodepth=1 --size=24m --io_size=12m --offset=0")
+    fio(client, f"--name=deep --rw=randwrite {name} {mixed} --iodepth=64 --size=24m --io_size=24m --offset=24m")
     for depth, size in ((1, "512"), (8, "1k"), (64, "512"), (32, "4k"), (16, "64k"), (4, "4m")):
-        total = "2m" if size in ("512", "1k") else "16m"
-        fio(client, f"--name=d{depth} --rw=randwrite {name} --bs={size} --iodepth={depth} --size={total} --offset=96m")
+        total = "1m" if size in ("512", "1k") else "16m"
+        fio(client, f"--name=d{depth} --rw=randwrite {name} --bs={size} --iodepth={depth} --size={total} --offset=48m")
     # Reading and writing at the same time, by several at once.
     fio(
         client,
-        f"--name=both --rw=randrw {name} --bs=16k --iodepth=16 --numjobs=2 --size=8m --offset=112m --offset_increment=8m",
+        f"--name=both --rw=randrw {name} --bs=16k --iodepth=16 --numjobs=2 --size=4m --offset=64m --offset_increment=4m",
     )
 
 
@@ -57,7 +57,7 @@ def on_ext4(client: Machine, directory: str) -> None:
 @scenario
 def data_tgt(lab: Lab) -> None:
     """fio with verification on tgt: raw LUN and ext4, 512 B to 4 MiB, direct and buffered, depths 1 to 64."""
-    disk, other = lab.debian_disk(), lab.blank_disk(128 * MIB)
+    disk, other = lab.debian_disk(), lab.blank_disk(72 * MIB)
     target = lab.tgt(disk)
     target.configure("--mode", "logicalunit", "--op", "new", "--lun", "2", "--backing-store", str(other))
     lab.dnsmasq()

@@ -139,7 +139,7 @@ def failure_login_tgt(lab: Lab) -> None:
     """Logins that tgt refuses: no such target, an initiator that it does not know, target offline, CHAP wanted."""
     target = lab.tgt(lab.tiny_disk())
     machine = lab.bench()
-    guest.fails(machine, f"{STATIC} target={SERVER}:{NAME}x lun=1", errno.ENOMEDIUM, f"{NAME}x", SERVER)
+    guest.fails(machine, f"{STATIC} target={SERVER}:{NAME}x lun=1", errno.ENOMEDIUM, SERVER)
     everyone = ("--mode", "target", "--initiator-address", "ALL")
     target.admin(*everyone, "--op", "unbind")
     other = ("--mode", "target", "--initiator-name", "iqn.2004-01.net.example:other")
@@ -170,7 +170,8 @@ def failure_login_lio(lab: Lab) -> None:
     guest.succeeds(machine, to_lio)
     machine.check("rmmod iscsi_init")
     target.attribute("authentication", 1)
-    guest.fails(machine, to_lio, errno.EKEYREJECTED)
+    # With CHAP as its only method, LIO has no answer to an initiator that has no CHAP: it closes the connection.
+    guest.fails(machine, to_lio, errno.ECONNRESET)
     target.attribute("authentication", 0)
     target.enable(False)
     guest.fails(machine, to_lio, errno.EAGAIN)
@@ -251,6 +252,5 @@ def failure_linuxrc(lab: Lab) -> None:
     client.console.wait("linuxrc: insmod iscsi_init.ko: Connection refused", 240)
     client.console.wait("linuxrc: BOOT FAILED: iscsi_init brought no disk", 60)
     client.wait_end()
-    lines = client.log(r"iscsi_init: .*; ")
-    expect(len(lines) == 1, "one line of the module that says what to check", lines)
+    expect(client.log(r"iscsi_init: .*connection refused; check"), "a line of the module that says what to check")
     guest.healthy(client)

@@ -6,7 +6,7 @@ from lab import guest, settings, wire
 from lab.errors import expect
 from lab.net import NETMASK, PREFIX, SERVER
 from lab.process import run
-from lab.scenario import Lab, scenario
+from lab.scenario import MAC, Lab, scenario
 from lab.targets import INITIATOR, NAME
 
 
@@ -86,7 +86,7 @@ def module_pnp(lab: Lab) -> None:
         f"iscsi:{SERVER}:6:3260:1:{NAME}",
         f"dhcp-option=option:dns-server,{SERVER},{PREFIX}.53",
         "dhcp-option=option:domain-name,example.net",
-        "dhcp-option=option:hostname,client-seven",
+        f"dhcp-host={MAC},client-seven",
         f"dhcp-boot=pxelinux.0,boot,{PREFIX}.9",
     )
     machine = lab.bench("iscsi-if=eth0")
