@@ -56,7 +56,8 @@ watch_log() {
 }
 
 # step NAME TITLE CMD...: runs CMD with its output in the log NAME; says when it starts and ends, and shows the end
-# of the log when it fails. QUIET_STEPS=1 leaves out what comes in between, for steps that run beside others.
+# of the log when it fails, and HINT, what to check then. QUIET_STEPS=1 leaves out what comes in between, for steps that run
+# beside others.
 step() {
 	local log=$CACHE/log/$1.log title=$2 started=$SECONDS watcher='' status
 	shift 2
@@ -81,6 +82,7 @@ step() {
 	if [ $status -ne 0 ]; then
 		say "$title: failed after $((SECONDS - started)) s, the last lines of $log:"
 		tail -n 20 "$log" | sed 's/^/    /' >&2
+		[ -z "${HINT:-}" ] || say "$HINT"
 		return $status
 	fi
 	say "$title: $((SECONDS - started)) s"
