@@ -79,7 +79,7 @@ fn every_proposal_is_answered_once() {
     assert_eq!(
         request(&login).1,
         "TaskReporting=Reject\0X-com.example=NotUnderstood\0iSCSIProtocolLevel=1\0\
-         IFMarker=Reject\0OFMarker=Reject\0IFMarkInt=Reject\0OFMarkInt=Reject\0\
+         IFMarker=No\0IFMarkInt=Reject\0OFMarkInt=Reject\0\
          later=NotUnderstood\0"
     );
     let login = go_on(step(login, IN_OPERATIONAL, 2, AGREED));
@@ -108,10 +108,10 @@ fn proposals_in_text_that_goes_on_are_answered_at_its_end() {
         "X-a=1",
     ));
     assert_eq!(request(&login).1, "");
-    let login = go_on(step(login, IN_OPERATIONAL | CONTINUE, 2, "IFMarker=No"));
+    let login = go_on(step(login, IN_OPERATIONAL | CONTINUE, 2, "IFMarker=Yes"));
     assert_eq!(request(&login).1, "");
     let login = go_on(step(login, IN_OPERATIONAL, 3, AGREED));
-    assert_eq!(request(&login).1, "X-a=NotUnderstood\0IFMarker=Reject\0");
+    assert_eq!(request(&login).1, "X-a=NotUnderstood\0IFMarker=No\0");
     established(step(login, TO_FULL_FEATURE, 4, ""));
 }
 
@@ -129,8 +129,10 @@ fn unknown_keys_do_not_hold_up_the_end_of_a_stage() {
 
 #[test]
 fn a_stage_cannot_end_with_a_question() {
-    let error = failed(operational(&format!("{AGREED},IFMarker=No")));
+    let error = failed(operational(&format!("{AGREED},IFMarker=Yes")));
     assert_eq!(error, Violation::TransitBeforeAnswer.into());
+    // No is not one: RFC 7143 section 6.2.2 leaves its answer out.
+    established(operational(&format!("{AGREED},IFMarker=No")));
 }
 
 #[test]
@@ -338,6 +340,9 @@ fn an_offer_without_unsolicited_data_binds_the_target() {
             Violation::InadmissibleAnswer(key).into()
         );
     }
+    // RFC 7143 section 6.2.2: the answers to both are optional.
+    let parameters = established(answered("")).parameters;
+    assert!(parameters.initial_r2t && !parameters.immediate_data);
     // Without unsolicited data FirstBurstLength means nothing, whatever it is said to be.
     for first in ["FirstBurstLength=Irrelevant", "FirstBurstLength=512"] {
         let pairs = format!("InitialR2T=Yes,ImmediateData=No,MaxBurstLength=512,{first}");

@@ -59,11 +59,12 @@ impl Negotiation {
     /// A negotiation that begins with `offer`, its values brought into their ranges.
     pub fn new(offer: Offer) -> Self {
         let offer = offer.brought_into_range();
-        let max_receive_data_segment_length = offer.max_receive_data_segment_length;
         Self {
             offer,
             parameters: Parameters {
-                max_receive_data_segment_length,
+                max_receive_data_segment_length: offer.max_receive_data_segment_length,
+                // RFC 7143 section 6.2.2: the answer is optional where it can only be No.
+                immediate_data: offer.immediate_data,
                 ..Parameters::default()
             },
             seen: 0,
@@ -211,10 +212,14 @@ fn proposal(key: Key, value: &[u8]) -> Result<Option<Value>, Error> {
             let level = declared_number(key, value, 0, 31)?;
             Ok(Some(Value::Number(level.min(1))))
         }
-        // RFC 7143 section 13.25: to be rejected, not to be called unknown.
-        Key::IFMarker | Key::OFMarker | Key::IFMarkInt | Key::OFMarkInt => {
-            Ok(Some(Value::Name("Reject")))
+        // RFC 7143 section 13.25: not to be called unknown. To earlier versions of LIO, which know
+        // markers, it is fatal that IFMarker or OFMarker is rejected; a proposal of No needs no
+        // answer.
+        Key::IFMarker | Key::OFMarker => {
+            let asked = value != b"No";
+            Ok(asked.then_some(Value::Boolean(false)))
         }
+        Key::IFMarkInt | Key::OFMarkInt => Ok(Some(Value::Name("Reject"))),
         _ => Err(Violation::KeyNotAllowed(key).into()),
     }
 }
