@@ -23,6 +23,14 @@
 //! | [`session`] | numbering and legality in the Full Feature Phase | 4.2.2, 7.9 |
 //! | [`task`] | one SCSI command's data and outcome | 4.2.5, 11.4, 11.7, 11.8 |
 //! | [`error`] | whose fault a failure is, and which rule it broke | 7, 11.13.5 |
+//!
+//! What the RFC requires and is left out, with the section that requires it:
+//!
+//! - CHAP (12.1) and CRC32C digests (13.1): a target that insists on either refuses the login, or
+//!   is refused.
+//! - CDBs above 16 bytes and bidirectional commands (11.2.2): no boot disk needs them.
+//! - Text Requests (11.10): there is no discovery, and a target that asks for a negotiation may be
+//!   answered with a Logout (11.9.1).
 
 #![forbid(unsafe_code)]
 
