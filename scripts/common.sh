@@ -17,7 +17,8 @@ PATH=$PATH:/usr/sbin:/sbin
 AS_ROOT=(setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child)
 [ "$(id -u)" -eq 0 ] || AS_ROOT+=(--user --map-root-user --map-auto)
 
-mkdir -p "$CACHE/log"
+LOGS=$CACHE/log
+mkdir -p "$LOGS"
 
 die() {
 	printf '%s: %s\n' "${0##*/}" "$1" >&2
@@ -59,7 +60,7 @@ watch_log() {
 # of the log when it fails, and HINT, what to check then. QUIET_STEPS=1 leaves out what comes in between, for steps that run
 # beside others.
 step() {
-	local log=$CACHE/log/$1.log title=$2 started=$SECONDS watcher='' status
+	local log=$LOGS/$1.log title=$2 started=$SECONDS watcher='' status
 	shift 2
 	say "$title ..."
 	: >"$log"
