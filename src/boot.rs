@@ -157,7 +157,8 @@ fn first_login(account: &mut Account) -> Result<(Socket, Established), Failure<'
             _ => false,
         };
         if !transient || attempt == LOGIN_ATTEMPTS {
-            return Err(Failure::Login(failure));
+            let account = KBox::new(account.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
+            return Err(Failure::Login(failure, account));
         }
         pr_notice!(
             "login attempt {} of {}: {}\n",

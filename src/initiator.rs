@@ -113,10 +113,10 @@ impl Initiator {
         })
     }
 
-    /// Has the mid-layer look for the target's logical units.
+    /// Has the mid-layer look for all the target's logical units.
     pub(crate) fn scan(&self) {
         if let Some(host) = &self.host {
-            host.scan();
+            host.scan(None);
         }
     }
 
@@ -130,9 +130,13 @@ impl Initiator {
         self.host.as_ref().map(Host::number)
     }
 
-    /// The target's logical unit `lun`, if it has one.
+    /// Has the mid-layer look for the target's logical unit `lun` alone; `None` if there is none.
     pub(crate) fn logical_unit(&self, lun: u16) -> Option<LogicalUnit> {
-        LogicalUnit::find(self.host.as_ref()?, Lun::from_number(lun)?.to_scsilun())
+        let host = self.host.as_ref()?;
+        let lun = Lun::from_number(lun)?.to_scsilun();
+
+        host.scan(Some(lun));
+        LogicalUnit::find(host, lun)
     }
 }
 

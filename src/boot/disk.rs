@@ -14,11 +14,11 @@ use kernel::prelude::*;
 const TIMEOUT: u64 = 10_000;
 const INTERVAL: u32 = 2;
 
-/// Has the mid-layer find the target's logical units, and waits for the boot disk.
+/// Has the mid-layer find the boot LUN, waits for the disk on it, and has the other LUNs found after it: so the boot disk
+/// is the first of the target's.
 pub(super) fn wait(initiator: &Initiator, boot: &Boot, start: u64) -> Result<(), Failure<'static>> {
     let lun = boot.lun.value;
 
-    initiator.scan();
     let Some(unit) = initiator.logical_unit(lun) else {
         let target = KBox::new(boot.target.value.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
         return Err(Failure::NoLun { lun, target });
@@ -39,6 +39,7 @@ pub(super) fn wait(initiator: &Initiator, boot: &Boot, start: u64) -> Result<(),
     };
     disk.try_open()
         .map_err(|error| Failure::Unreadable { lun, error })?;
+    initiator.scan();
     initiator.booted();
     pr_info!(
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",

@@ -3,7 +3,10 @@
 //! Why a machine does not come up, and the errno that says so.
 
 use crate::{
-    initiator::login::LoginFailure,
+    initiator::login::{
+        Account,
+        LoginFailure, //
+    },
     proto::{
         config::{
             cmdline::ArgumentError,
@@ -13,6 +16,7 @@ use crate::{
             },
             merge::{
                 NoTarget,
+                Origin,
                 SettingError,
                 SettingFault, //
             },
@@ -74,7 +78,7 @@ pub(super) enum Failure<'a> {
         fault: SettingFault,
     },
     /// There is no session.
-    Login(LoginFailure),
+    Login(LoginFailure, KBox<Account>),
     /// The target has no such logical unit.
     NoLun { lun: u16, target: KBox<Target> },
     /// The logical unit is there, but no disk.
@@ -110,7 +114,7 @@ impl Failure<'_> {
             Self::Dhcp { .. } => EADDRNOTAVAIL,
             Self::NoTarget { .. } => ENODATA,
             Self::RootPath { .. } => EBADMSG,
-            Self::Login(failure) => login_errno(failure),
+            Self::Login(failure, _) => login_errno(failure),
             Self::NoLun { .. } => ENXIO,
             Self::NoDisk { .. } => ENOTBLK,
             Self::Unreadable { error, .. } | Self::Kernel(error) => *error,
@@ -155,8 +159,15 @@ fn status_errno(status: LoginStatus) -> Error {
 impl fmt::Display for Failure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Argument(error) => error.fmt(f),
-            Self::Setting(error) => error.fmt(f),
+            Self::Argument(error) => write!(f, "{error}; correct the kernel argument"),
+            Self::Setting(error) => {
+                let place = match error.origin {
+                    Origin::Parameter(_) => "module parameter",
+                    Origin::Argument(_) => "kernel argument",
+                    Origin::RootPath => "root path",
+                };
+                write!(f, "{error}; correct the {place}")
+            }
             Self::NoDevice { name: Some(name), seconds } => write!(
                 f,
                 "no network device {name} after {seconds} s; check the name and that its driver is loaded"
@@ -199,7 +210,12 @@ impl fmt::Display for Failure<'_> {
                 "DHCP server {server}: root path {:?}: {fault}; check its root-path (option 17)",
                 text.as_str()
             ),
-            Self::Login(failure) => failure.fmt(f),
+            Self::Login(failure, account) => write!(
+                f,
+                "{failure} (target {}, initiator {})",
+                account.target.name.as_str(),
+                account.initiator.as_str()
+            ),
             Self::NoLun { lun, target } => write!(
                 f,
                 "target {} has no LUN {lun} for this initiator; check iscsi-lun= or the root path, \

@@ -61,6 +61,7 @@ impl Network {
         let addressing = interface.map_or(Addressing::Dhcp, |interface| interface.addressing);
 
         let mut changes = Changes::new()?;
+        loopback(&mut changes.netlink)?;
         let links = find(&mut changes.netlink, name.clone())?;
         for link in &links {
             changes.set_up(link)?;
@@ -109,6 +110,25 @@ impl Network {
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.lease.as_deref()
     }
+}
+
+/// Brings the loopback device up, as ipconfig does: what the kernel tells itself, such as that nobody has a target's
+/// address, goes over it.
+fn loopback(netlink: &mut Netlink) -> Result<(), Failure<'static>> {
+    let links = netlink.links().map_err(Failure::Kernel)?;
+
+    if let Some(link) = links.iter().find(|link| link.is_loopback()) {
+        let up = Request::SetUp {
+            index: link.index,
+            up: true,
+        };
+        netlink.change(&up).map_err(|error| Failure::Device {
+            name: link.name.clone(),
+            step: Step::Up,
+            error,
+        })?;
+    }
+    Ok(())
 }
 
 /// Waits for the device called `name`, or for any Ethernet device.

@@ -41,7 +41,7 @@ pub(crate) const LOGIN_TIMEOUT: u64 = 15_000;
 const REDIRECTIONS: usize = 4;
 
 /// Who logs in, and where.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
     /// InitiatorName.
     pub(crate) initiator: Name,
@@ -222,7 +222,8 @@ impl core::fmt::Display for LoginFailure {
             ),
             Self::Closed(portal) => write!(
                 f,
-                "{portal} closed the connection during login without a word; check that it is an iSCSI target, and its log"
+                "{portal} closed the connection during login without a word; check that it is an iSCSI target, \
+                 that it does not want CHAP of this initiator, and its log"
             ),
             Self::Timeout(portal) => write!(
                 f,

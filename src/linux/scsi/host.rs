@@ -106,8 +106,8 @@ impl<T: Operations> Host<T> {
         })
     }
 
-    /// Looks for the logical units behind the host's only target, and adds them.
-    pub(crate) fn scan(&self) {
+    /// Looks for logical unit `lun` behind the host's only target, or for all of them, and adds what there is.
+    pub(crate) fn scan(&self, lun: Option<u64>) {
         // SAFETY: The host is registered.
         let parent = unsafe { &raw mut (*self.as_ptr()).shost_gendev };
         // SAFETY: `parent` is the host's device; process context.
@@ -116,7 +116,7 @@ impl<T: Operations> Host<T> {
                 parent,
                 0,
                 0,
-                SCAN_WILD_CARD,
+                lun.unwrap_or(SCAN_WILD_CARD),
                 bindings::scsi_scan_mode_SCSI_SCAN_INITIAL,
             )
         }

@@ -75,13 +75,21 @@ impl Link {
     pub const fn is_ethernet(&self) -> bool {
         /// `ARPHRD_ETHER`.
         const ETHERNET: u16 = 1;
-        /// `IFF_BROADCAST` and `IFF_LOOPBACK`.
+        /// `IFF_BROADCAST`.
         const BROADCAST: u32 = 0x2;
-        const LOOPBACK: u32 = 0x8;
 
         self.hardware == ETHERNET
             && self.mac.is_some()
-            && self.flags & (BROADCAST | LOOPBACK) == BROADCAST
+            && self.flags & BROADCAST != 0
+            && !self.is_loopback()
+    }
+
+    /// Whether it is the loopback device.
+    pub const fn is_loopback(&self) -> bool {
+        /// `IFF_LOOPBACK`.
+        const LOOPBACK: u32 = 0x8;
+
+        self.flags & LOOPBACK != 0
     }
 
     /// Reads the body of a message about a link; `None` when that is none.
