@@ -111,7 +111,11 @@ def main() -> int:
         return 0
     images.prepare()
     with ThreadPoolExecutor(arguments.j) as pool:
-        passed = sum(pool.map(run_apart, names))
+        try:
+            passed = sum(pool.map(run_apart, names))
+        except KeyboardInterrupt:
+            # What still runs ends with the namespace, which ends with this process.
+            os._exit(130)
     print(f"{passed} passed, {len(names) - passed} failed")
     return 0 if passed == len(names) else 1
 

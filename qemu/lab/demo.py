@@ -15,7 +15,8 @@ from .targets import NAME
 SIZE = 16
 # Lines of the console that tell the story; the whole of it is in the log.
 STORY = re.compile(
-    r"(Linux version \S+|iscsi_init: .*|linuxrc: .*|EXT4-fs \(\w+\): (?:mounted|re-mounted).*|Welcome to .*|"
+    r"(Linux version \S+|iscsi_init: (?!loading|module verification).*|"
+    r"linuxrc: .*|EXT4-fs \(\w+\): (?:mounted|re-mounted).*|Welcome to .*|"
     r"sd \S+ \[\w+\] .*(?:logical blocks|Synchronizing).*|Reached target .*(?:multi-user|reboot|poweroff).*|"
     r"systemd-shutdown.*: (?:All filesystems|Rebooting|Powering off).*|reboot: .*)"
 )
@@ -56,7 +57,7 @@ def shut_down(machine: Machine, how: str) -> None:
 
 def milliseconds(machine: Machine) -> str:
     """From insmod to the disk, as the module itself says it."""
-    found = re.search(r"iscsi_init: .*?(\d+) ms", machine.console.since())
+    found = re.search(r"iscsi_init: boot disk .* after (\d+) ms", machine.console.since())
     return found.group(1) if found else "?"
 
 
@@ -87,11 +88,11 @@ def job(lab: Lab) -> dict[str, str]:
     say("the captured traffic through Wireshark's dissectors")
     lab.capture.check()
     guest.logged_out(lab.capture, logouts=2)
-    dnsmasq = run("dnsmasq", "--version").split("\n")[0].split("Copyright")[0].strip().lower()
+    dnsmasq = " ".join(run("dnsmasq", "--version").split()[:3])
     return {
         "kernel": f"{release}, as Debian ships it; Debian {debian} on the disk",
         "DHCP server": dnsmasq,
-        "target": f"tgt {run('tgtd', '--version').strip()}, {NAME} at {target.portal}",
+        "target": f"tgtd {run('tgtd', '--version').strip()}, {NAME} at {target.portal}",
         "root found by": f"DHCP option 17 (root path): {ROOT_PATH}",
         "insmod to disk": f"{milliseconds(first)} ms, {milliseconds(second)} ms in the second boot (emulated processor)",
         "written": f"{SIZE} MiB in the first boot, SHA-256 {digest[:16]}...",
