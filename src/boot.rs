@@ -8,8 +8,8 @@
 //! 4. The target, by the arguments or by the DHCP root path; the login.
 //! 5. [`disk`]: the SCSI host, and the boot LUN as a disk that can be opened.
 //!
-//! A step that fails ends the boot with a [`Failure`]: an errno and one line in the log. What the steps before it did
-//! is undone, so that the module can be loaded again at once.
+//! A step that fails ends the boot with a [`Failure`]: an errno and one line in the log. Session and network devices are
+//! put back as they were, so that the module can be loaded again at once; the machine's names stay.
 
 #![forbid(unsafe_code)]
 
@@ -149,10 +149,12 @@ fn first_login(account: &mut Account) -> Result<(Socket, Established), Failure<'
             Err(failure) => failure,
         };
         let transient = match failure {
-            LoginFailure::Connect(_, error) | LoginFailure::Connection(_, error) => {
-                error != ERESTARTSYS
+            LoginFailure::Connect(_, EINTR) | LoginFailure::Connection(_, EINTR) => {
+                return Err(Failure::Interrupted);
             }
-            LoginFailure::Closed(_) => true,
+            LoginFailure::Connect(..) | LoginFailure::Connection(..) | LoginFailure::Closed(_) => {
+                true
+            }
             LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status.may_be_retried(),
             _ => false,
         };

@@ -25,6 +25,7 @@ mod wire;
 
 use crate::{
     linux::{
+        clock,
         disk::LogicalUnit,
         platform::{
             self,
@@ -84,7 +85,8 @@ impl Initiator {
         let nexus = Nexus::new()?;
         let tasks = Tasks::new(COMMANDS)?;
         let connection =
-            recovery::connect(&nexus, socket, established, tasks).map_err(|(_, error)| error)?;
+            recovery::connect(&nexus, socket, established, tasks, clock::milliseconds())
+                .map_err(|(_, error)| error)?;
         let recovery = Recovery::new(nexus.clone(), account, connection)?;
         let thread = Thread::start(c"iscsi_init", recovery)?;
         let end = Arc::new(
@@ -123,6 +125,11 @@ impl Initiator {
     /// The boot has its disk: from now on the session is kept up however long it takes.
     pub(crate) fn booted(&self) {
         self.end.nexus.events.raise(nexus::BOOTED);
+    }
+
+    /// Whether there is a session, or one to come.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.end.nexus.refusing()
     }
 
     /// The number of the SCSI host.

@@ -19,28 +19,38 @@ const INTERVAL: u32 = 2;
 pub(super) fn wait(initiator: &Initiator, boot: &Boot, start: u64) -> Result<(), Failure<'static>> {
     let lun = boot.lun.value;
 
+    let lost = || match KBox::new(boot.target.value.clone(), GFP_KERNEL) {
+        Ok(target) => Failure::Lost(target),
+        Err(error) => Failure::kernel(error),
+    };
     let Some(unit) = initiator.logical_unit(lun) else {
+        if !initiator.is_alive() {
+            return Err(lost());
+        }
         let target = KBox::new(boot.target.value.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
         return Err(Failure::NoLun { lun, target });
     };
     let deadline = clock::milliseconds().saturating_add(TIMEOUT);
     let disk = loop {
-        if let Some(disk) = unit.disk() {
-            if disk.try_open().is_ok() || clock::milliseconds() >= deadline {
-                break disk;
+        let late = clock::milliseconds() >= deadline;
+        match unit.disk() {
+            Some(disk) => match disk.try_open() {
+                Ok(()) => break disk,
+                Err(_) if !initiator.is_alive() => return Err(lost()),
+                Err(error) if late => return Err(Failure::Unreadable { lun, error }),
+                Err(_) => {}
+            },
+            None if !initiator.is_alive() => return Err(lost()),
+            None if late || !unit.is_disk() => {
+                let kind = unit.kind();
+                return Err(Failure::NoDisk { lun, kind });
             }
-        } else if !unit.is_disk() || clock::milliseconds() >= deadline {
-            return Err(Failure::NoDisk {
-                lun,
-                kind: unit.kind(),
-            });
+            None => {}
         }
         clock::sleep(INTERVAL);
     };
-    disk.try_open()
-        .map_err(|error| Failure::Unreadable { lun, error })?;
-    initiator.scan();
     initiator.booted();
+    initiator.scan();
     pr_info!(
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",
         disk.name(),

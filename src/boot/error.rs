@@ -79,6 +79,10 @@ pub(super) enum Failure<'a> {
     },
     /// There is no session.
     Login(LoginFailure, KBox<Account>),
+    /// The session was lost while the boot disk was looked for, and did not come back in time.
+    Lost(KBox<Target>),
+    /// Somebody sent `insmod` a signal.
+    Interrupted,
     /// The target has no such logical unit.
     NoLun { lun: u16, target: KBox<Target> },
     /// The logical unit is there, but no disk.
@@ -98,6 +102,21 @@ pub(super) enum Step {
     Route(Route),
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up => write!(f, "the device"),
+            Self::Mtu => write!(f, "the MTU"),
+            Self::Address => write!(f, "the address"),
+            Self::Route(route) => write!(
+                f,
+                "a route to {}/{}",
+                route.destination, route.prefix_length
+            ),
+        }
+    }
+}
+
 impl Failure<'_> {
     /// No memory, of whatever kind.
     pub(super) fn kernel(error: impl Into<Error>) -> Self {
@@ -115,6 +134,8 @@ impl Failure<'_> {
             Self::NoTarget { .. } => ENODATA,
             Self::RootPath { .. } => EBADMSG,
             Self::Login(failure, _) => login_errno(failure),
+            Self::Lost(_) => ECONNABORTED,
+            Self::Interrupted => EINTR,
             Self::NoLun { .. } => ENXIO,
             Self::NoDisk { .. } => ENOTBLK,
             Self::Unreadable { error, .. } | Self::Kernel(error) => *error,
@@ -216,6 +237,12 @@ impl fmt::Display for Failure<'_> {
                 account.target.name.as_str(),
                 account.initiator.as_str()
             ),
+            Self::Lost(target) => write!(
+                f,
+                "the session with {} was lost while its disk was looked for, as the lines above say; look at the target's log",
+                **target
+            ),
+            Self::Interrupted => write!(f, "interrupted by a signal; load the module again"),
             Self::NoLun { lun, target } => write!(
                 f,
                 "target {} has no LUN {lun} for this initiator; check iscsi-lun= or the root path, \

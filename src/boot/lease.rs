@@ -87,8 +87,7 @@ pub(super) fn obtain(
         let (length, index) = match socket.receive_from(&mut buffer) {
             Ok(received) => received,
             Err(EAGAIN) => continue,
-            // The error of one device, such as ENETDOWN, says nothing about the others.
-            Err(error) if error == ENETDOWN => continue,
+            Err(EINTR) => return Err(Failure::Interrupted),
             Err(error) => return Err(Failure::Kernel(error)),
         };
         let now = Instant::from_millis(clock::milliseconds());

@@ -63,10 +63,18 @@ impl Network {
         let mut changes = Changes::new()?;
         loopback(&mut changes.netlink)?;
         let links = find(&mut changes.netlink, name.clone())?;
-        for link in &links {
-            changes.set_up(link)?;
+        let mut usable = KVec::new();
+        for link in links {
+            match changes.set_up(&link) {
+                Ok(()) => usable.push(link, GFP_KERNEL).map_err(Failure::kernel)?,
+                // One of several may be broken.
+                Err(failure) if name.is_none() => {
+                    pr_warn!("{}\n", core::format_args!("{failure}"))
+                }
+                Err(failure) => return Err(failure),
+            }
         }
-        let links = carrier(&mut changes.netlink, links, name)?;
+        let links = carrier(&mut changes.netlink, usable, name)?;
 
         let (link, lease, config) = match addressing {
             Addressing::Dhcp => {
@@ -257,7 +265,10 @@ impl Changes {
         match lease {
             Some(lease) => {
                 for route in lease.routes.iter() {
-                    self.add_route(link, route, RouteProtocol::Dhcp)?;
+                    // The target may well be reached without it.
+                    if let Err(failure) = self.add_route(link, route, RouteProtocol::Dhcp) {
+                        pr_warn!("{}\n", core::format_args!("{failure}"));
+                    }
                 }
             }
             None => {
@@ -305,7 +316,14 @@ impl Changes {
         match self.netlink.change(request) {
             Ok(()) => self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel),
             // Somebody has made it before, so it is not this module's to take back.
-            Err(EEXIST) => Ok(()),
+            Err(EEXIST) => {
+                pr_notice!(
+                    "{}: {} is there already and stays as it is\n",
+                    core::format_args!("{}", link.name),
+                    core::format_args!("{step}")
+                );
+                Ok(())
+            }
             Err(error) => Err(Failure::Device {
                 name: link.name.clone(),
                 step,

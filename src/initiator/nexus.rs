@@ -53,6 +53,9 @@ pub(super) const BOOTED: u32 = 1 << 6;
 /// The error handler wants a command back.
 pub(super) const ABORT: u32 = 1 << 7;
 
+/// No command's tag.
+pub(super) const NO_TAG: usize = usize::MAX;
+
 /// How long an abort waits before it asks again, in milliseconds.
 const ABORT_REMINDER: u64 = 30_000;
 
@@ -67,7 +70,7 @@ pub(crate) struct Nexus {
     /// Raised once the session has ended for good.
     #[pin]
     pub(super) ended: Event,
-    /// The tag of the command that the error handler wants back, one at a time.
+    /// The tag of the command that the error handler wants back, one at a time, or [`NO_TAG`].
     pub(super) unwanted: AtomicUsize,
     /// Raised when it has it.
     #[pin]
@@ -90,7 +93,7 @@ impl Nexus {
                 pending: CommandList::new(),
                 events <- Event::new(),
                 ended <- Event::new(),
-                unwanted: AtomicUsize::new(0),
+                unwanted: AtomicUsize::new(NO_TAG),
                 returned <- Event::new(),
                 connection <- new_spinlock!(None, "iscsi_init connection"),
                 workqueue,
@@ -117,7 +120,8 @@ impl Nexus {
         self.drain();
     }
 
-    fn refusing(&self) -> bool {
+    /// Whether the session has ended for good.
+    pub(super) fn refusing(&self) -> bool {
         self.refusing.load(Ordering::SeqCst)
     }
 
@@ -132,6 +136,7 @@ impl Nexus {
     fn kick(&self) {
         while !self.sending.swap(true, Ordering::SeqCst) {
             let connection = self.connection.lock().clone();
+            let connected = connection.is_some();
 
             if let Some(connection) = connection {
                 connection.with(|wire, stream| wire.pump(stream));
@@ -139,7 +144,7 @@ impl Nexus {
             self.sending.store(false, Ordering::SeqCst);
             // Whoever came while this one was sending has left its command to it.
             fence(Ordering::SeqCst);
-            if self.pending.is_empty() || self.connection.lock().is_none() {
+            if self.pending.is_empty() || !connected && self.connection.lock().is_none() {
                 return;
             }
         }
@@ -179,6 +184,7 @@ impl Operations for Nexus {
 
     fn abort(&self, tag: usize) {
         // A command can be given up only where it cannot be answered any more: when its connection is gone.
+        self.returned.clear();
         self.unwanted.store(tag, Ordering::SeqCst);
         self.events.raise(ABORT);
         while self.returned.wait_uninterruptible(ABORT_REMINDER) == 0 {

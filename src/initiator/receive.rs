@@ -126,7 +126,7 @@ impl Receive {
                 taken
             }
             _ => {
-                // CAST: The side buffer is small.
+                // CAST: 32 bits fit a machine word, and what was taken fits the side buffer.
                 let room = self.side.get_mut(self.side_length..).unwrap_or_default();
                 let wanted = room.len().min(self.data_left as usize);
                 match room.get_mut(..wanted) {

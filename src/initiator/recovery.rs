@@ -86,6 +86,10 @@ pub(super) struct Recovery {
 struct Link {
     account: Account,
     state: State,
+    /// When a command last ended; at first, when the session began.
+    progress: u64,
+    /// The outage before this connection, on which no command has ended yet: a target that only logs in is still out.
+    previous: Option<Pace>,
     /// Since when waiting is bounded, if it is: until the boot has its disk, and when the host or the machine goes
     /// down.
     bounded_since: Option<u64>,
@@ -100,10 +104,28 @@ enum State {
 /// A time without a connection.
 struct Outage {
     tasks: Tasks,
-    since: u64,
+    pace: Pace,
     next_attempt: u64,
-    delay: u64,
     spoken: u64,
+}
+
+/// How long an outage has lasted, and how often login is tried in it.
+#[derive(Clone, Copy)]
+struct Pace {
+    since: u64,
+    /// The delay before the next attempt but one.
+    delay: u64,
+}
+
+impl Pace {
+    /// The time of the next attempt after one at `now`. A rack of machines must not come back in step.
+    fn next_attempt(&mut self, now: u64) -> u64 {
+        let jitter = u64::from(u16::from_ne_bytes(random::bytes())) % DELAY_FIRST;
+        let next = now.saturating_add(self.delay).saturating_add(jitter);
+
+        self.delay = self.delay.saturating_mul(2).min(DELAY_MAX);
+        next
+    }
 }
 
 impl Recovery {
@@ -120,6 +142,8 @@ impl Recovery {
                     Link {
                         account,
                         state: State::Up(connection),
+                        progress: clock::milliseconds(),
+                        previous: None,
                         bounded_since: Some(clock::milliseconds()),
                     },
                     "iscsi_init link"
@@ -146,11 +170,12 @@ impl Run for Recovery {
                 link.end(&self.nexus);
                 return;
             }
-            if events & nexus::CLOSING != 0 {
-                link.bounded_since = Some(clock::milliseconds());
-            }
+            // In this order: a machine may go down at the moment it has come up.
             if events & nexus::BOOTED != 0 {
                 link.bounded_since = None;
+            }
+            if events & nexus::CLOSING != 0 {
+                link.bounded_since = Some(clock::milliseconds());
             }
             if events & nexus::ABORT != 0 {
                 link.abort(&self.nexus);
@@ -173,10 +198,10 @@ impl Link {
     fn wait(&self) -> u64 {
         match &self.state {
             State::Up(_) => TICK,
-            State::Down(outage) => outage
-                .next_attempt
-                .saturating_sub(clock::milliseconds())
-                .max(1),
+            State::Down(outage) => {
+                let left = outage.next_attempt.saturating_sub(clock::milliseconds());
+                left.clamp(1, TICK)
+            }
             State::Ended => QUIET_IDLE,
         }
     }
@@ -184,6 +209,7 @@ impl Link {
     fn step(&mut self, nexus: &Arc<Nexus>, expired: bool) {
         let now = clock::milliseconds();
 
+        self.check_deadline(nexus);
         match &mut self.state {
             State::Up(connection) => {
                 let failure = connection.with(|wire, stream| {
@@ -202,7 +228,6 @@ impl Link {
             State::Down(outage) if now >= outage.next_attempt => self.try_login(nexus),
             State::Down(_) | State::Ended => {}
         }
-        self.check_deadline(nexus);
     }
 
     /// Resets the connection; from then on its commands wait.
@@ -214,7 +239,8 @@ impl Link {
         // sent again: what the network still holds of its first sending must not arrive after the second.
         nexus.set_connection(None);
         connection.abort();
-        let Some(tasks) = connection.with(|wire, _| wire.take_tasks()) else {
+        let (tasks, progress) = connection.with(|wire, _| (wire.take_tasks(), wire.progress()));
+        let Some(tasks) = tasks else {
             return;
         };
         let now = clock::milliseconds();
@@ -224,11 +250,25 @@ impl Link {
             core::format_args!("{failure}"),
             tasks.len()
         );
+        let previous = self.previous.take().filter(|_| progress == self.progress);
+        let (pace, next_attempt) = match previous {
+            Some(mut pace) => {
+                let next_attempt = pace.next_attempt(now);
+                (pace, next_attempt)
+            }
+            None => {
+                let pace = Pace {
+                    since: now,
+                    delay: DELAY_FIRST,
+                };
+                (pace, now)
+            }
+        };
+        self.progress = progress;
         self.state = State::Down(Outage {
             tasks,
-            since: now,
-            next_attempt: now,
-            delay: DELAY_FIRST,
+            pace,
+            next_attempt,
             spoken: now,
         });
     }
@@ -247,15 +287,16 @@ impl Link {
         let reason = match result {
             Ok((socket, established)) => {
                 let count = outage.tasks.len();
-                match connect(nexus, socket, &established, outage.tasks) {
+                match connect(nexus, socket, &established, outage.tasks, self.progress) {
                     Ok(connection) => {
                         pr_info!(
                             "session with {} restored after {} ms; {} commands sent again\n",
                             core::format_args!("{}", self.account.target),
-                            now.saturating_sub(outage.since),
+                            now.saturating_sub(outage.pace.since),
                             count
                         );
                         nexus.set_connection(Some(connection.clone()));
+                        self.previous = Some(outage.pace);
                         self.state = State::Up(connection);
                         return;
                     }
@@ -267,30 +308,35 @@ impl Link {
             }
             Err(failure) => failure,
         };
-        if outage.delay == DELAY_FIRST || now.saturating_sub(outage.spoken) >= REMINDER {
+        if outage.pace.delay == DELAY_FIRST || now.saturating_sub(outage.spoken) >= REMINDER {
             outage.spoken = now;
             pr_warn!(
                 "no session since {} s, still trying: {}\n",
-                now.saturating_sub(outage.since) / 1_000,
+                now.saturating_sub(outage.pace.since) / 1_000,
                 core::format_args!("{reason}")
             );
         }
-        // A rack of machines must not come back in step.
-        let jitter = u64::from(u16::from_ne_bytes(random::bytes())) % DELAY_FIRST;
-        outage.next_attempt = now.saturating_add(outage.delay).saturating_add(jitter);
-        outage.delay = outage.delay.saturating_mul(2).min(DELAY_MAX);
+        outage.next_attempt = outage.pace.next_attempt(now);
         self.state = State::Down(outage);
     }
 
     /// Gives a command back that the error handler wants. Its answer could still come, so its connection goes first.
     fn abort(&mut self, nexus: &Nexus) {
-        self.go_down(nexus, Failure::ResetRequested);
+        let tag = nexus.unwanted.swap(nexus::NO_TAG, Ordering::SeqCst);
+        if tag == nexus::NO_TAG {
+            return;
+        }
+        if let State::Up(connection) = &self.state {
+            if connection.with(|wire, _| wire.holds(tag)) {
+                self.go_down(nexus, Failure::ResetRequested);
+            }
+        }
         if let State::Down(outage) = &mut self.state {
             for command in nexus.pending.take() {
                 // Its place is found by its tag again when it is sent.
                 let _ = outage.tasks.insert(command);
             }
-            outage.tasks.release(nexus.unwanted.load(Ordering::SeqCst));
+            outage.tasks.release(tag);
         }
         nexus.returned.raise(1);
     }
@@ -300,18 +346,21 @@ impl Link {
         let Some(since) = self.bounded_since else {
             return;
         };
+        let now = clock::milliseconds();
         let (begin, limit) = match &self.state {
             State::Up(connection) => {
-                let idle = connection.with(|wire, _| wire.outstanding() == 0);
-                if idle {
+                let (outstanding, progress) =
+                    connection.with(|wire, _| (wire.outstanding(), wire.progress()));
+                if outstanding == 0 {
+                    self.bounded_since = Some(now);
                     return;
                 }
-                (connection.with(|wire, _| wire.progress()), BOUNDED_UP)
+                (progress, BOUNDED_UP)
             }
-            State::Down(outage) => (outage.since, BOUNDED_DOWN),
+            State::Down(outage) => (outage.pace.since, BOUNDED_DOWN),
             State::Ended => return,
         };
-        let waited = clock::milliseconds().saturating_sub(begin.max(since));
+        let waited = now.saturating_sub(begin.max(since));
         if waited >= limit {
             pr_warn!(
                 "{} has answered nothing for {} s; waiting ends, and what it has not confirmed is lost\n",
@@ -328,22 +377,24 @@ impl Link {
         };
         let deadline = clock::milliseconds().saturating_add(LOGOUT_TIMEOUT);
         connection.with(|wire, stream| wire.logout(stream));
+        let mut others = 0;
         let confirmed = loop {
             let left = deadline.saturating_sub(clock::milliseconds());
             if left == 0 {
                 break false;
             }
             let events = nexus.events.wait(left);
+            others |= events & !(nexus::LOGGED_OUT | nexus::CONNECTION);
             if events & nexus::LOGGED_OUT != 0 {
                 break true;
             }
-            if events & (nexus::CONNECTION | nexus::STOP) != 0 {
-                if events & nexus::STOP != 0 {
-                    nexus.events.raise(nexus::STOP);
-                }
+            if events & nexus::CONNECTION != 0 || others & nexus::STOP != 0 {
                 break false;
             }
         };
+        if others != 0 {
+            nexus.events.raise(others);
+        }
         pr_info!(
             "logged out from {}{}\n",
             core::format_args!("{}", self.account.target),
@@ -375,12 +426,13 @@ impl Link {
     }
 }
 
-/// Puts a logged-in socket to work on `tasks`.
+/// Puts a logged-in socket to work on `tasks`, none of which has ended since `progress`.
 pub(super) fn connect(
     nexus: &Arc<Nexus>,
     socket: Socket,
     established: &Established,
     tasks: Tasks,
+    progress: u64,
 ) -> Result<Arc<Connection<Wire>>, (Tasks, Error)> {
     let transmit = match Transmit::new(COMMANDS) {
         Ok(transmit) => transmit,
@@ -390,7 +442,7 @@ pub(super) fn connect(
         Ok(vacancy) => vacancy,
         Err(error) => return Err((tasks, error)),
     };
-    let wire = Wire::new(nexus.clone(), established, tasks, transmit);
+    let wire = Wire::new(nexus.clone(), established, tasks, transmit, progress);
     Ok(Connection::new(
         vacancy,
         socket,

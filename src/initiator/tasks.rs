@@ -92,6 +92,13 @@ impl Tasks {
         Some(running)
     }
 
+    /// Whether there is a command with this block layer tag.
+    pub(super) fn holds(&self, tag: usize) -> bool {
+        self.places
+            .get(tag)
+            .is_some_and(|place| place.running.is_some())
+    }
+
     /// Gives up the command with this block layer tag, which the error handler has taken back.
     pub(super) fn release(&mut self, tag: usize) {
         let place = self.places.get_mut(tag);

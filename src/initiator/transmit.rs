@@ -246,7 +246,7 @@ impl Pdu {
             header,
             header_sent: 0,
             data,
-            // CAST: Only the two lowest bits matter.
+            // CAST: 32 bits fit a machine word.
             padding: bytes::padding(length as usize),
             more: false,
         }

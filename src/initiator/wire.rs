@@ -42,6 +42,7 @@ use crate::{
             NopIn,
             Received,
             RejectReason,
+            Rejected,
             Residual,
             ScsiStatus, //
         },
@@ -84,8 +85,8 @@ pub(super) enum Failure {
     TooMuchOwed,
     /// The target does not wait for the answers to its pings.
     TooManyPings,
-    /// The target rejected a PDU.
-    Rejected(RejectReason),
+    /// The target rejected a PDU, which it may have shown.
+    Rejected(RejectReason, Option<Rejected>),
     /// The target wants the session to end.
     EndRequested,
     /// The target has not answered a ping for this many milliseconds.
@@ -108,7 +109,10 @@ impl core::fmt::Display for Failure {
             Self::TooManyPings => {
                 write!(f, "the target sends pings faster than they can be answered")
             }
-            Self::Rejected(reason) => write!(f, "the target rejected a PDU: {reason}"),
+            Self::Rejected(reason, Some(pdu)) => {
+                write!(f, "the target rejected a {}: {reason}", pdu.opcode)
+            }
+            Self::Rejected(reason, None) => write!(f, "the target rejected a PDU: {reason}"),
             Self::EndRequested => write!(f, "the target asked for the session to end"),
             Self::Silent(time) => write!(f, "the target has not answered a ping for {time} ms"),
             Self::CommandExpired => write!(f, "the target has not answered a command in time"),
@@ -127,11 +131,13 @@ pub(super) struct Wire {
     failure: Option<Failure>,
     /// A command that has ended while the last of its data was on its way.
     ended: Option<Ended>,
+    /// The target has asked for the logout that was sent.
+    leaving: bool,
     /// When something was last received.
     heard: u64,
     /// When the ping that waits for its answer was sent.
     pinged: Option<u64>,
-    /// When a command last ended.
+    /// When a command last ended, on this connection or before.
     progress: u64,
 }
 
@@ -149,12 +155,14 @@ impl Ended {
 }
 
 impl Wire {
-    /// A connection that login has just established, which sends all `tasks` anew.
+    /// A connection that login has just established, which sends all `tasks` anew; the last command before them ended at
+    /// `progress`.
     pub(super) fn new(
         nexus: Arc<Nexus>,
         established: &Established,
         mut tasks: Tasks,
         mut transmit: Transmit,
+        progress: u64,
     ) -> Self {
         tasks.renew(|itt| transmit.command(itt));
         Self {
@@ -165,9 +173,10 @@ impl Wire {
             transmit,
             failure: None,
             ended: None,
+            leaving: false,
             heard: clock::milliseconds(),
             pinged: None,
-            progress: clock::milliseconds(),
+            progress,
         }
     }
 
@@ -243,7 +252,13 @@ impl Wire {
         self.pump(stream);
     }
 
-    /// When a command last ended.
+    /// Whether the command with this block layer tag is here.
+    pub(super) fn holds(&mut self, tag: usize) -> bool {
+        self.accept();
+        self.tasks.as_ref().is_some_and(|tasks| tasks.holds(tag))
+    }
+
+    /// When a command last ended, on this connection or before.
     pub(super) fn progress(&self) -> u64 {
         self.progress
     }
@@ -303,18 +318,29 @@ impl Wire {
             Received::NopIn(NopIn::Notice) => Ok(()),
             Received::Logout(logout) if logout.itt == transmit::LOGOUT => {
                 self.nexus.events.raise(nexus::LOGGED_OUT);
-                Ok(())
+                match self.leaving {
+                    true => Err(Failure::EndRequested),
+                    false => Ok(()),
+                }
             }
             Received::Logout(logout) => Err(Failure::UnknownTask(logout.itt)),
             Received::TaskManagement(response) => Err(Failure::UnknownTask(response.itt)),
             Received::Async(message) => match message.event {
                 Event::Scsi(_) | Event::Other(_) => Ok(()),
-                Event::LogoutRequested { .. }
-                | Event::ConnectionDropped { .. }
-                | Event::SessionDropped { .. }
-                | Event::NegotiationRequested { .. } => Err(Failure::EndRequested),
+                // RFC 7143 section 11.9.1: a logout is asked for, or will do. A new session follows.
+                Event::LogoutRequested { .. } | Event::NegotiationRequested { .. } => {
+                    self.leaving = true;
+                    self.transmit.logout();
+                    Ok(())
+                }
+                Event::ConnectionDropped { .. } | Event::SessionDropped { .. } => {
+                    Err(Failure::EndRequested)
+                }
             },
-            Received::Reject(reject) => Err(Failure::Rejected(reject.reason)),
+            Received::Reject(reject) => {
+                let pdu = Rejected::parse(self.receive.side());
+                Err(Failure::Rejected(reject.reason, pdu))
+            }
         }
     }
 
@@ -375,6 +401,8 @@ impl Protocol for Wire {
         });
         if let Some(failure) = failure {
             self.fail(failure);
+        } else if let Some(error) = stream.error() {
+            self.fail(Failure::Socket(error));
         } else if !stream.open() {
             self.fail(Failure::Closed);
         }

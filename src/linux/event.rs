@@ -50,6 +50,11 @@ impl Event {
         }
     }
 
+    /// Forgets the flags that are raised.
+    pub(crate) fn clear(&self) {
+        self.raised.store(0, Ordering::Release);
+    }
+
     /// Waits as [`Event::wait`] does, also with a signal pending.
     pub(crate) fn wait_uninterruptible(&self, milliseconds: u64) -> u32 {
         let timeout = clock::jiffies(milliseconds);

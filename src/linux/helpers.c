@@ -82,8 +82,10 @@ void iscsi_init_sock_prepare(struct sock *sk)
 
 void iscsi_init_sock_retire(struct sock *sk)
 {
+	lock_sock(sk);
 	if (sock_flag(sk, SOCK_MEMALLOC))
 		sk_clear_memalloc(sk);
+	release_sock(sk);
 }
 
 void iscsi_init_sock_attach(struct sock *sk, void *owner, const struct iscsi_init_callbacks *ours,
@@ -129,6 +131,11 @@ bool iscsi_init_sock_writable(struct sock *sk)
 		return false;
 	clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 	return true;
+}
+
+int iscsi_init_sock_error(struct sock *sk)
+{
+	return sock_error(sk);
 }
 
 bool iscsi_init_sock_open(const struct sock *sk)

@@ -57,6 +57,7 @@ void iscsi_init_sock_detach(struct sock *sk, const struct iscsi_init_callbacks *
 void *iscsi_init_sock_owner(const struct sock *sk);
 void iscsi_init_sock_lock(struct sock *sk);
 bool iscsi_init_sock_writable(struct sock *sk);
+int iscsi_init_sock_error(struct sock *sk);
 bool iscsi_init_sock_open(const struct sock *sk);
 unsigned int iscsi_init_sock_queued(struct sock *sk);
 int iscsi_init_sock_send(struct sock *sk, const void *data, size_t length, bool more);

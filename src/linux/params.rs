@@ -37,7 +37,11 @@ pub(crate) fn lun() -> Option<&'static str> {
 }
 
 fn text(array: &'static [c_char; SIZE]) -> Option<&'static str> {
-    let text = CStr::from_bytes_until_nul(array).ok()?.to_str().ok()?;
+    // What is not text is no valid value of any parameter, but one that was given.
+    let text = CStr::from_bytes_until_nul(array)
+        .ok()?
+        .to_str()
+        .unwrap_or("\u{fffd}");
 
     (!text.is_empty()).then_some(text)
 }

@@ -310,6 +310,13 @@ impl Stream<'_> {
         unsafe { bindings::iscsi_init_sock_open(self.sock) }
     }
 
+    /// The error that has ended the connection, told once.
+    pub(crate) fn error(&mut self) -> Option<Error> {
+        // SAFETY: The socket is valid, and its lock is held.
+        let error = unsafe { bindings::iscsi_init_sock_error(self.sock) };
+        (error < 0).then(|| Error::from_errno(error))
+    }
+
     fn writable(&self) -> bool {
         // SAFETY: The socket is valid, and its lock is held.
         unsafe { bindings::iscsi_init_sock_writable(self.sock) }
@@ -403,9 +410,11 @@ impl Chunk<'_> {
 
     /// Takes bytes into `buffer` until it is full or nothing is left; returns how many.
     pub(crate) fn take(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        // CAST: 32 bits fit a machine word.
         let length = buffer.len().min(self.left as usize);
 
         // SAFETY: The packet is valid during the read, and `buffer` has at least `length` writable bytes.
+        // CAST: Offset and length lie in one packet, which is far smaller than 2 GiB.
         kernel::error::to_result(unsafe {
             bindings::skb_copy_bits(
                 self.packet,

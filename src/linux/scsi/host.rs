@@ -93,7 +93,11 @@ impl<T: Operations> Host<T> {
         // SAFETY: The host was set up above, and `parent` is registered. Nothing does DMA for this host: the bus stands
         // for a device without a mask, which would bound the size of a transfer.
         let added = to_result(unsafe {
-            bindings::scsi_add_host_with_dma(host.as_ptr(), parent.as_device(), parent.as_device())
+            bindings::scsi_add_host_with_dma(
+                host.as_ptr(),
+                parent.as_device(),
+                &raw mut bindings::platform_bus,
+            )
         });
         if let Err(error) = added {
             // SAFETY: The reference is ours, and the host was not added.
