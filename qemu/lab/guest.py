@@ -15,6 +15,8 @@ from .scenario import BOOT_FAILED, BOOTED
 INSMOD = 420
 # The ways to end that a machine must have come to within this time, in seconds.
 SHUTDOWN = 120
+# What a failed insmod must have put back.
+INTERFACES = "grep . /sys/class/net/eth*/flags /sys/class/net/eth*/mtu; ip -4 -o address show | grep -v ' lo '; ip -4 route"
 # Levels of the kernel's log, as `dmesg -r` prints them: up to errors, and warnings.
 ERROR = "^<[0-3]>"
 # What the kernel says when something in it is broken.
@@ -64,6 +66,7 @@ def succeeds(machine: Machine, parameters: str = "") -> Insmod:
 
 def fails(machine: Machine, parameters: str, errno: int, *words: str, again: bool = True) -> None:
     """Loads the module, which must fail with `errno` and one line that has each of `words`; and then, once more, alike."""
+    before = machine.check(INTERFACES)
     for _ in range(2 if again else 1):
         done = insmod(machine, parameters)
         what = f"insmod {parameters} to fail with errno {errno}"
@@ -76,6 +79,8 @@ def fails(machine: Machine, parameters: str, errno: int, *words: str, again: boo
             expect(re.search(word, line), f"/{word}/ in the line of {what}", line)
         expect(machine.sh("grep -q '^iscsi_init ' /proc/modules").status != 0, "the module to be gone", "it is loaded")
         machine.check("test ! -e /dev/sda")
+        after = machine.check(INTERFACES)
+        expect(after == before, "the interfaces as before", f"{after}\nbefore:\n{before}")
 
 
 def boots(machine: Machine) -> None:

@@ -132,6 +132,10 @@ class Lio:
         """Sets an attribute of the portal group."""
         self.machine.check(self._set(attribute, value))
 
+    def limit(self, key: str, value: int) -> None:
+        """Sets what the target declares for a key."""
+        self.machine.check(f"echo {value} >{self.GROUP}/param/{key}")
+
     def enable(self, enabled: bool) -> None:
         """Takes the portal group into service, or out of it: logins are then answered with 0301."""
         self.machine.check(f"echo {int(enabled)} >{self.GROUP}/enable")

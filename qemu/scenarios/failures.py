@@ -7,7 +7,7 @@ from lab.errors import expect
 from lab.net import NETMASK, NOBODY, PREFIX, SERVER
 from lab.process import run
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
-from lab.targets import INITIATOR, NAME
+from lab.targets import INITIATOR, NAME, LoginResponder
 
 STATIC = f"if=eth0:{PREFIX}.62:{NETMASK} initiator={INITIATOR}"
 TARGET = f"target={SERVER}:{NAME} lun=1"
@@ -37,6 +37,20 @@ def failure_no_device(lab: Lab) -> None:
     """An interface that does not exist: ENODEV, after the wait for it to appear."""
     machine = lab.bench()
     guest.fails(machine, f"if=eth7 initiator={INITIATOR} {TARGET}", errno.ENODEV, "eth7")
+    guest.healthy(machine)
+
+
+@scenario
+def failure_late_device(lab: Lab) -> None:
+    """An interface that appears while insmod waits for it is no failure."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    machine = lab.bench()
+    machine.check("ip link set eth0 name wan0")
+    machine.check("(insmod /lib/modules/iscsi_init.ko if=eth0; echo $? >/status) >/dev/null 2>&1 &")
+    machine.console.wait("iscsi_init: .*eth0", 120)
+    machine.check("ip link set wan0 name eth0; until test -e /status; do sleep 0.1; done")
+    expect(machine.check("cat /status") == "0", "insmod to succeed")
     guest.healthy(machine)
 
 
@@ -222,6 +236,19 @@ def failure_redirect_loop(lab: Lab) -> None:
     responder.text = f"TargetAddress={SERVER}:3260\0".encode()
     machine = lab.bench()
     guest.fails(machine, f"{STATIC} {TARGET}", errno.ELOOP, SERVER)
+    guest.healthy(machine)
+
+
+@scenario
+def failure_redirect_followed(lab: Lab) -> None:
+    """A target that redirects to another portal is no failure: the module logs in there."""
+    target = lab.tgt(lab.tiny_disk())
+    responder = LoginResponder(port=3261)
+    responder.status = 0x0101
+    responder.text = f"TargetAddress={target.portal},1\0".encode()
+    machine = lab.bench()
+    guest.succeeds(machine, f"{STATIC} target={SERVER}:3261:{NAME} lun=1")
+    expect(responder.logins == 1, "one login at the first portal", responder.logins)
     guest.healthy(machine)
 
 
