@@ -104,6 +104,8 @@ fn steps(line: &[u8], start: u64) -> Result<Machine, Failure<'_>> {
 }
 
 /// Settles who logs in where.
+// Not inlined, as each step of the boot: a kernel stack is too small for all of them together.
+#[inline(never)]
 fn target(request: &Request, network: &Network) -> Result<Boot, Failure<'static>> {
     let lease = network.lease();
     let root_path = match lease.and_then(|lease| Some((lease, lease.root_path.as_ref()?))) {
@@ -140,6 +142,7 @@ fn target(request: &Request, network: &Network) -> Result<Boot, Failure<'static>
 }
 
 /// Logs in; what may mend itself within seconds gets a few tries.
+#[inline(never)]
 fn first_login(account: &mut Account) -> Result<(Socket, Established), Failure<'static>> {
     let mut attempt = 1;
 
@@ -152,9 +155,10 @@ fn first_login(account: &mut Account) -> Result<(Socket, Established), Failure<'
             LoginFailure::Connect(_, EINTR) | LoginFailure::Connection(_, EINTR) => {
                 return Err(Failure::Interrupted);
             }
-            LoginFailure::Connect(..) | LoginFailure::Connection(..) | LoginFailure::Closed(_) => {
-                true
-            }
+            LoginFailure::Connect(..)
+            | LoginFailure::Connection(..)
+            | LoginFailure::Closed(_)
+            | LoginFailure::Timeout(_) => true,
             LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status.may_be_retried(),
             _ => false,
         };

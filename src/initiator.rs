@@ -140,10 +140,14 @@ impl Initiator {
     /// Has the mid-layer look for the target's logical unit `lun` alone; `None` if there is none.
     pub(crate) fn logical_unit(&self, lun: u16) -> Option<LogicalUnit> {
         let host = self.host.as_ref()?;
-        let lun = Lun::from_number(lun)?.to_scsilun();
+        let flat = Lun::from_number(lun)?.to_scsilun();
 
-        host.scan(Some(lun));
-        LogicalUnit::find(host, lun)
+        // From 256 on some targets, LIO for one, have the plain number where others have the flat space addressing method
+        // (SAM-5 section 4.7.7.4).
+        [flat, u64::from(lun)].into_iter().find_map(|lun| {
+            host.scan(Some(lun));
+            LogicalUnit::find(host, lun)
+        })
     }
 }
 

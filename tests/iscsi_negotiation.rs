@@ -287,7 +287,6 @@ fn answers_follow_from_the_offer() {
         "ErrorRecoveryLevel=1",
         "MaxBurstLength=16776193",
         "FirstBurstLength=262145",
-        "DefaultTime2Retain=1",
         "DataPDUInOrder=No",
         "DataSequenceInOrder=No",
     ] {
@@ -295,6 +294,9 @@ fn answers_follow_from_the_offer() {
         let error = failed(agreed_but(pair));
         assert_eq!(error, Violation::InadmissibleAnswer(key).into(), "{pair}");
     }
+    // Nothing depends on it at error recovery level 0, and some targets answer with their own.
+    let retained = established(agreed_but("DefaultTime2Retain=20"));
+    assert_eq!(retained.parameters.default_time2retain, 0);
     for key in [Key::InitialR2T, Key::ImmediateData, Key::DataPDUInOrder] {
         for value in ["Maybe", "yes", ""] {
             let error = failed(agreed_but(&format!("{key}={value}")));

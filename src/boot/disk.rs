@@ -16,6 +16,7 @@ const INTERVAL: u32 = 2;
 
 /// Has the mid-layer find the boot LUN, waits for the disk on it, and has the other LUNs found after it: so the boot disk
 /// is the first of the target's.
+#[inline(never)]
 pub(super) fn wait(initiator: &Initiator, boot: &Boot, start: u64) -> Result<(), Failure<'static>> {
     let lun = boot.lun.value;
 

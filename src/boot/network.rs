@@ -55,6 +55,7 @@ pub(super) struct Network {
 
 impl Network {
     /// Finds a device, brings it up and gives it its address.
+    #[inline(never)]
     pub(super) fn bring_up(settings: &Settings) -> Result<Self, Failure<'static>> {
         let interface = settings.interface.as_ref().map(|setting| &setting.value);
         let name = interface.map(|interface| interface.device.clone());
@@ -264,7 +265,10 @@ impl Changes {
         )?;
         match lease {
             Some(lease) => {
-                for route in lease.routes.iter() {
+                // A router is reached over the routes that need none.
+                let direct = lease.routes.iter().filter(|route| route.gateway.is_none());
+                let others = lease.routes.iter().filter(|route| route.gateway.is_some());
+                for route in Iterator::chain(direct, others) {
                     // The target may well be reached without it.
                     if let Err(failure) = self.add_route(link, route, RouteProtocol::Dhcp) {
                         pr_warn!("{}\n", core::format_args!("{failure}"));

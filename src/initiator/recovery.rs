@@ -65,6 +65,8 @@ const PATIENCE: u64 = 5_000;
 /// The delay before the first and the most before any further login attempt, in milliseconds.
 const DELAY_FIRST: u64 = 250;
 const DELAY_MAX: u64 = 5_000;
+/// The most a target may put a new session off, in seconds.
+const TIME2WAIT_MAX: u16 = 60;
 /// How often a lasting outage is spoken of.
 const REMINDER: u64 = 60_000;
 /// How long the target has to confirm a logout.
@@ -263,6 +265,13 @@ impl Link {
                 };
                 (pace, now)
             }
+        };
+        // RFC 7143 section 11.9.1: who drops a session may say when it will take the next.
+        let next_attempt = match failure {
+            Failure::EndRequested(seconds) => {
+                next_attempt.max(now.saturating_add(u64::from(seconds.min(TIME2WAIT_MAX)) * 1_000))
+            }
+            _ => next_attempt,
         };
         self.progress = progress;
         self.state = State::Down(Outage {

@@ -36,6 +36,7 @@ use crate::{
     proto::iscsi::{
         error::Error as ProtocolError, //
         login::Established,
+        opcode::Opcode,
         pdu::response::{
             self,
             Event,
@@ -87,8 +88,8 @@ pub(super) enum Failure {
     TooManyPings,
     /// The target rejected a PDU, which it may have shown.
     Rejected(RejectReason, Option<Rejected>),
-    /// The target wants the session to end.
-    EndRequested,
+    /// The target wants the session to end, and no other for this many seconds.
+    EndRequested(u16),
     /// The target has not answered a ping for this many milliseconds.
     Silent(u64),
     /// A command has been without an answer for too long.
@@ -113,7 +114,7 @@ impl core::fmt::Display for Failure {
                 write!(f, "the target rejected a {}: {reason}", pdu.opcode)
             }
             Self::Rejected(reason, None) => write!(f, "the target rejected a PDU: {reason}"),
-            Self::EndRequested => write!(f, "the target asked for the session to end"),
+            Self::EndRequested(_) => write!(f, "the target asked for the session to end"),
             Self::Silent(time) => write!(f, "the target has not answered a ping for {time} ms"),
             Self::CommandExpired => write!(f, "the target has not answered a command in time"),
             Self::ResetRequested => write!(f, "a reset was asked for"),
@@ -319,7 +320,7 @@ impl Wire {
             Received::Logout(logout) if logout.itt == transmit::LOGOUT => {
                 self.nexus.events.raise(nexus::LOGGED_OUT);
                 match self.leaving {
-                    true => Err(Failure::EndRequested),
+                    true => Err(Failure::EndRequested(0)),
                     false => Ok(()),
                 }
             }
@@ -333,13 +334,19 @@ impl Wire {
                     self.transmit.logout();
                     Ok(())
                 }
-                Event::ConnectionDropped { .. } | Event::SessionDropped { .. } => {
-                    Err(Failure::EndRequested)
-                }
+                Event::ConnectionDropped { time2wait, .. }
+                | Event::SessionDropped { time2wait } => Err(Failure::EndRequested(time2wait)),
             },
             Received::Reject(reject) => {
                 let pdu = Rejected::parse(self.receive.side());
-                Err(Failure::Rejected(reject.reason, pdu))
+                match pdu {
+                    // A target that will not be pinged lives all the same.
+                    Some(pdu) if pdu.opcode == Opcode::NOP_OUT => {
+                        self.pinged = None;
+                        Ok(())
+                    }
+                    _ => Err(Failure::Rejected(reject.reason, pdu)),
+                }
             }
         }
     }

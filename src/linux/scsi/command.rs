@@ -261,8 +261,14 @@ unsafe fn finish(command: *mut bindings::scsi_cmnd, outcome: Outcome<'_>) {
         .len()
         .min(bindings::SCSI_SENSE_BUFFERSIZE as usize);
 
+    // A transfer that is too short to be of use is no success (`scsi_cmnd::underflow`).
+    let moved = fields.sdb.length.saturating_sub(outcome.residual);
+    let host = match outcome.host {
+        HostStatus::Ok if outcome.status == 0 && moved < fields.underflow => HostStatus::Error,
+        host => host,
+    };
     // CAST: Host statuses are small positive numbers, and the result is defined as this sum of fields.
-    fields.result = ((outcome.host as i32) << 16) | i32::from(outcome.status);
+    fields.result = ((host as i32) << 16) | i32::from(outcome.status);
     fields.resid_len = outcome.residual;
     // SAFETY: The sense buffer has SCSI_SENSE_BUFFERSIZE bytes, and `kept` is at most that and the source's length.
     unsafe { core::ptr::copy_nonoverlapping(outcome.sense.as_ptr(), fields.sense_buffer, kept) };

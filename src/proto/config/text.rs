@@ -34,6 +34,25 @@ impl<const N: usize> Text<N> {
         this
     }
 
+    /// The characters of a host or domain name (letters, digits, `.`, `-` and `_`) at the front of `bytes`, at most `N` of
+    /// them. Scripts put such names into commands, so nothing else passes, nor what they would take for an option or for a
+    /// path.
+    pub fn host_name(bytes: &[u8]) -> Self {
+        let mut this = Self::default();
+        let permitted =
+            |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let leading = bytes
+            .iter()
+            .take_while(|byte| matches!(byte, b'.' | b'-'))
+            .count();
+        let name = bytes.iter().skip(leading).take_while(permitted);
+        for (slot, byte) in this.bytes.iter_mut().zip(name) {
+            *slot = *byte;
+            this.length = this.length.saturating_add(1);
+        }
+        this
+    }
+
     /// The text that `bytes` are in UTF-8, with `?` for what is not, cut where it no longer fits.
     pub fn lossy(bytes: &[u8]) -> Self {
         let mut this = Self::default();
@@ -112,6 +131,22 @@ mod tests {
         );
         assert_eq!(Text::<3>::new("disk"), None);
         assert!(Text::<0>::new("").is_some_and(|text| text.is_empty()));
+    }
+
+    #[test]
+    fn a_host_name_has_nothing_a_shell_would_take_for_its_own() {
+        let name = |bytes| Text::<16>::host_name(bytes).as_str().len();
+        assert_eq!(name(b"node-17_a.rack"), 14);
+        for (bytes, length) in [
+            (&b"x;`id`"[..], 1),
+            (b"$(reboot)", 0),
+            (b"../a", 0),
+            (b"-rf", 2),
+            (b"a b", 1),
+            (b"a\nb", 1),
+        ] {
+            assert_eq!(name(bytes), length, "{bytes:?}");
+        }
     }
 
     #[test]

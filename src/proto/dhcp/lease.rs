@@ -101,8 +101,8 @@ impl Lease {
             routes: routes(options),
             dns_servers: addresses(options, Code::DNS_SERVERS),
             ntp_servers: addresses(options, Code::NTP_SERVERS),
-            host_name: printable(options, Code::HOST_NAME),
-            domain_name: printable(options, Code::DOMAIN_NAME),
+            host_name: host_name(options, Code::HOST_NAME),
+            domain_name: host_name(options, Code::DOMAIN_NAME),
             root_path: root_path(options),
             mtu: options
                 .array(Code::INTERFACE_MTU)
@@ -181,9 +181,9 @@ fn addresses(options: &Options<'_>, code: Code) -> List<Ipv4Addr, 3> {
 }
 
 /// The text of the option `code`, unless empty.
-fn printable(options: &Options<'_>, code: Code) -> Option<Text<63>> {
+fn host_name(options: &Options<'_>, code: Code) -> Option<Text<63>> {
     let mut buffer = [0; 63];
-    Some(Text::printable(options.value(code, &mut buffer)?)).filter(|text| !text.is_empty())
+    Some(Text::host_name(options.value(code, &mut buffer)?)).filter(|text| !text.is_empty())
 }
 
 /// The root path, unless empty.
@@ -208,7 +208,10 @@ fn routes(options: &Options<'_>) -> List<Route, 16> {
     {
         return routes;
     }
-    let router = options.array::<4>(Code::ROUTERS).map(Ipv4Addr::from);
+    let router = options
+        .array::<4>(Code::ROUTERS)
+        .map(Ipv4Addr::from)
+        .filter(|router| !router.is_unspecified());
     let default = |router| Route {
         destination: Ipv4Addr::UNSPECIFIED,
         prefix_length: 0,

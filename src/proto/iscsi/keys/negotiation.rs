@@ -149,9 +149,9 @@ impl Negotiation {
             }
             Key::DefaultTime2Retain => {
                 if let Some(seconds) = answered_seconds(key, value)? {
-                    // RFC 7143 section 13.16: the result is the smaller of both.
-                    let little_enough = seconds <= offer.default_time2retain;
-                    parameters.default_time2retain = admissible(key, seconds, little_enough)?;
+                    // RFC 7143 section 13.16: the result is the smaller of both. Some targets answer with their own;
+                    // at error recovery level 0 nothing depends on it.
+                    parameters.default_time2retain = seconds.min(offer.default_time2retain);
                 }
             }
             _ => return proposal(key, value),
