@@ -263,6 +263,6 @@ fn message() -> bindings::msghdr {
 }
 
 /// A C result that is a count or a negative errno.
-fn count(result: c_int) -> Result<usize> {
+pub(super) fn count(result: c_int) -> Result<usize> {
     usize::try_from(result).map_err(|_| Error::from_errno(result))
 }

@@ -14,7 +14,10 @@ use super::{
     bindings,
     memory::NoReclaim,
     scsi::Pages,
-    socket::Socket,
+    socket::{
+        count,
+        Socket, //
+    },
     work::Workqueue, //
 };
 use core::{
@@ -430,9 +433,4 @@ impl Chunk<'_> {
     pub(super) fn as_raw(&self) -> (*mut bindings::sk_buff, u32) {
         (self.packet, self.offset)
     }
-}
-
-/// A C result that is a count or a negative errno.
-fn count(result: c_int) -> Result<usize> {
-    usize::try_from(result).map_err(|_| Error::from_errno(result))
 }
