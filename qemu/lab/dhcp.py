@@ -15,8 +15,6 @@ POOL = (f"{PREFIX}.100", f"{PREFIX}.199")
 class Dnsmasq(Process):
     """dnsmasq with a configuration file."""
 
-    version_command = ("dnsmasq", "--version")
-
     def __init__(self, directory: Path, configuration: Path) -> None:
         argv = ["dnsmasq", "--keep-in-foreground", "--log-facility=-", "--log-dhcp", "--user=root", "--group=root"]
         argv += [f"--conf-file={configuration}", f"--dhcp-leasefile={directory}/dnsmasq.leases", "--pid-file="]
@@ -35,8 +33,6 @@ def dnsmasq_configuration(root_path: str | None, extra: Sequence[str] = ()) -> s
 
 class Dhcpd(Process):
     """ISC dhcpd with a configuration file, on an interface of this namespace or on a further host."""
-
-    version_command = ("dhcpd", "--version")
 
     def __init__(self, directory: Path, configuration: Path, interface: str, host: Host | None = None) -> None:
         leases = directory / "dhcpd.leases"

@@ -17,7 +17,7 @@ INSMOD = 420
 SHUTDOWN = 120
 # What a failed insmod must have put back.
 INTERFACES = "grep . /sys/class/net/eth*/flags /sys/class/net/eth*/mtu; ip -4 -o address show | grep -v ' lo '; ip -4 route"
-# Levels of the kernel's log, as `dmesg -r` prints them: up to errors, and warnings.
+# The levels of errors and worse in the kernel's log, as `dmesg -r` prints them.
 ERROR = "^<[0-3]>"
 # What the kernel says when something in it is broken.
 BROKEN = r"BUG:|KASAN|UBSAN|Oops|WARNING:|INFO: task|refcount_t|use-after-free|general protection"

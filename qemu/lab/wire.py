@@ -10,7 +10,6 @@ from .capture import Capture
 from .errors import expect
 
 HEADER = 48
-NO_TAG = 0xFFFFFFFF
 NOP_OUT, COMMAND, TASK, LOGIN, TEXT, DATA_OUT, LOGOUT = 0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 
 # By opcode: the reserved bits of byte 1, and the reserved bytes as (first, behind the last).
