@@ -84,8 +84,7 @@ class Capture:
 
 def _tshark(argv: Sequence[str]) -> list[str]:
     # The dissector takes a PDU for another protocol's when it is longer than any it was told to expect.
-    options = ("-o", "iscsi.bogus_pdu_max_data_len:16777215", "-o", "tcp.reassemble_out_of_order:TRUE")
-    output = run(*argv, *options, timeout=600)
+    output = run(*argv, "-o", "iscsi.bogus_pdu_max_data_len:16777215", timeout=600)
     # Run as root, it first says what it thinks of that.
     lines = [line for line in output.split("\n") if line and not line.startswith("Running as user")]
     if any("isn't a valid display filter" in line for line in lines):
