@@ -64,8 +64,8 @@ def wire_tgt(lab: Lab) -> None:
 def wire_lio(lab: Lab) -> None:
     """Against LIO, which proposes keys of its own and checks numbers that tgt does not."""
     target = lab.lio(lab.tiny_disk())
-    # Less than a burst, so that the answer to an R2T takes several PDUs.
-    target.limit("MaxRecvDataSegmentLength", 8192)
+    # LIO's name for what it answers to MaxRecvDataSegmentLength. Less than a burst: the answer to an R2T takes several PDUs.
+    target.limit("MaxXmitDataSegmentLength", 8192)
     pdus = talk(lab, f"if=eth0:192.168.7.63:255.255.255.0 initiator={INITIATOR} target={target.address}:{NAME}")
     offers(pdus)
     expect(any(pdu.opcode == wire.DATA_OUT for pdu in pdus), "Data-Out")
