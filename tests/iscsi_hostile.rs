@@ -498,7 +498,7 @@ fn every_kind_of_pdu_opens_the_window() {
 #[test]
 fn a_lost_response_ends_the_connection_and_a_repeated_number_does_not() {
     let response = |stat_sn| scsi_response(1, 0, 0).numbers(stat_sn, 10, 10).0;
-    for received in [101, 1_100, 100 | 1 << 31] {
+    for received in [101, 1_100, 100 | (1 << 31)] {
         let mut session = session();
         let (expected, received) = (Serial::new(100), Serial::new(received));
         let error = refused(session.receive(&response(received.value())));

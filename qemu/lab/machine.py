@@ -97,8 +97,9 @@ class Machine:
             "-chardev", f"socket,id=agent,path={agent_path},server=on,wait=off", "-serial", "chardev:agent",
             "-qmp", f"unix:{qmp_path},server=on,wait=off",
             "-kernel", str(kernel), "-initrd", str(initrd),
-            # A panic ends the machine, as a reboot does.
-            "-append", f"console=ttyS0 panic=-1 nokaslr mitigations=off {append}",
+            # A panic ends the machine, as a reboot does. An emulated machine that has to wait for a processor may miss the
+            # timer ticks that the kernel checks its interrupts with.
+            "-append", f"console=ttyS0 panic=-1 nokaslr mitigations=off no_timer_check {append}",
         ]  # fmt: skip
         for number, nic in enumerate(nics):
             argv += ["-netdev", f"tap,id=net{number},ifname={nic.tap},script=no,downscript=no,vhost=off"]

@@ -157,7 +157,7 @@ impl Running {
 /// Uses in the upper half, tag in the lower; tags are small, so no task ever has the reserved value.
 fn itt(uses: u16, tag: usize) -> Itt {
     // CAST: The table has fewer than 2^16 places.
-    Itt::new(u32::from(uses) << 16 | tag as u32)
+    Itt::new((u32::from(uses) << 16) | tag as u32)
 }
 
 fn parts(itt: Itt) -> (u16, usize) {

@@ -12,6 +12,6 @@ pub(crate) fn bytes(text: &str) -> Vec<u8> {
         .collect();
     digits
         .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
+        .map(|pair| (pair[0] << 4) | pair[1])
         .collect()
 }

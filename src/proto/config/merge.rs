@@ -130,10 +130,10 @@ struct Given<'a> {
 }
 
 /// Reads a setting's text, where there is one.
-fn read<'a, T, E: Into<SettingFault>>(
-    given: Option<Given<'a>>,
+fn read<T, E: Into<SettingFault>>(
+    given: Option<Given<'_>>,
     parse: fn(&str) -> Result<T, E>,
-) -> Result<Option<Setting<T>>, SettingError<'a>> {
+) -> Result<Option<Setting<T>>, SettingError<'_>> {
     let Some(Given { key, text, source }) = given else {
         return Ok(None);
     };
