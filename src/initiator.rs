@@ -8,8 +8,8 @@
 //! - [`recovery`]: the thread that makes a new connection when one is lost, and ends the session at last.
 //!
 //! A command comes in at [`nexus`], waits in a [`queue`] for the target's window, is sent by [`transmit`], and is
-//! completed where its answer arrives, in [`wire`]. Nothing is allocated on that way, and its only lock is the
-//! socket's. The recovery thread alone takes connections down; a command belongs to the table of one connection,
+//! completed where its answer arrives, in [`wire`]. Nothing is allocated on that way; its locks are the socket's and,
+//! for who sends, the one under which the connection is found. The recovery thread alone takes connections down; a command belongs to the table of one connection,
 //! to the outage between two, or to the list of those that came in and were not taken.
 
 #![forbid(unsafe_code)]

@@ -421,10 +421,11 @@ impl Link {
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Up(connection) => {
                 nexus.set_connection(None);
+                // As in `go_down`: nothing of a command may be on its way when it ends.
+                if connection.with(|wire, _| wire.outstanding()) > 0 {
+                    connection.abort();
+                }
                 if let Some(mut tasks) = connection.with(|wire, _| wire.take_tasks()) {
-                    if tasks.len() > 0 {
-                        connection.abort();
-                    }
                     tasks.end_all(HostStatus::NoConnect);
                 }
             }
