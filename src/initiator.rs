@@ -5,12 +5,14 @@
 //! - [`login`]: from an address to a connection in full feature phase.
 //! - [`nexus`]: what outlives a connection; where the mid-layer's commands come in.
 //! - [`wire`]: one connection, with its [`receive`] and [`transmit`] halves and its [`tasks`].
-//! - [`recovery`]: the thread that makes a new connection when one is lost, and ends the session at last.
+//! - [`recovery`]: the thread that makes a new connection when one is lost, and
+//!   ends the session at last.
 //!
-//! A command comes in at [`nexus`], waits in a [`queue`] for the target's window, is sent by [`transmit`], and is
-//! completed where its answer arrives, in [`wire`]. Nothing is allocated on that way; its locks are the socket's and,
-//! for who sends, the one under which the connection is found. The recovery thread alone takes connections down; a command belongs to the table of one connection,
-//! to the outage between two, or to the list of those that came in and were not taken.
+//! A command comes in at [`nexus`], waits in a [`queue`] for the target's window, is sent by
+//! [`transmit`], and is completed where its answer arrives, in [`wire`]. Nothing is allocated on
+//! that way; its locks are the socket's and, for who sends, the one under which the connection is
+//! found. The recovery thread alone takes connections down; a command belongs to the table of one
+//! connection, to the outage between two, or to the list of those that came in and were not taken.
 
 #![forbid(unsafe_code)]
 
@@ -69,8 +71,8 @@ const END_TIMEOUT: u64 = login::LOGIN_TIMEOUT + 10_000;
 ///
 /// Dropping it removes the disks, logs out and ends the session, in bounded time.
 pub(crate) struct Initiator {
-    // In the order in which they go: the disks first, which flush what they hold; then who could hear of the end of
-    // the machine; the session; and the device everything hangs on.
+    // In the order in which they go: the disks first, which flush what they hold; then who could
+    // hear of the end of the machine; the session; and the device everything hangs on.
     host: Option<Host<Nexus>>,
     _driver: platform::Driver<End>,
     _notifier: Notifier<Nexus>,
@@ -142,8 +144,8 @@ impl Initiator {
         let host = self.host.as_ref()?;
         let flat = Lun::from_number(lun)?.to_scsilun();
 
-        // From 256 on some targets, LIO for one, have the plain number where others have the flat space addressing method
-        // (SAM-5 section 4.7.7.4).
+        // From 256 on some targets, LIO for one, have the plain number where others have the flat
+        // space addressing method (SAM-5 section 4.7.7.4).
         [flat, u64::from(lun)].into_iter().find_map(|lun| {
             host.scan(Some(lun));
             LogicalUnit::find(host, lun)

@@ -47,8 +47,9 @@ pub(crate) struct Account {
     pub(crate) initiator: Name,
     /// The target; its portal may move when the target says so for good.
     pub(crate) target: Target,
-    /// The initiator's part of the session's identifier. The same for all logins of this machine, so that the target
-    /// ends what is left of an earlier session before it starts the next (RFC 7143 section 6.3.5).
+    /// The initiator's part of the session's identifier. The same for all logins of this machine,
+    /// so that the target ends what is left of an earlier session before it starts the next
+    /// (RFC 7143 section 6.3.5).
     pub(crate) isid: [u8; 6],
 }
 

@@ -2,8 +2,9 @@
 
 //! The I_T nexus: what outlives the connections between the host and its target.
 //!
-//! The mid-layer's commands come in here from any number of contexts. They are put on a lock-free list, and whoever
-//! finds no other sender active sends what the list has; while there is no connection they wait on it.
+//! The mid-layer's commands come in here from any number of contexts. They are put on a lock-free
+//! list, and whoever finds no other sender active sends what the list has; while there is no
+//! connection they wait on it.
 
 use super::wire::{
     Failure,
@@ -172,8 +173,8 @@ impl Operations for Nexus {
     fn expired(&self, expiries: u8) {
         let connection = self.connection.lock().clone();
 
-        // The first time the target is asked whether it still lives; a command that expires again is given up as
-        // lost on its connection, and sent again on a new one.
+        // The first time the target is asked whether it still lives; a command that expires again
+        // is given up as lost on its connection, and sent again on a new one.
         match connection {
             Some(connection) if expiries > 0 => {
                 connection.with(|wire, _| wire.fail(Failure::CommandExpired))
@@ -183,7 +184,8 @@ impl Operations for Nexus {
     }
 
     fn abort(&self, tag: usize) {
-        // A command can be given up only where it cannot be answered any more: when its connection is gone.
+        // A command can be given up only where it cannot be answered any more:
+        // when its connection is gone.
         self.returned.clear();
         self.unwanted.store(tag, Ordering::SeqCst);
         self.events.raise(ABORT);

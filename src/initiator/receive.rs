@@ -2,8 +2,8 @@
 
 //! The received byte stream, taken apart into PDUs where it arrives.
 //!
-//! The data of a Data-In goes from the network's buffers straight to its place in the command's; anything else that
-//! is worth keeping is small and goes to a side buffer.
+//! The data of a Data-In goes from the network's buffers straight to its place in the command's;
+//! anything else that is worth keeping is small and goes to a side buffer.
 
 use super::{
     tasks::Tasks,
@@ -20,8 +20,8 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Bytes of a PDU's data that are kept when they are not a command's: sense data with its length is at most 254
-/// (SPC-5 section 4.4.2), a rejected header 48.
+/// Bytes of a PDU's data that are kept when they are not a command's: sense data with its length is
+/// at most 254 (SPC-5 section 4.4.2), a rejected header 48.
 const SIDE_SIZE: usize = 256;
 
 /// The receiving half of a connection.

@@ -2,9 +2,9 @@
 
 //! The commands a host has, found by tag in constant time.
 //!
-//! A command's place is its block layer tag, so the table is made once, and to find a task by its Initiator Task Tag
-//! is an index and a compare. The tag's other half counts the uses of the place: what a target says about an earlier
-//! command never reaches a later one.
+//! A command's place is its block layer tag, so the table is made once, and to find a task by its
+//! Initiator Task Tag is an index and a compare. The tag's other half counts the uses of the place:
+//! what a target says about an earlier command never reaches a later one.
 
 use crate::{
     linux::scsi::{
@@ -57,8 +57,8 @@ impl Tasks {
         self.count
     }
 
-    /// Takes in a command; returns the tag its task will have. A command without a place of its own is completed as
-    /// failed, which its `Command` does when dropped.
+    /// Takes in a command; returns the tag its task will have. A command without a place of its own
+    /// is completed as failed, which its `Command` does when dropped.
     pub(super) fn insert(&mut self, command: Command) -> Option<Itt> {
         let tag = command.tag();
         let place = self.places.get_mut(tag)?;
@@ -108,7 +108,8 @@ impl Tasks {
         }
     }
 
-    /// Makes every command unsent again, under a new tag that `each` gets; those that must not be repeated end.
+    /// Makes every command unsent again, under a new tag that `each` gets; those that
+    /// must not be repeated end.
     pub(super) fn renew(&mut self, mut each: impl FnMut(Itt)) {
         for (tag, place) in self.places.iter_mut().enumerate() {
             let Some(running) = &mut place.running else {
@@ -154,7 +155,8 @@ impl Running {
     }
 }
 
-/// Uses in the upper half, tag in the lower; tags are small, so no task ever has the reserved value.
+/// Uses in the upper half, tag in the lower; tags are small, so no task
+/// ever has the reserved value.
 fn itt(uses: u16, tag: usize) -> Itt {
     // CAST: The table has fewer than 2^16 places.
     Itt::new((u32::from(uses) << 16) | tag as u32)

@@ -2,9 +2,10 @@
 
 //! What is sent on a connection, and in which order.
 //!
-//! First what answers the target, then the data it has been promised or has asked for, then new commands as far as
-//! its window allows. Each PDU is one header, copied, and one description of its data, which goes out of the
-//! command's own pages. When the socket is full, sending stops in the middle of a PDU and goes on from there.
+//! First what answers the target, then the data it has been promised or has asked for, then new
+//! commands as far as its window allows. Each PDU is one header, copied, and one description of its
+//! data, which goes out of the command's own pages. When the socket is full, sending stops in the
+//! middle of a PDU and goes on from there.
 
 use super::tasks::Tasks;
 use super::{

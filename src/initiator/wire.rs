@@ -2,8 +2,9 @@
 
 //! One connection in full feature phase: what its socket's lock protects.
 //!
-//! Received PDUs end commands and make data owed; sending follows in the same context, so an R2T is answered where it
-//! arrives. A [`Failure`] ends the connection's use: nothing more is read or sent, and the recovery thread hears of it.
+//! Received PDUs end commands and make data owed; sending follows in the same context, so an R2T is
+//! answered where it arrives. A [`Failure`] ends the connection's use: nothing more is read or
+//! sent, and the recovery thread hears of it.
 
 use super::{
     nexus::{
@@ -64,8 +65,8 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Sense key of a unit attention (SPC-5 table 48), and the additional sense code that tells of a reset or of a lost
-/// nexus.
+/// Sense key of a unit attention (SPC-5 table 48), and the additional sense code that tells of a
+/// reset or of a lost nexus.
 const UNIT_ATTENTION: u8 = 0x6;
 const RESET_OCCURRED: u8 = 0x29;
 
@@ -156,8 +157,8 @@ impl Ended {
 }
 
 impl Wire {
-    /// A connection that login has just established, which sends all `tasks` anew; the last command before them ended at
-    /// `progress`.
+    /// A connection that login has just established, which sends all `tasks` anew; the last command
+    /// before them ended at `progress`.
     pub(super) fn new(
         nexus: Arc<Nexus>,
         established: &Established,
@@ -225,8 +226,8 @@ impl Wire {
         self.pump(stream);
     }
 
-    /// Looks after the target: asks for a sign of life after `quiet` milliseconds without one, and gives up when
-    /// none has come for `patience` milliseconds. `urgent` asks at once.
+    /// Looks after the target: asks for a sign of life after `quiet` milliseconds without one, and
+    /// gives up when none has come for `patience` milliseconds. `urgent` asks at once.
     pub(super) fn watch(
         &mut self,
         now: u64,
@@ -249,7 +250,8 @@ impl Wire {
             }
             None => {}
         }
-        // Also what could not be sent for want of memory, of which nobody tells when there is some again.
+        // Also what could not be sent for want of memory, of which nobody tells
+        // when there is some again.
         self.pump(stream);
     }
 
@@ -328,7 +330,8 @@ impl Wire {
             Received::TaskManagement(response) => Err(Failure::UnknownTask(response.itt)),
             Received::Async(message) => match message.event {
                 Event::Scsi(_) | Event::Other(_) => Ok(()),
-                // RFC 7143 section 11.9.1: a logout is asked for, or will do. A new session follows.
+                // RFC 7143 section 11.9.1: a logout is asked for, or will do. A new
+                // session follows.
                 Event::LogoutRequested { .. } | Event::NegotiationRequested { .. } => {
                     self.leaving = true;
                     self.transmit.logout();
@@ -443,8 +446,9 @@ fn end(
     let running = tasks.remove(itt).ok_or(Failure::UnknownTask(itt))?;
 
     match outcome {
-        // The first command after a new session may only be told that there is one; it was not executed. The block
-        // layer would count that as a failure of a command that has waited for long.
+        // The first command after a new session may only be told that there is one; it
+        // was not executed. The block layer would count that as a failure of a command
+        // that has waited for long.
         Outcome::Completed(status)
             if repeated
                 && status.status == ScsiStatus::CHECK_CONDITION
@@ -471,7 +475,8 @@ fn end(
     Ok(())
 }
 
-/// Says why a command has no result, at most once a second: how often it happens is the target's choice.
+/// Says why a command has no result, at most once a second: how often it
+/// happens is the target's choice.
 fn report(running: &Running, failure: task::Failure) {
     static LAST: AtomicU64 = AtomicU64::new(0);
 
@@ -487,7 +492,8 @@ fn report(running: &Running, failure: task::Failure) {
     );
 }
 
-/// Whether sense data in either format tells of a reset or a lost nexus (SPC-5 sections 4.4.2 and 4.4.3).
+/// Whether sense data in either format tells of a reset or a lost nexus
+/// (SPC-5 sections 4.4.2 and 4.4.3).
 fn is_reset_notice(sense: &[u8]) -> bool {
     let (key, code) = match sense.first().map(|first| first & 0x7f) {
         Some(0x70 | 0x71) => (sense.get(2), sense.get(12)),

@@ -5,7 +5,8 @@
 //! - [`client`]: the conversation with the servers; packets in, packets and a [`lease::Lease`] out.
 //! - [`error`]: why a packet is of no use, and why there is no lease.
 //! - [`lease`]: what an answer says, as typed values.
-//! - [`packet`] and [`options`]: the layout of an answer in IPv4, UDP and BOOTP, and of the options in it.
+//! - [`packet`] and [`options`]: the layout of an answer in IPv4, UDP and BOOTP,
+//!   and of the options in it.
 //! - [`pnp`]: what `/proc/net/pnp` says about a lease.
 
 #![forbid(unsafe_code)]

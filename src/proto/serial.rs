@@ -37,7 +37,8 @@ impl Serial {
 
     /// Whether this number comes before `other`.
     ///
-    /// Two numbers exactly 2^31 apart precede neither one the other (RFC 1982 section 3.2 leaves them undefined).
+    /// Two numbers exactly 2^31 apart precede neither one the other (RFC 1982
+    /// section 3.2 leaves them undefined).
     pub const fn precedes(self, other: Self) -> bool {
         let distance = self.distance_to(other);
         distance != 0 && distance < 1 << 31

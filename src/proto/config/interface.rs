@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Which network device to boot over and how it is addressed: `<dev>[:<ip>[:<netmask>[:<gateway>]]]`.
+//! Which network device to boot over and how it is addressed:
+//! `<dev>[:<ip>[:<netmask>[:<gateway>]]]`.
 
 use core::{
     fmt,
@@ -113,8 +114,8 @@ impl fmt::Display for Interface {
 impl Interface {
     /// Reads `<dev>[:<ip>[:<netmask>[:<gateway>]]]`.
     ///
-    /// With no address, the address comes from DHCP; with no netmask, it is the one of the address's class.
-    /// Empty fields are as good as none.
+    /// With no address, the address comes from DHCP; with no netmask, it is the one of the
+    /// address's class. Empty fields are as good as none.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Logical unit numbers as people write them: decimal in a setting, hexadecimal in RFC 4173's root path.
+//! Logical unit numbers as people write them: decimal in a setting, hexadecimal
+//! in RFC 4173's root path.
 
 use core::fmt;
 
@@ -9,7 +10,8 @@ use crate::proto::config::{
     ParseError, //
 };
 
-/// The highest LUN that one level of addressing can name (SAM-5 section 4.7.7.3, flat space: 14 bits).
+/// The highest LUN that one level of addressing can name
+/// (SAM-5 section 4.7.7.3, flat space: 14 bits).
 pub const MAX: u16 = 0x3fff;
 
 /// Reads a decimal LUN (0 to [`MAX`]).
@@ -30,10 +32,12 @@ pub fn parse(text: &str) -> Result<u16, LunError> {
     }
 }
 
-/// Reads a LUN as in RFC 4173's root path: up to four groups of one to four hexadecimal digits, split by dashes.
+/// Reads a LUN as in RFC 4173's root path: up to four groups of one to four hexadecimal
+/// digits, split by dashes.
 ///
-/// The first group is a number, or the same number in SAM-5's flat addressing (`4100` is LUN 256); what
-/// follows it addresses deeper levels, which no LUN of one number has, and must be zero. An empty text is LUN 0.
+/// The first group is a number, or the same number in SAM-5's flat addressing (`4100` is LUN
+/// 256); what follows it addresses deeper levels, which no LUN of one number has, and must be
+/// zero. An empty text is LUN 0.
 ///
 /// # Errors
 ///

@@ -19,9 +19,9 @@ pub struct Name(Text<MAX_LENGTH>);
 impl Name {
     /// Reads a name of type `iqn.`, `eui.` or `naa.`.
     ///
-    /// ASCII capitals become small letters, as the stringprep profile of RFC 3722 folds them. Other than ASCII
-    /// characters are taken as they are: who writes them has to write them normalised. `_` is not in the profile's
-    /// repertoire but in the names of many targets, so it is taken too.
+    /// ASCII capitals become small letters, as the stringprep profile of RFC 3722 folds them. Other
+    /// than ASCII characters are taken as they are: who writes them has to write them normalised.
+    /// `_` is not in the profile's repertoire but in the names of many targets, so it is taken too.
     ///
     /// # Errors
     ///
@@ -49,7 +49,8 @@ impl Name {
         Ok(Self(name))
     }
 
-    /// A name of this project's own authority that no two machines share, for a machine that was given none.
+    /// A name of this project's own authority that no two machines share, for a
+    /// machine that was given none.
     ///
     /// It is `iqn.2004-11.net.sourceforge.iscsi-init:` and the twelve hexadecimal digits of `mac`.
     pub fn from_mac(mac: [u8; 6]) -> Self {

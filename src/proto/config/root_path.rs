@@ -2,7 +2,8 @@
 
 //! The DHCP root path (RFC 2132 section 3.19), in the two dialects in which it names an iSCSI disk.
 //!
-//! - `<ip>[:<port>]:/<target>[/<initiator>[/<lun>]]`, the LUN in decimal: this project's own since 2004.
+//! - `<ip>[:<port>]:/<target>[/<initiator>[/<lun>]]`, the LUN in decimal: this
+//!   project's own since 2004.
 //! - `iscsi:<server>:<protocol>:<port>:<LUN>:<target>`, the LUN in hexadecimal: RFC 4173 section 5.
 
 use core::fmt;

@@ -91,7 +91,8 @@ impl fmt::Display for Target {
     }
 }
 
-/// Reads the address at the front of `text`; with it comes what follows the `:` behind it, where there is one.
+/// Reads the address at the front of `text`; with it comes what follows the `:`
+/// behind it, where there is one.
 pub(crate) fn parse_address(text: Field<'_>) -> Result<(IpAddr, Option<Field<'_>>), TargetError> {
     if let Some(inside) = text.strip('[') {
         let (address, Some(behind)) = inside.split(']') else {

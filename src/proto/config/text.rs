@@ -34,9 +34,9 @@ impl<const N: usize> Text<N> {
         this
     }
 
-    /// The characters of a host or domain name (letters, digits, `.`, `-` and `_`) at the front of `bytes`, at most `N` of
-    /// them. Scripts put such names into commands, so nothing else passes, nor what they would take for an option or for a
-    /// path.
+    /// The characters of a host or domain name (letters, digits, `.`, `-` and `_`) at the front of
+    /// `bytes`, at most `N` of them. Scripts put such names into commands, so nothing else passes,
+    /// nor what they would take for an option or for a path.
     pub fn host_name(bytes: &[u8]) -> Self {
         let mut this = Self::default();
         let permitted =

@@ -51,7 +51,8 @@ pub struct Lease {
     pub protocol: Protocol,
     /// The machine's address.
     pub address: Ipv4Addr,
-    /// How many of the address's bits are the network's (0 to 32); by its class where the server gives no netmask.
+    /// How many of the address's bits are the network's (0 to 32); by its class where the
+    /// server gives no netmask.
     pub prefix_length: u8,
     /// The routes to other networks; the default route is the one of prefix length 0.
     pub routes: List<Route, 16>,
@@ -63,7 +64,8 @@ pub struct Lease {
     pub host_name: Option<Text<63>>,
     /// The machine's DNS domain, cut after 63 bytes as ipconfig does.
     pub domain_name: Option<Text<63>>,
-    /// The root path, as it is. One that is too long for [`root_path::RootPath`] is cut, but still too long.
+    /// The root path, as it is. One that is too long for [`root_path::RootPath`] is
+    /// cut, but still too long.
     pub root_path: Option<Text<{ root_path::MAX_LENGTH + 4 }>>,
     /// The largest packet in bytes (576 or more; a smaller one is not believed).
     pub mtu: Option<u16>,
@@ -201,7 +203,8 @@ fn root_path(options: &Options<'_>) -> Option<Text<{ root_path::MAX_LENGTH + 4 }
 fn routes(options: &Options<'_>) -> List<Route, 16> {
     // The longest descriptor of a destination has five bytes, its router four.
     let mut buffer = [0; 16 * 9];
-    // RFC 3442: a client that understands classless routes ignores the routers of option 3 when there are any.
+    // RFC 3442: a client that understands classless routes ignores the routers of
+    // option 3 when there are any.
     if let Some(routes) = options
         .value(Code::CLASSLESS_ROUTES, &mut buffer)
         .and_then(classless_routes)
@@ -220,7 +223,8 @@ fn routes(options: &Options<'_>) -> List<Route, 16> {
     router.map(default).into_iter().collect()
 }
 
-/// The routes in the value of option 121 (RFC 3442), or `None` when that is not a list of at least one route.
+/// The routes in the value of option 121 (RFC 3442), or `None` when that is not a
+/// list of at least one route.
 fn classless_routes(value: &[u8]) -> Option<List<Route, 16>> {
     let mut reader = Reader::new(value);
     let mut list = List::default();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! DHCP options, also called BOOTP vendor extensions (RFC 2132), and the places in a message that hold them.
+//! DHCP options, also called BOOTP vendor extensions (RFC 2132), and the places in
+//! a message that hold them.
 
 use core::fmt;
 
@@ -94,7 +95,8 @@ pub struct Options<'a> {
 impl<'a> Options<'a> {
     /// The options of a message with these fields.
     ///
-    /// `options` starts with the [`MAGIC_COOKIE`], or else holds no options, and `file` and `sname` neither.
+    /// `options` starts with the [`MAGIC_COOKIE`], or else holds no options, and
+    /// `file` and `sname` neither.
     pub fn new(options: &'a [u8], file: &'a [u8], sname: &'a [u8]) -> Self {
         const IN_FILE: u8 = 1;
         const IN_SNAME: u8 = 2;
@@ -129,7 +131,8 @@ impl<'a> Options<'a> {
         })
     }
 
-    /// The value of option `code`, put together in `buffer` where the message has it in parts (RFC 3396).
+    /// The value of option `code`, put together in `buffer` where the message
+    /// has it in parts (RFC 3396).
     ///
     /// What does not fit in the buffer is left out; the message may have none.
     pub fn value<'b>(&self, code: Code, buffer: &'b mut [u8]) -> Option<&'b [u8]> {

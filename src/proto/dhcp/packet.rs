@@ -2,8 +2,8 @@
 
 //! A BOOTP message (RFC 951, RFC 2131 section 2) in UDP (RFC 768) in IPv4 (RFC 791).
 //!
-//! The device has no address yet, so the messages do not go through a UDP socket but whole, headers included,
-//! through a packet socket.
+//! The device has no address yet, so the messages do not go through a UDP socket but whole, headers
+//! included, through a packet socket.
 
 use core::{
     fmt,
@@ -34,7 +34,8 @@ use crate::proto::{
 /// The length in bytes of every packet that the client sends.
 pub const SENT_LENGTH: usize = size_of::<Headers>() + OPTIONS_LENGTH;
 
-/// The room for options in a message of 300 bytes, the shortest that relay agents pass on (RFC 1542 section 2.1).
+/// The room for options in a message of 300 bytes, the shortest that relay agents pass
+/// on (RFC 1542 section 2.1).
 pub(crate) const OPTIONS_LENGTH: usize = 300 - size_of::<Message>();
 
 /// The UDP port of servers.
@@ -115,8 +116,8 @@ const _: () =
 
 /// Writes the packet that broadcasts a message of the client `mac`.
 ///
-/// `secs` is the time in seconds since the client began, `options` are the options with their cookie and end.
-/// `None`, when `buffer` has fewer than [`SENT_LENGTH`] bytes.
+/// `secs` is the time in seconds since the client began, `options` are the options with their
+/// cookie and end. `None`, when `buffer` has fewer than [`SENT_LENGTH`] bytes.
 pub(crate) fn write(
     buffer: &mut [u8],
     mac: [u8; 6],
@@ -158,7 +159,8 @@ pub(crate) fn write(
             hops: 0,
             xid: U32::new(xid),
             secs: U16::new(secs),
-            // The broadcast flag stays clear, as ipconfig's does: a packet socket takes unicast to this MAC address.
+            // The broadcast flag stays clear, as ipconfig's does: a packet socket takes
+            // unicast to this MAC address.
             flags: U16::ZERO,
             ciaddr: [0; 4],
             yiaddr: [0; 4],
@@ -195,7 +197,8 @@ pub struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Reads the IPv4 packet at the front of `packet`; what follows it is an Ethernet frame's padding.
+    /// Reads the IPv4 packet at the front of `packet`; what follows it is an
+    /// Ethernet frame's padding.
     ///
     /// # Errors
     ///
@@ -322,8 +325,8 @@ impl fmt::Display for PacketFault {
 
 /// Whether the UDP checksum holds.
 ///
-/// A sender on the same machine (a virtual machine's host) leaves the checksum to hardware that never sees the
-/// packet; then the field has the sum over the pseudo header only.
+/// A sender on the same machine (a virtual machine's host) leaves the checksum to hardware that
+/// never sees the packet; then the field has the sum over the pseudo header only.
 fn is_intact(ipv4: &Ipv4, udp: &Udp, datagram: &[u8]) -> bool {
     let pseudo_header = pseudo_header(ipv4, udp.length);
     let checksum = udp.checksum.get();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `/proc/net/pnp`, in the bytes of the kernel's own ipconfig (net/ipv4/ipconfig.c, `pnp_seq_show`).
+//! `/proc/net/pnp`, in the bytes of the kernel's own ipconfig
+//! (net/ipv4/ipconfig.c, `pnp_seq_show`).
 
 use core::fmt;
 
@@ -29,7 +30,8 @@ impl Lease {
         for server in self.dns_servers.iter() {
             writeln!(out, "nameserver {server}")?;
         }
-        // Where no server is named, ipconfig takes the one that offered the address, or else the boot server.
+        // Where no server is named, ipconfig takes the one that offered the address,
+        // or else the boot server.
         if self.dns_servers.is_empty() {
             let fallback = self.server_identifier.unwrap_or(self.boot_server);
             writeln!(out, "nameserver {fallback}")?;

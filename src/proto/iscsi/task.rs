@@ -316,8 +316,8 @@ impl Task {
         }
     }
 
-    /// Success is believed only as far as the bytes to go with it were moved: a buffer must not pass
-    /// for read, nor a write for written, because its status says so.
+    /// Success is believed only as far as the bytes to go with it were moved: a buffer must not
+    /// pass for read, nor a write for written, because its status says so.
     fn success(&self, status: &Status) -> Outcome {
         let unused = match status.residual {
             Residual::None | Residual::Overflow(_) => 0,

@@ -45,8 +45,9 @@ impl Question {
 
     /// The message's options, with their cookie and end; `None` if they did not fit, which they do.
     pub(super) fn options(self) -> Option<[u8; OPTIONS_LENGTH]> {
-        /// What the client takes, and no fragments: an Ethernet frame's 1500 bytes less the IPv4 and UDP headers, so
-        /// that it holds for servers that count those and for those that do not.
+        /// What the client takes, and no fragments: an Ethernet frame's 1500 bytes
+        /// less the IPv4 and UDP headers, so that it holds for servers that count
+        /// those and for those that do not.
         const MAXIMUM_MESSAGE_SIZE: u16 = 1_472;
         const WANTED: [Code; 9] = [
             Code::SUBNET_MASK,

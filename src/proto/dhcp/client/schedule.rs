@@ -10,7 +10,8 @@ use crate::proto::time::{
 /// How many waits for an answer may end without one (ipconfig: `CONF_SEND_RETRIES`).
 pub const MAX_WAITS: u8 = 6;
 
-/// The times of sending, which are ipconfig's: a wait of 2 to 3 s, and each next one 7/4 as long but at most 30 s.
+/// The times of sending, which are ipconfig's: a wait of 2 to 3 s, and each next one 7/4
+/// as long but at most 30 s.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     /// How long to wait for an answer.

@@ -30,7 +30,8 @@ use crate::proto::{
 
 /// How long the client waits for a better offer after one without the root path that it needs.
 ///
-/// A server that first looks whether the address is in use answers a second later than one that does not.
+/// A server that first looks whether the address is in use answers a second
+/// later than one that does not.
 pub const COLLECTION: Duration = Duration::from_secs(2);
 
 /// How many REQUESTs in a row may stay without answer before all servers are asked again.
@@ -92,7 +93,8 @@ impl State {
 
     /// What the state becomes when its time has come, and what the client asks then.
     ///
-    /// `elapsed` is the time since the start, `no_answer` the failure if no server ever offered anything.
+    /// `elapsed` is the time since the start, `no_answer` the failure if no
+    /// server ever offered anything.
     pub(super) fn on_time(
         self,
         now: Instant,
@@ -269,7 +271,8 @@ impl Requesting {
 #[derive(Debug)]
 pub(super) struct Progress {
     schedule: Schedule,
-    /// The time in seconds at which the latest DISCOVER was sent, which the REQUEST after it repeats.
+    /// The time in seconds at which the latest DISCOVER was sent, which the
+    /// REQUEST after it repeats.
     secs: u16,
     refusals: u8,
     /// What came of the latest REQUEST.

@@ -36,8 +36,8 @@ pub struct Offer {
 impl Default for Offer {
     /// Data goes out as early and in pieces as large as the target takes them.
     ///
-    /// DefaultTime2Wait 0 and DefaultTime2Retain 0: at error recovery level 0 no task can be taken up
-    /// again, and a new session need not wait for the old one.
+    /// DefaultTime2Wait 0 and DefaultTime2Retain 0: at error recovery level 0 no task can be taken
+    /// up again, and a new session need not wait for the old one.
     fn default() -> Self {
         Self {
             initial_r2t: false,
