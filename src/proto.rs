@@ -5,7 +5,7 @@
 //! Nothing in here knows a clock, does I/O, allocates, logs, panics or is unsafe, so the same files are
 //! compiled into the module and, by Cargo, into the host's tests and fuzzers.
 //!
-//! - [`bytes`], [`serial`], [`time`]: what every protocol below is made of.
+//! - [`backoff`], [`bytes`], [`serial`], [`time`]: what every protocol below is made of.
 //! - [`config`]: kernel arguments, root path and names; which setting comes from where.
 //! - [`dhcp`]: the DHCP and BOOTP client.
 //! - [`iscsi`]: the iSCSI initiator (RFC 7143).
@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backoff;
 pub mod bytes;
 pub mod config;
 pub mod dhcp;

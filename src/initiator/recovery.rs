@@ -43,7 +43,11 @@ use crate::{
         tcp::Connection,
         thread::Run, //
     },
-    proto::iscsi::login::Established, //
+    proto::{
+        backoff::Backoff,
+        iscsi::login::Established,
+        time::Duration, //
+    }, //
 };
 use core::sync::atomic::Ordering;
 use kernel::{
@@ -62,9 +66,9 @@ const QUIET_BUSY: u64 = 5_000;
 const QUIET_IDLE: u64 = 30_000;
 /// How long the target has for an answer.
 const PATIENCE: u64 = 5_000;
-/// The delay before the first and the most before any further login attempt, in milliseconds.
-const DELAY_FIRST: u64 = 250;
-const DELAY_MAX: u64 = 5_000;
+/// The delay before the first and the most before any further login attempt.
+const DELAY_FIRST: Duration = Duration::from_millis(250);
+const DELAY_MAX: Duration = Duration::from_millis(5_000);
 /// The most a target may put a new session off, in seconds.
 const TIME2WAIT_MAX: u16 = 60;
 /// How often a lasting outage is spoken of.
@@ -115,18 +119,14 @@ struct Outage {
 #[derive(Clone, Copy)]
 struct Pace {
     since: u64,
-    /// The delay before the next attempt but one.
-    delay: u64,
+    backoff: Backoff,
 }
 
 impl Pace {
-    /// The time of the next attempt after one at `now`. A rack of machines must not come back in step.
+    /// The time of the next attempt after one at `now`.
     fn next_attempt(&mut self, now: u64) -> u64 {
-        let jitter = u64::from(u16::from_ne_bytes(random::bytes())) % DELAY_FIRST;
-        let next = now.saturating_add(self.delay).saturating_add(jitter);
-
-        self.delay = self.delay.saturating_mul(2).min(DELAY_MAX);
-        next
+        let random = u16::from_ne_bytes(random::bytes());
+        now.saturating_add(self.backoff.next(random).as_millis())
     }
 }
 
@@ -261,7 +261,7 @@ impl Link {
             None => {
                 let pace = Pace {
                     since: now,
-                    delay: DELAY_FIRST,
+                    backoff: Backoff::new(DELAY_FIRST, DELAY_MAX),
                 };
                 (pace, now)
             }
@@ -317,7 +317,7 @@ impl Link {
             }
             Err(failure) => failure,
         };
-        if outage.pace.delay == DELAY_FIRST || now.saturating_sub(outage.spoken) >= REMINDER {
+        if outage.pace.backoff.is_fresh() || now.saturating_sub(outage.spoken) >= REMINDER {
             outage.spoken = now;
             pr_warn!(
                 "no session since {} s, still trying: {}\n",
