@@ -3,16 +3,21 @@
 //! The order of a boot, which nothing else knows.
 //!
 //! 1. [`configuration`]: parameters and kernel arguments.
-//! 2. [`network`], with [`netlink`] and [`lease`]: a device that is up, with carrier and an address.
+//! 2. [`network`], with [`changes`], [`netlink`] and [`lease`]: a device that is up, with carrier
+//!    and an address.
 //! 3. [`identity`]: host name, domain name, `/proc/net/pnp`.
 //! 4. The target, by the arguments or by the DHCP root path; the login.
 //! 5. [`disk`]: the SCSI host, and the boot LUN as a disk that can be opened.
 //!
-//! A step that fails ends the boot with a [`Failure`]: an errno and one line in the log. Session and network devices are
-//! put back as they were, so that the module can be loaded again at once; the machine's names stay.
+//! A step that fails ends the attempt with a [`Failure`]. [`attempts`] says whether there is another
+//! one; the last ends the boot with an errno and one line in the log. Session and network devices
+//! are put back as they were, so that the module can be loaded again at once; the machine's names
+//! stay.
 
 #![forbid(unsafe_code)]
 
+mod attempts;
+mod changes;
 mod configuration;
 mod disk;
 mod error;
@@ -38,10 +43,13 @@ use crate::{
         socket::Socket, //
     },
     proto::{
-        config::merge::{
-            self,
-            Boot,
-            Request, //
+        config::{
+            merge::{
+                self,
+                Boot,
+                Request, //
+            },
+            timeout::Patience, //
         },
         iscsi::{
             error::Error as ProtocolError,
@@ -49,6 +57,8 @@ use crate::{
         },
     }, //
 };
+use attempts::Attempts;
+use changes::Changes;
 use error::Failure;
 use kernel::prelude::*;
 use network::Network;
@@ -63,11 +73,32 @@ const LOGIN_DELAY: u32 = 1_000;
 pub(crate) struct Machine {
     _initiator: Initiator,
     _pnp: Option<NetFile>,
-    _network: Network,
+    _changes: Changes,
 }
 
-/// Boots; says in one line why it cannot.
-pub(crate) fn boot() -> Result<Machine> {
+/// Boots a machine whose kernel loads this as a module, as far as `insmod` waits for it.
+#[cfg(MODULE)]
+pub(crate) fn init() -> Result<Option<Machine>> {
+    boot(None).map(Some)
+}
+
+/// Has a machine whose kernel this is part of boot, if its arguments say so, before its root file
+/// system is mounted.
+#[cfg(not(MODULE))]
+pub(crate) fn init() -> Result<Option<Machine>> {
+    if configuration::is_given(&cmdline::read()?) {
+        crate::linux::root_mount::hold_for(|| {
+            if let Ok(machine) = boot(Some(Patience::Endless)) {
+                // It lives as long as the kernel.
+                core::mem::forget(machine);
+            }
+        });
+    }
+    Ok(None)
+}
+
+/// Boots; says in one line why it cannot. `patience` is that of a machine which is told nothing of it.
+fn boot(patience: Option<Patience>) -> Result<Machine> {
     let start = clock::milliseconds();
     let line = cmdline::read().unwrap_or_else(|error| {
         pr_warn!(
@@ -75,75 +106,107 @@ pub(crate) fn boot() -> Result<Machine> {
         );
         KVec::new()
     });
-    steps(&line, start).map_err(|failure| {
+    attempts(&line, start, patience).map_err(|failure| {
         pr_err!("{}\n", core::format_args!("{failure}"));
         module::wait_for_users();
         failure.errno()
     })
 }
 
-fn steps(line: &[u8], start: u64) -> Result<Machine, Failure<'_>> {
+fn attempts(line: &[u8], start: u64, default: Option<Patience>) -> Result<Machine, Failure<'_>> {
     let request = configuration::read(line)?;
-    let network = Network::bring_up(&request)?;
-    let pnp = identity::set(network.lease())?;
-    let boot = target(&request, &network)?;
+    let patience = request.timeout.as_ref().map(|timeout| timeout.value);
+    let mut attempts = Attempts::new(start, patience.or(default));
+    let mut changes = Changes::new()?;
+
+    loop {
+        match attempt(&request, &mut changes, &mut attempts) {
+            Ok((initiator, pnp)) => {
+                return Ok(Machine {
+                    _initiator: initiator,
+                    _pnp: pnp,
+                    _changes: changes,
+                })
+            }
+            Err(failure) => {
+                changes.unconfigure();
+                attempts.again(failure)?;
+            }
+        }
+    }
+}
+
+/// Goes through all steps once.
+#[inline(never)]
+fn attempt(
+    request: &Request,
+    changes: &mut Changes,
+    attempts: &mut Attempts,
+) -> Result<(Initiator, Option<NetFile>), Failure<'static>> {
+    let network = Network::bring_up(request, changes, attempts)?;
+    let pnp = identity::set(network.lease(), attempts)?;
+    let boot = target(request, &network, attempts)?;
     let mut account = Account {
         initiator: boot.initiator.value.clone(),
         target: boot.target.value.clone(),
         isid: isid(network.mac()),
     };
-    let (socket, established) = first_login(&mut account)?;
+    let (socket, established) = first_login(&mut account, attempts)?;
     let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
-    disk::wait(&initiator, &boot, start)?;
-
-    Ok(Machine {
-        _initiator: initiator,
-        _pnp: pnp,
-        _network: network,
-    })
+    disk::wait(&initiator, &boot, attempts)?;
+    changes.keep_only(network.index());
+    Ok((initiator, pnp))
 }
 
 /// Settles who logs in where.
 // Not inlined, as each step of the boot: a kernel stack is too small for all of them together.
 #[inline(never)]
-fn target(request: &Request, network: &Network) -> Result<Boot, Failure<'static>> {
-    let lease = network.lease();
-    let root_path = match lease.and_then(|lease| Some((lease, lease.root_path.as_ref()?))) {
+fn target(
+    request: &Request,
+    network: &Network,
+    attempts: &mut Attempts,
+) -> Result<Boot, Failure<'static>> {
+    let informant = network.informant();
+    let root_path = match informant.zip(network.root_path()) {
         // With a target given, whatever else the DHCP server says about roots is for somebody else.
-        Some((lease, text)) => match merge::read_root_path(text.as_str()) {
+        Some((informant, text)) => match merge::read_root_path(text.as_str()) {
             Ok(path) => Some(path),
             Err(error) if request.target.is_some() => {
-                pr_info!("not used: {}\n", core::format_args!("{error}"));
+                attempts.tell(core::format_args!("not used: {error}"));
                 None
             }
             Err(error) => {
+                let fault = error.fault;
                 return Err(Failure::RootPath {
-                    server: lease.server,
-                    text: KBox::new(text.clone(), GFP_KERNEL).map_err(Failure::kernel)?,
-                    fault: error.fault,
-                })
+                    informant,
+                    text: KBox::new(text, GFP_KERNEL).map_err(Failure::kernel)?,
+                    fault,
+                });
             }
         },
         None => None,
     };
     let boot = Boot::new(request, root_path.as_ref(), network.mac()).map_err(|error| {
         Failure::NoTarget {
-            server: lease.map(|lease| lease.server),
+            asked: informant,
             error,
         }
     })?;
-    pr_info!(
-        "target {}, LUN {}, initiator {}\n",
-        core::format_args!("{}", boot.target),
-        core::format_args!("{}", boot.lun),
-        core::format_args!("{}", boot.initiator)
-    );
+    attempts.tell(core::format_args!(
+        "target {}, LUN {}, initiator {}",
+        boot.target,
+        boot.lun,
+        boot.initiator
+    ));
     Ok(boot)
 }
 
 /// Logs in; what may mend itself within seconds gets a few tries.
 #[inline(never)]
-fn first_login(account: &mut Account) -> Result<(Socket, Established), Failure<'static>> {
+fn first_login(
+    account: &mut Account,
+    attempts: &mut Attempts,
+) -> Result<(Socket, Established), Failure<'static>> {
     let mut attempt = 1;
 
     let (socket, established) = loop {
@@ -166,21 +229,18 @@ fn first_login(account: &mut Account) -> Result<(Socket, Established), Failure<'
             let account = KBox::new(account.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
             return Err(Failure::Login(failure, account));
         }
-        pr_notice!(
-            "login attempt {} of {}: {}\n",
-            attempt,
-            LOGIN_ATTEMPTS,
-            core::format_args!("{failure}")
-        );
+        attempts.tell(core::format_args!(
+            "login attempt {attempt} of {LOGIN_ATTEMPTS}: {failure}"
+        ));
         attempt = attempt.saturating_add(1);
         clock::sleep(LOGIN_DELAY);
     };
-    pr_info!(
-        "logged in to {}, session {:#06x}: {}\n",
-        core::format_args!("{}", account.target),
+    attempts.tell(core::format_args!(
+        "logged in to {}, session {:#06x}: {}",
+        account.target,
         established.tsih,
-        core::format_args!("{}", established.parameters)
-    );
+        established.parameters
+    ));
     Ok((socket, established))
 }
 

@@ -3,7 +3,8 @@
 //! Gives a diskless machine its root disk over iSCSI, without one user-space program.
 //!
 //! `insmod iscsi_init.ko` brings the network interface up, asks DHCP or BOOTP, logs in to the target it learns of and
-//! registers a SCSI host; it returns when the boot disk can be opened.
+//! registers a SCSI host; it returns when the boot disk can be opened. Built into the kernel, it does so
+//! before the root file system is mounted.
 //!
 //! - [`boot`]: the order in which that happens.
 //! - [`initiator`]: the SCSI host over iSCSI.
@@ -28,13 +29,13 @@ module! {
 }
 
 struct IscsiInit {
-    _machine: boot::Machine,
+    _machine: Option<boot::Machine>,
 }
 
 impl kernel::Module for IscsiInit {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
-            _machine: boot::boot()?,
+            _machine: boot::init()?,
         })
     }
 }

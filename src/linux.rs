@@ -5,7 +5,8 @@
 //! Each file wraps one thing and decides nothing; nothing in here knows iSCSI, DHCP or the order of a boot.
 //!
 //! - [`clock`], [`event`], [`memory`], [`random`], [`thread`], [`work`]: time, waiting, and who does the work.
-//! - [`cmdline`], [`module`], [`params`]: what the kernel and the module were told.
+//! - [`cmdline`], [`ipconfig`], [`params`]: what the kernel and the module were told.
+//! - [`module`], [`root_mount`]: what becomes of code that is loaded, and of code that is built in.
 //! - [`socket`], [`tcp`]: sockets, and a connection whose lock protects its owner's state.
 //! - [`scsi`], [`disk`], [`platform`]: the SCSI host, its commands and the disks under it.
 //! - [`proc`], [`reboot`], [`uts`]: what the rest of the machine sees, and hears of.
@@ -17,13 +18,18 @@ pub(crate) mod clock;
 pub(crate) mod cmdline;
 pub(crate) mod disk;
 pub(crate) mod event;
+pub(crate) mod ipconfig;
 pub(crate) mod memory;
 pub(crate) mod module;
 pub(crate) mod params;
 pub(crate) mod platform;
 pub(crate) mod proc;
+#[cfg(any(MODULE, CONFIG_ISCSI_INIT_KUNIT_TEST))]
+mod procfs;
 pub(crate) mod random;
 pub(crate) mod reboot;
+#[cfg(not(MODULE))]
+pub(crate) mod root_mount;
 pub(crate) mod scsi;
 pub(crate) mod socket;
 pub(crate) mod tcp;

@@ -113,6 +113,32 @@ fn what_does_not_count_is_not_looked_at() {
 }
 
 #[test]
+fn the_time_limit_comes_from_one_source() {
+    let parameters = Arguments {
+        timeout: Some("0"),
+        ..Arguments::default()
+    };
+    let timeout = |parameters: &Arguments<'_>| {
+        request(parameters, "iscsi_timeout=90")
+            .expect("a request")
+            .timeout
+            .map(|timeout| timeout.to_string())
+    };
+    assert_eq!(
+        timeout(&Arguments::default()).as_deref(),
+        Some("90 s (kernel argument)")
+    );
+    assert_eq!(
+        timeout(&parameters).as_deref(),
+        Some("no limit (module parameter)")
+    );
+    assert_eq!(
+        request(&Arguments::default(), "iscsi-timeout=1m").expect_err("an error"),
+        "iscsi-timeout=: \"1m\": a time limit is a decimal number of seconds (at byte 1)"
+    );
+}
+
+#[test]
 fn a_boot_needs_a_target() {
     let error =
         boot(&Arguments::default(), "iscsi-if=eth0 iscsi-lun=1", None).expect_err("no target");

@@ -25,11 +25,15 @@ use iscsi_init::proto::{
         lease::Protocol,
         packet::PacketFault, //
     },
-    time::Instant,
+    time::{
+        Duration,
+        Instant, //
+    },
 };
 
 use crate::dhcp_support::{
     client,
+    client_within,
     option,
     recorded,
     run,
@@ -508,6 +512,17 @@ fn no_server_can_hold_the_client_for_ever() {
     });
     assert!(ending.outcome.is_err());
     assert_eq!(ending.at, LIMIT.as_millis());
+}
+
+#[test]
+fn a_client_in_a_hurry_gives_up_sooner() {
+    let ending = run(client_within(Duration::from_secs(5)), |_| vec![]);
+    assert_eq!(ending.at, 5_000);
+    assert!(
+        matches!(ending.outcome, Err(Failure::NoAnswer { .. })),
+        "{:?}",
+        ending.outcome
+    );
 }
 
 #[test]

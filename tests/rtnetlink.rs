@@ -18,6 +18,7 @@ use iscsi_init::proto::{
     rtnetlink::{
         answer::{
             answers,
+            Address,
             Answer,
             Body,
             Link, //
@@ -315,4 +316,40 @@ fn the_flags_of_an_attribute_are_not_its_type() {
         ),
         "{last:?}"
     );
+}
+
+#[test]
+fn addresses_are_listed() {
+    assert_written(
+        Request::DumpAddresses,
+        "18000000 16000103 a33f036b 00000000 02000000 00000000",
+    );
+    // What Linux 6.18 answers where lo and eth0 have one each.
+    let datagram = hex::bytes(
+        "4c000000 14000200 a33f036b bdc23000 020880fe 01000000
+         08000100 7f000001 08000200 7f000001 07000300 6c6f0000 08000800 80000000
+         14000600 ffffffff ffffffff 17000000 17000000
+         58000000 14000200 a33f036b bdc23000 02188000 04000000
+         08000100 c0000202 08000200 c0000202 08000400 c00002ff 09000300 65746830 00000000
+         08000800 80000000 14000600 ffffffff ffffffff 17000000 17000000",
+    );
+    let bodies: Vec<Body> = answers(&datagram).map(|answer| answer.body).collect();
+    let loopback = Address {
+        index: 1,
+        address: Ipv4Addr::LOCALHOST,
+        prefix_length: 8,
+        is_global: false,
+    };
+    let ours = Address {
+        index: 4,
+        address: Ipv4Addr::new(192, 0, 2, 2),
+        prefix_length: 24,
+        is_global: true,
+    };
+    assert_eq!(bodies, [Body::Address(loopback), Body::Address(ours)]);
+
+    let mut other_family = datagram.clone();
+    other_family[16] = 10;
+    let first = answers(&other_family).next().map(|answer| answer.body);
+    assert_eq!(first, Some(Body::Other));
 }

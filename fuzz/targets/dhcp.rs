@@ -48,6 +48,7 @@ pub(crate) fn dhcp_client(data: &[u8]) {
         xid: XID,
         seed: 0,
         needs_root_path: data.len() % 2 == 0,
+        limit: LIMIT,
     };
     let mut client = Client::new(parameters, Instant::from_millis(0));
     let mut reader = Reader::new(data);

@@ -12,19 +12,30 @@ use crate::{
 };
 use kernel::prelude::*;
 
+/// Whether anybody wants this machine to boot over iSCSI: an argument that cannot be read does, too.
+#[cfg(not(MODULE))]
+pub(super) fn is_given(line: &[u8]) -> bool {
+    parameters().any() || Arguments::parse(line).map_or(true, |arguments| arguments.any())
+}
+
 /// Reads both, and says what was found.
 pub(super) fn read(line: &[u8]) -> Result<Request, Failure<'_>> {
-    let parameters = Arguments {
+    let arguments = Arguments::parse(line).map_err(Failure::Argument)?;
+    let request = Request::new(&parameters(), &arguments).map_err(Failure::Setting)?;
+
+    pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
+    Ok(request)
+}
+
+fn parameters() -> Arguments<'static> {
+    Arguments {
         interface: params::interface(),
         initiator: params::initiator(),
         target: params::target(),
         lun: params::lun(),
-    };
-    let arguments = Arguments::parse(line).map_err(Failure::Argument)?;
-    let request = Request::new(&parameters, &arguments).map_err(Failure::Setting)?;
-
-    pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
-    Ok(request)
+        timeout: params::timeout(),
+        ipconfig: false,
+    }
 }
 
 /// What is set, and by whom.
@@ -37,6 +48,8 @@ impl core::fmt::Display for Summary<'_> {
             initiator,
             target,
             lun,
+            timeout,
+            ipconfig,
         } = self.0;
 
         write!(f, "interface ")?;
@@ -49,10 +62,14 @@ impl core::fmt::Display for Summary<'_> {
         }
         match target {
             Some(target) => write!(f, ", target {target}")?,
+            None if *ipconfig => write!(f, ", target from the kernel's ipconfig")?,
             None => write!(f, ", target from DHCP")?,
         }
         if let Some(lun) = lun {
             write!(f, ", LUN {lun}")?;
+        }
+        if let Some(timeout) = timeout {
+            write!(f, ", time limit {timeout}")?;
         }
         Ok(())
     }

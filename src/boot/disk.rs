@@ -2,7 +2,10 @@
 
 //! The boot LUN, from a number to a disk that can be opened.
 
-use super::error::Failure;
+use super::{
+    attempts::Attempts,
+    error::Failure, //
+};
 use crate::{
     initiator::Initiator,
     linux::clock,
@@ -17,7 +20,11 @@ const INTERVAL: u32 = 2;
 /// Has the mid-layer find the boot LUN, waits for the disk on it, and has the other LUNs found after it: so the boot disk
 /// is the first of the target's.
 #[inline(never)]
-pub(super) fn wait(initiator: &Initiator, boot: &Boot, start: u64) -> Result<(), Failure<'static>> {
+pub(super) fn wait(
+    initiator: &Initiator,
+    boot: &Boot,
+    attempts: &Attempts,
+) -> Result<(), Failure<'static>> {
     let lun = boot.lun.value;
 
     let lost = || match KBox::new(boot.target.value.clone(), GFP_KERNEL) {
@@ -56,7 +63,7 @@ pub(super) fn wait(initiator: &Initiator, boot: &Boot, start: u64) -> Result<(),
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",
         disk.name(),
         initiator.host_number().unwrap_or_default(),
-        clock::milliseconds().saturating_sub(start)
+        attempts.elapsed()
     );
     Ok(())
 }

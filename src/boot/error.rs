@@ -20,11 +20,12 @@ use crate::{
                 SettingError,
                 SettingFault, //
             },
-            root_path,
-            target::Target,
-            text::Text, //
+            target::Target, //
         },
-        dhcp::error::Failure as DhcpFailure,
+        dhcp::{
+            error::Failure as DhcpFailure,
+            lease::RootPathText, //
+        },
         iscsi::error::{
             Error as ProtocolError,
             LoginStatus, //
@@ -68,13 +69,13 @@ pub(super) enum Failure<'a> {
     },
     /// Nobody names a target.
     NoTarget {
-        server: Option<Ipv4Addr>,
+        asked: Option<Informant>,
         error: NoTarget,
     },
     /// The root path cannot be understood.
     RootPath {
-        server: Ipv4Addr,
-        text: KBox<Text<{ root_path::MAX_LENGTH + 4 }>>,
+        informant: Informant,
+        text: KBox<RootPathText>,
         fault: SettingFault,
     },
     /// There is no session.
@@ -89,8 +90,29 @@ pub(super) enum Failure<'a> {
     NoDisk { lun: u16, kind: u8 },
     /// The disk is there, but cannot be opened.
     Unreadable { lun: u16, error: Error },
+    /// There is no time left for another attempt.
+    TimeIsUp {
+        seconds: u64,
+        last: KBox<Failure<'static>>,
+    },
     /// The kernel refuses something that has nothing to do with this machine's configuration.
     Kernel(Error),
+}
+
+/// Who may know of a root path.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Informant {
+    Server(Ipv4Addr),
+    Ipconfig,
+}
+
+impl fmt::Display for Informant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(address) => write!(f, "DHCP server {address}"),
+            Self::Ipconfig => write!(f, "the kernel's ipconfig"),
+        }
+    }
 }
 
 /// What is changed about a network device.
@@ -138,6 +160,7 @@ impl Failure<'_> {
             Self::Interrupted => EINTR,
             Self::NoLun { .. } => ENXIO,
             Self::NoDisk { .. } => ENOTBLK,
+            Self::TimeIsUp { last, .. } => last.errno(),
             Self::Unreadable { error, .. } | Self::Kernel(error) => *error,
         }
     }
@@ -222,13 +245,16 @@ impl fmt::Display for Failure<'_> {
                 f,
                 "{device} and {others} other devices have no usable answer; {device}: {failure}"
             ),
-            Self::NoTarget { server: Some(server), error } => {
-                write!(f, "DHCP server {server} gave no root path; {error}")
+            Self::NoTarget { asked: Some(Informant::Ipconfig), error } if cfg!(MODULE) => {
+                write!(f, "the kernel's ipconfig tells modules no root path; {error}")
             }
-            Self::NoTarget { server: None, error } => error.fmt(f),
-            Self::RootPath { server, text, fault } => write!(
+            Self::NoTarget { asked: Some(informant), error } => {
+                write!(f, "{informant} gave no root path; {error}")
+            }
+            Self::NoTarget { asked: None, error } => error.fmt(f),
+            Self::RootPath { informant, text, fault } => write!(
                 f,
-                "DHCP server {server}: root path {:?}: {fault}; check its root-path (option 17)",
+                "{informant}: root path {:?}: {fault}; check the DHCP server's root-path (option 17)",
                 text.as_str()
             ),
             Self::Login(failure, account) => write!(
@@ -262,6 +288,7 @@ impl fmt::Display for Failure<'_> {
                 f,
                 "the disk on LUN {lun} cannot be opened: {error:?}; look at the target's log"
             ),
+            Self::TimeIsUp { seconds, last } => write!(f, "given up after {seconds} s: {}", **last),
             Self::Kernel(error) => write!(f, "the kernel refuses: {error:?}"),
         }
     }

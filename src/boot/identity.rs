@@ -2,7 +2,10 @@
 
 //! What the machine is called, and where its programs find that out.
 
-use super::error::Failure;
+use super::{
+    attempts::Attempts,
+    error::Failure, //
+};
 use crate::{
     linux::{
         proc::NetFile,
@@ -18,7 +21,10 @@ use kernel::prelude::*;
 /// Sets host and domain name as the lease has them, and makes `/proc/net/pnp`.
 ///
 /// The host name without one in the lease is the address, as with the kernel's own ipconfig.
-pub(super) fn set(lease: Option<&Lease>) -> Result<Option<NetFile>, Failure<'static>> {
+pub(super) fn set(
+    lease: Option<&Lease>,
+    attempts: &mut Attempts,
+) -> Result<Option<NetFile>, Failure<'static>> {
     if let Some(lease) = lease {
         let mut name = Line(KVec::new());
         match &lease.host_name {
@@ -30,13 +36,15 @@ pub(super) fn set(lease: Option<&Lease>) -> Result<Option<NetFile>, Failure<'sta
         match &lease.domain_name {
             Some(domain) => {
                 uts::set_domain_name(domain.as_str());
-                pr_info!("host name {name}, domain name {}\n", domain.as_str());
+                attempts.tell(core::format_args!("host name {name}, domain name {domain}"));
             }
-            None => pr_info!("host name {name}\n"),
+            None => attempts.tell(core::format_args!("host name {name}")),
         }
     }
     if cfg!(CONFIG_IP_PNP) {
-        pr_info!("/proc/net/pnp belongs to the kernel's own ipconfig and is left as it is\n");
+        attempts.tell(core::format_args!(
+            "/proc/net/pnp belongs to the kernel's own ipconfig and is left as it is"
+        ));
         return Ok(None);
     }
     let mut text = Line(KVec::new());

@@ -2,7 +2,10 @@
 
 //! Asks for an address on several devices at a time.
 
-use super::error::Failure;
+use super::{
+    attempts::Attempts,
+    error::Failure, //
+};
 use crate::{
     linux::{
         clock,
@@ -13,7 +16,8 @@ use crate::{
         dhcp::{
             client::{
                 Client,
-                Parameters, //
+                Parameters,
+                LIMIT, //
             },
             lease::Lease,
             packet::SENT_LENGTH, //
@@ -42,10 +46,12 @@ struct Candidate {
 pub(super) fn obtain(
     links: &[Link],
     needs_root_path: bool,
+    attempts: &Attempts,
 ) -> Result<(usize, KBox<Lease>), Failure<'static>> {
     let socket = Socket::ipv4_packets().map_err(Failure::Kernel)?;
+    let limit = Duration::from_millis(attempts.at_most(LIMIT.as_millis()));
     let mut buffer = KVec::from_elem(0, PACKET_SIZE, GFP_KERNEL).map_err(Failure::kernel)?;
-    let mut candidates = candidates(links, needs_root_path).map_err(Failure::Kernel)?;
+    let mut candidates = candidates(links, needs_root_path, limit).map_err(Failure::Kernel)?;
     let mut second_choice_until = None;
 
     loop {
@@ -102,7 +108,7 @@ pub(super) fn obtain(
     }
 }
 
-fn candidates(links: &[Link], needs_root_path: bool) -> Result<KVec<Candidate>> {
+fn candidates(links: &[Link], needs_root_path: bool, limit: Duration) -> Result<KVec<Candidate>> {
     let now = Instant::from_millis(clock::milliseconds());
     let mut candidates = KVec::new();
 
@@ -112,6 +118,7 @@ fn candidates(links: &[Link], needs_root_path: bool) -> Result<KVec<Candidate>> 
             xid: u32::from_ne_bytes(random::bytes()),
             seed: u64::from_ne_bytes(random::bytes()),
             needs_root_path,
+            limit,
         };
         let candidate = Candidate {
             index: link.index,

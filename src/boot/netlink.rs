@@ -7,6 +7,7 @@ use crate::{
     proto::rtnetlink::{
         answer::{
             answers,
+            Address,
             Body,
             Link, //
         },
@@ -56,14 +57,29 @@ impl Netlink {
     pub(super) fn links(&mut self) -> Result<KVec<Link>> {
         let mut links = KVec::new();
 
-        self.exchange(
-            &Request::DumpLinks,
-            |link| Ok(links.push(link, GFP_KERNEL)?),
-        )?;
+        self.exchange(&Request::DumpLinks, |body| {
+            if let Body::Link(link) = body {
+                links.push(link, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
         Ok(links)
     }
 
-    fn exchange(&mut self, request: &Request, mut each: impl FnMut(Link) -> Result) -> Result {
+    /// All IPv4 addresses.
+    pub(super) fn addresses(&mut self) -> Result<KVec<Address>> {
+        let mut addresses = KVec::new();
+
+        self.exchange(&Request::DumpAddresses, |body| {
+            if let Body::Address(address) = body {
+                addresses.push(address, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        Ok(addresses)
+    }
+
+    fn exchange(&mut self, request: &Request, mut each: impl FnMut(Body) -> Result) -> Result {
         let mut message = [0; MAX_LENGTH];
 
         self.sequence = self.sequence.wrapping_add(1);
@@ -78,10 +94,10 @@ impl Netlink {
                     continue;
                 }
                 match answer.body {
-                    Body::Link(link) => each(link)?,
                     Body::Done | Body::Error(0) => return Ok(()),
                     Body::Error(errno) => return Err(Error::from_errno(errno)),
                     Body::Other => {}
+                    body => each(body)?,
                 }
             }
         }

@@ -1,39 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A network device with an address, and the way back.
+//! A network device with an address.
 
 use super::{
+    attempts::Attempts,
+    changes::Changes,
     error::{
         Failure,
+        Informant,
         Step, //
     },
     lease,
     netlink::Netlink, //
 };
 use crate::{
-    linux::clock,
+    linux::{
+        clock,
+        ipconfig, //
+    },
     proto::{
         config::{
             interface::{
                 Addressing,
-                DeviceName,
-                Ipv4Config,
-                Route, //
+                DeviceName, //
             },
-            merge::Request as Settings, //
+            merge::Request as Settings,
+            text::Text, //
         },
-        dhcp::lease::Lease,
+        dhcp::lease::{
+            Lease,
+            RootPathText, //
+        },
         rtnetlink::{
             answer::Link,
-            request::{
-                Change,
-                Request,
-                RouteProtocol, //
-            }, //
+            request::Request, //
         },
     },
 };
-use core::net::Ipv4Addr;
+use core::fmt::Write;
 use kernel::prelude::*;
 
 /// How long a device has to appear, and how long it then has to find a carrier, in milliseconds.
@@ -44,26 +48,36 @@ const CARRIER_GRACE: u64 = 1_000;
 /// The interval between looks.
 const INTERVAL: u32 = 20;
 
-/// A device that has its address.
-///
-/// Dropping it takes back what was changed.
+/// A device that has its address, and what came with that.
 pub(super) struct Network {
-    mac: [u8; 6],
+    link: Link,
     lease: Option<KBox<Lease>>,
-    _changes: Changes,
+    ipconfig: bool,
 }
 
 impl Network {
-    /// Finds a device, brings it up and gives it its address.
+    /// Finds a device, brings it up and gives it its address, unless the kernel's own ipconfig has.
     #[inline(never)]
-    pub(super) fn bring_up(settings: &Settings) -> Result<Self, Failure<'static>> {
+    pub(super) fn bring_up(
+        settings: &Settings,
+        changes: &mut Changes,
+        attempts: &mut Attempts,
+    ) -> Result<Self, Failure<'static>> {
         let interface = settings.interface.as_ref().map(|setting| &setting.value);
-        let name = interface.map(|interface| interface.device.clone());
+        let name = interface.map(|interface| &interface.device);
         let addressing = interface.map_or(Addressing::Dhcp, |interface| interface.addressing);
 
-        let mut changes = Changes::new()?;
+        if cfg!(CONFIG_IP_PNP) && settings.ipconfig && matches!(addressing, Addressing::Dhcp) {
+            if let Some(link) = configured(&mut changes.netlink, name, attempts)? {
+                return Ok(Self {
+                    link,
+                    lease: None,
+                    ipconfig: true,
+                });
+            }
+        }
         loopback(&mut changes.netlink)?;
-        let links = find(&mut changes.netlink, name.clone())?;
+        let links = find(&mut changes.netlink, name, attempts)?;
         let mut usable = KVec::new();
         for link in links {
             match changes.set_up(&link) {
@@ -75,50 +89,105 @@ impl Network {
                 Err(failure) => return Err(failure),
             }
         }
-        let links = carrier(&mut changes.netlink, usable, name)?;
+        let links = carrier(&mut changes.netlink, usable, name, attempts)?;
 
         let (link, lease, config) = match addressing {
             Addressing::Dhcp => {
-                let (chosen, lease) = lease::obtain(&links, settings.target.is_none())?;
+                let (chosen, lease) = lease::obtain(&links, settings.target.is_none(), attempts)?;
                 let link = links.get(chosen).ok_or(Failure::Kernel(ENODEV))?;
-                pr_info!(
-                    "{}: {} from server {}, {}\n",
-                    core::format_args!("{}", link.name),
-                    core::format_args!("{}", lease.protocol),
-                    core::format_args!("{}", lease.server),
-                    core::format_args!("{}", lease.ipv4_config())
-                );
                 let config = lease.ipv4_config();
+                attempts.tell(core::format_args!(
+                    "{}: {} from server {}, {config}",
+                    link.name,
+                    lease.protocol,
+                    lease.server
+                ));
                 (link, Some(lease), config)
             }
             Addressing::Static(config) => {
                 let link = links.first().ok_or(Failure::Kernel(ENODEV))?;
-                pr_info!(
-                    "{}: static address {}\n",
-                    core::format_args!("{}", link.name),
-                    core::format_args!("{config}")
-                );
+                attempts.tell(core::format_args!("{}: static address {config}", link.name));
                 (link, None, config)
             }
         };
-        changes.keep_only(link.index);
         changes.configure(link, &config, lease.as_deref())?;
         Ok(Self {
-            mac: link.mac.unwrap_or_default(),
+            link: link.clone(),
             lease,
-            _changes: changes,
+            ipconfig: false,
         })
+    }
+
+    /// The device's number.
+    pub(super) fn index(&self) -> i32 {
+        self.link.index
     }
 
     /// The device's Ethernet address.
     pub(super) fn mac(&self) -> [u8; 6] {
-        self.mac
+        self.link.mac.unwrap_or_default()
     }
 
-    /// What the DHCP or BOOTP server said, unless the address is static.
+    /// What the DHCP or BOOTP server said, unless somebody else gave the address.
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.lease.as_deref()
     }
+
+    /// Who may know of a root path.
+    pub(super) fn informant(&self) -> Option<Informant> {
+        match &self.lease {
+            Some(lease) => Some(Informant::Server(lease.server)),
+            None => self.ipconfig.then_some(Informant::Ipconfig),
+        }
+    }
+
+    /// The root path that came with the address.
+    pub(super) fn root_path(&self) -> Option<RootPathText> {
+        match &self.lease {
+            Some(lease) => lease.root_path.clone(),
+            None if self.ipconfig => ipconfig_root_path(),
+            None => None,
+        }
+    }
+}
+
+/// The device that the kernel's own ipconfig has given an address, if it is the one called `name`.
+fn configured(
+    netlink: &mut Netlink,
+    name: Option<&DeviceName>,
+    attempts: &mut Attempts,
+) -> Result<Option<Link>, Failure<'static>> {
+    let addresses = netlink.addresses().map_err(Failure::Kernel)?;
+
+    for link in netlink.links().map_err(Failure::Kernel)? {
+        let address = addresses
+            .iter()
+            .find(|address| address.index == link.index && address.is_global);
+        if let Some(address) = address.filter(|_| name.is_none_or(|name| link.name == *name)) {
+            attempts.tell(core::format_args!(
+                "{}: {}/{}, configured by the kernel (ip=)",
+                link.name,
+                address.address,
+                address.prefix_length
+            ));
+            return Ok(Some(link));
+        }
+    }
+    Ok(None)
+}
+
+/// The root path that the kernel's own ipconfig was given, as the server wrote it.
+fn ipconfig_root_path() -> Option<RootPathText> {
+    let root_path = ipconfig::root_path()?;
+    let path = Text::<256>::lossy(root_path.path.to_bytes());
+    let mut text = RootPathText::default();
+
+    let written = match root_path.server {
+        // No other dialect has an address in front.
+        Some(server) if path.as_str().starts_with('/') => write!(text, "{server}:{path}"),
+        _ => write!(text, "{path}"),
+    };
+    written.ok().map(|()| text)
 }
 
 /// Brings the loopback device up, as ipconfig does: what the kernel tells itself, such as that nobody has a target's
@@ -141,12 +210,17 @@ fn loopback(netlink: &mut Netlink) -> Result<(), Failure<'static>> {
 }
 
 /// Waits for the device called `name`, or for any Ethernet device.
-fn find(netlink: &mut Netlink, name: Option<DeviceName>) -> Result<KVec<Link>, Failure<'static>> {
-    let deadline = clock::milliseconds().saturating_add(DEVICE_TIMEOUT);
+fn find(
+    netlink: &mut Netlink,
+    name: Option<&DeviceName>,
+    attempts: &Attempts,
+) -> Result<KVec<Link>, Failure<'static>> {
+    let patience = attempts.at_most(DEVICE_TIMEOUT);
+    let deadline = clock::milliseconds().saturating_add(patience);
 
     loop {
         let mut links = netlink.links().map_err(Failure::Kernel)?;
-        links.retain(|link| match &name {
+        links.retain(|link| match name {
             Some(name) => link.name == *name,
             None => link.is_ethernet() && !link.is_virtual,
         });
@@ -154,8 +228,10 @@ fn find(netlink: &mut Netlink, name: Option<DeviceName>) -> Result<KVec<Link>, F
             return Ok(links);
         }
         if clock::milliseconds() >= deadline {
-            let seconds = DEVICE_TIMEOUT / 1_000;
-            return Err(Failure::NoDevice { name, seconds });
+            return Err(Failure::NoDevice {
+                name: name.cloned(),
+                seconds: patience / 1_000,
+            });
         }
         clock::sleep(INTERVAL);
     }
@@ -165,10 +241,12 @@ fn find(netlink: &mut Netlink, name: Option<DeviceName>) -> Result<KVec<Link>, F
 fn carrier(
     netlink: &mut Netlink,
     links: KVec<Link>,
-    name: Option<DeviceName>,
+    name: Option<&DeviceName>,
+    attempts: &mut Attempts,
 ) -> Result<KVec<Link>, Failure<'static>> {
     let start = clock::milliseconds();
-    let mut deadline = start.saturating_add(CARRIER_TIMEOUT);
+    let patience = attempts.at_most(CARRIER_TIMEOUT);
+    let mut deadline = start.saturating_add(patience);
     let mut seen = false;
 
     loop {
@@ -177,11 +255,11 @@ fn carrier(
         let time = clock::milliseconds();
         if now.len() == links.len() || seen && time >= deadline {
             for link in &now {
-                pr_info!(
-                    "{}: carrier after {} ms\n",
-                    core::format_args!("{}", link.name),
-                    time.saturating_sub(start)
-                );
+                let after = time.saturating_sub(start);
+                attempts.tell(core::format_args!(
+                    "{}: carrier after {after} ms",
+                    link.name
+                ));
             }
             return Ok(now);
         }
@@ -190,159 +268,11 @@ fn carrier(
             deadline = time.saturating_add(CARRIER_GRACE);
         }
         if time >= deadline {
-            let seconds = CARRIER_TIMEOUT / 1_000;
-            return Err(Failure::NoCarrier { name, seconds });
+            return Err(Failure::NoCarrier {
+                name: name.cloned(),
+                seconds: patience / 1_000,
+            });
         }
         clock::sleep(INTERVAL);
-    }
-}
-
-/// What was changed, so that it can be taken back.
-struct Changes {
-    netlink: Netlink,
-    /// Devices that were down, the MTU that was replaced, addresses and routes, in the order of the changes.
-    done: KVec<Request>,
-}
-
-impl Changes {
-    fn new() -> Result<Self, Failure<'static>> {
-        Ok(Self {
-            netlink: Netlink::new().map_err(Failure::Kernel)?,
-            done: KVec::new(),
-        })
-    }
-
-    /// Brings a device up.
-    fn set_up(&mut self, link: &Link) -> Result<(), Failure<'static>> {
-        if link.is_up() {
-            return Ok(());
-        }
-        let index = link.index;
-        let undo = Request::SetUp { index, up: false };
-        self.make(link, Step::Up, &Request::SetUp { index, up: true }, undo)
-    }
-
-    /// Takes back what was changed on any other device.
-    fn keep_only(&mut self, index: i32) {
-        let netlink = &mut self.netlink;
-        self.done.retain(|undo| match undo {
-            Request::SetUp { index: other, .. } if *other != index => {
-                let _ = netlink.change(undo);
-                false
-            }
-            _ => true,
-        });
-    }
-
-    /// Sets MTU, address and routes.
-    fn configure(
-        &mut self,
-        link: &Link,
-        config: &Ipv4Config,
-        lease: Option<&Lease>,
-    ) -> Result<(), Failure<'static>> {
-        let index = link.index;
-
-        if let Some(mtu) = config.mtu {
-            let set = |mtu| Request::SetMtu { index, mtu };
-            let result = self.make(link, Step::Mtu, &set(u32::from(mtu)), set(link.mtu));
-            // As with ipconfig: a device that cannot have this MTU works with its own.
-            if let Err(failure) = result {
-                pr_warn!("{}\n", core::format_args!("{failure}"));
-            }
-        }
-        let address = |change| Request::Address {
-            change,
-            index,
-            address: config.address,
-            prefix_length: config.prefix_length,
-        };
-        self.make(
-            link,
-            Step::Address,
-            &address(Change::Add),
-            address(Change::Delete),
-        )?;
-        match lease {
-            Some(lease) => {
-                // A router is reached over the routes that need none.
-                let direct = lease.routes.iter().filter(|route| route.gateway.is_none());
-                let others = lease.routes.iter().filter(|route| route.gateway.is_some());
-                for route in Iterator::chain(direct, others) {
-                    // The target may well be reached without it.
-                    if let Err(failure) = self.add_route(link, route, RouteProtocol::Dhcp) {
-                        pr_warn!("{}\n", core::format_args!("{failure}"));
-                    }
-                }
-            }
-            None => {
-                if config.gateway.is_some() {
-                    let route = Route {
-                        destination: Ipv4Addr::UNSPECIFIED,
-                        prefix_length: 0,
-                        gateway: config.gateway,
-                    };
-                    self.add_route(link, route, RouteProtocol::Boot)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn add_route(
-        &mut self,
-        link: &Link,
-        route: Route,
-        protocol: RouteProtocol,
-    ) -> Result<(), Failure<'static>> {
-        let request = |change| Request::Route {
-            change,
-            index: link.index,
-            route,
-            protocol,
-        };
-        self.make(
-            link,
-            Step::Route(route),
-            &request(Change::Add),
-            request(Change::Delete),
-        )
-    }
-
-    fn make(
-        &mut self,
-        link: &Link,
-        step: Step,
-        request: &Request,
-        undo: Request,
-    ) -> Result<(), Failure<'static>> {
-        self.done.reserve(1, GFP_KERNEL).map_err(Failure::kernel)?;
-        match self.netlink.change(request) {
-            Ok(()) => self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel),
-            // Somebody has made it before, so it is not this module's to take back.
-            Err(EEXIST) => {
-                pr_notice!(
-                    "{}: {} is there already and stays as it is\n",
-                    core::format_args!("{}", link.name),
-                    core::format_args!("{step}")
-                );
-                Ok(())
-            }
-            Err(error) => Err(Failure::Device {
-                name: link.name.clone(),
-                step,
-                error,
-            }),
-        }
-    }
-}
-
-impl Drop for Changes {
-    /// Takes everything back, the last change first.
-    fn drop(&mut self) {
-        while let Some(undo) = self.done.pop() {
-            // What somebody else has changed meanwhile is theirs.
-            let _ = self.netlink.change(&undo);
-        }
     }
 }

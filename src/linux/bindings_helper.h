@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The headers bindgen reads; what it takes of them stands in bindgen_parameters. */
+#include <linux/async.h>
 #include <linux/blkdev.h>
 #include <linux/completion.h>
 #include <linux/err.h>
@@ -8,6 +9,7 @@
 #include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/llist.h>

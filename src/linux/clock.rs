@@ -6,6 +6,7 @@
 //! [`include/linux/delay.h`](srctree/include/linux/delay.h)
 
 use super::bindings;
+use kernel::prelude::*;
 
 /// Milliseconds since the machine started.
 pub(crate) fn milliseconds() -> u64 {
@@ -17,6 +18,21 @@ pub(crate) fn milliseconds() -> u64 {
 pub(crate) fn sleep(milliseconds: u32) {
     // SAFETY: The callers are in process context, where sleeping is allowed.
     unsafe { bindings::msleep(milliseconds) }
+}
+
+/// Sleeps for `milliseconds`; process context only.
+///
+/// # Errors
+///
+/// `EINTR`: a signal ended it early.
+pub(crate) fn sleep_interruptible(milliseconds: u64) -> Result {
+    let milliseconds = u32::try_from(milliseconds).unwrap_or(u32::MAX);
+
+    // SAFETY: The callers are in process context, where sleeping is allowed.
+    match unsafe { bindings::msleep_interruptible(milliseconds) } {
+        0 => Ok(()),
+        _ => Err(EINTR),
+    }
 }
 
 /// `milliseconds` in jiffies, at least one.

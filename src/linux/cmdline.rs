@@ -2,93 +2,33 @@
 
 //! The kernel's command line.
 //!
-//! `saved_command_line` is not exported, and `/proc` may not be mounted when a module is the first thing an initrd
-//! loads, so the proc file system is mounted inside the kernel for the time of one read.
+//! Built-in code reads it where it is. That place is not exported to modules, which read it as
+//! everybody else does.
 //!
-//! C headers: [`include/linux/mount.h`](srctree/include/linux/mount.h),
-//! [`include/linux/fs.h`](srctree/include/linux/fs.h)
+//! C header: [`include/linux/init.h`](srctree/include/linux/init.h)
 
-use super::bindings;
-use kernel::{
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
-    prelude::*, //
-};
+use kernel::prelude::*;
 
-/// The most that is read, more than any architecture's COMMAND_LINE_SIZE.
-const SIZE_LIMIT: usize = 16_384;
-
-/// A private mount of the proc file system.
-struct Proc(*mut bindings::vfsmount);
-
-impl Proc {
-    fn mount() -> Result<Self> {
-        // SAFETY: The name is a valid string; the type is built in and never goes away.
-        let kind = unsafe { bindings::get_fs_type(c"proc".as_char_ptr()) };
-
-        if kind.is_null() {
-            return Err(ENOENT);
-        }
-        // SAFETY: `kind` is a registered file system type.
-        Ok(Self(from_err_ptr(unsafe { bindings::kern_mount(kind) })?))
-    }
-
-    fn open(&self, name: &CStr) -> Result<File> {
-        let root = bindings::path {
-            mnt: self.0,
-            // SAFETY: The mount is valid while `self` lives.
-            dentry: unsafe { (*self.0).mnt_root },
-        };
-
-        // SAFETY: `root` and `name` are valid for the call. 0 is O_RDONLY.
-        let file = unsafe { bindings::file_open_root(&root, name.as_char_ptr(), 0, 0) };
-        Ok(File(from_err_ptr(file)?))
-    }
-}
-
-impl Drop for Proc {
-    fn drop(&mut self) {
-        // SAFETY: The mount is ours, and files opened in it hold their own references.
-        unsafe { bindings::kern_unmount(self.0) }
-    }
-}
-
-struct File(*mut bindings::file);
-
-impl Drop for File {
-    fn drop(&mut self) {
-        // SAFETY: The reference is ours.
-        unsafe { bindings::fput(self.0) }
-    }
-}
-
-/// Reads the command line, without the final newline.
+/// Reads the command line.
+#[cfg(MODULE)]
 pub(crate) fn read() -> Result<KVec<u8>> {
-    let mut line = KVec::from_elem(0u8, SIZE_LIMIT, GFP_KERNEL)?;
-    let proc = Proc::mount()?;
-    let file = proc.open(c"cmdline")?;
-    let mut length = 0;
+    let mut line = super::procfs::read(c"cmdline")?;
 
-    loop {
-        let rest = line.get_mut(length..).unwrap_or_default();
-        // CAST: `length` is at most SIZE_LIMIT.
-        let mut position = length as bindings::loff_t;
-        // SAFETY: The file is open, and `rest` is writable for its length.
-        let count = unsafe {
-            bindings::kernel_read(file.0, rest.as_mut_ptr().cast(), rest.len(), &mut position)
-        };
-        match usize::try_from(count) {
-            Ok(0) => break,
-            Ok(count) => length = length.saturating_add(count),
-            // CAST: A negative count is an errno, which fits.
-            Err(_) => to_result(count as i32)?,
-        }
+    if line.ends_with(b"\n") {
+        line.truncate(line.len().saturating_sub(1));
     }
-    if line.get(..length).is_some_and(|line| line.ends_with(b"\n")) {
-        length = length.saturating_sub(1);
-    }
-    line.truncate(length);
     Ok(line)
+}
+
+/// Reads the command line.
+#[cfg(not(MODULE))]
+pub(crate) fn read() -> Result<KVec<u8>> {
+    // SAFETY: The variable is set before the first initcall and never afterwards.
+    let line = unsafe { super::bindings::saved_command_line };
+    // SAFETY: It points to a string that ends in NUL and stays as it is.
+    let line = unsafe { core::ffi::CStr::from_ptr(line) };
+    let mut copy = KVec::new();
+
+    copy.extend_from_slice(line.to_bytes(), GFP_KERNEL)?;
+    Ok(copy)
 }

@@ -10,6 +10,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/llist.h>
@@ -21,6 +22,7 @@
 #include <linux/skbuff.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
+#include <net/ipconfig.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 #include <net/tcp.h>
@@ -46,6 +48,40 @@ MODULE_PARM_DESC(target, "<ip>[:<port>]:<target name>: iSCSI target, IPv6 in bra
 char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(lun, iscsi_init_lun, sizeof(iscsi_init_lun), 0444);
 MODULE_PARM_DESC(lun, "boot LUN, decimal, default 0");
+
+char iscsi_init_timeout[ISCSI_INIT_PARAMETER_SIZE];
+module_param_string(timeout, iscsi_init_timeout, sizeof(iscsi_init_timeout), 0444);
+MODULE_PARM_DESC(timeout, "for how many seconds the boot is tried, 0 for ever; absent: once, when built in for ever");
+
+#ifndef MODULE
+/* The kernel would hand an argument that nobody claims on to init. */
+static int __init claim(char *value)
+{
+	return 1;
+}
+__setup_param("iscsi-if=", claim_if, claim, 0);
+__setup_param("iscsi-initiator=", claim_initiator, claim, 0);
+__setup_param("iscsi-target=", claim_target, claim, 0);
+__setup_param("iscsi-lun=", claim_lun, claim, 0);
+__setup_param("iscsi-timeout=", claim_timeout, claim, 0);
+
+static int __init initcalls_done(void)
+{
+	iscsi_init_initcalls_done();
+	return 0;
+}
+late_initcall_sync(initcalls_done);
+#endif
+
+const char *iscsi_init_ipconfig_root_path(u32 *server)
+{
+#if defined(CONFIG_IP_PNP) && !defined(MODULE)
+	*server = root_server_addr;
+	return root_server_path[0] ? (const char *)root_server_path : NULL;
+#else
+	return NULL;
+#endif
+}
 
 struct socket *iscsi_init_socket_create(int family, int type, int protocol)
 {

@@ -35,6 +35,7 @@ extern char iscsi_init_if[ISCSI_INIT_PARAMETER_SIZE];
 extern char iscsi_init_initiator[ISCSI_INIT_PARAMETER_SIZE];
 extern char iscsi_init_target[ISCSI_INIT_PARAMETER_SIZE];
 extern char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
+extern char iscsi_init_timeout[ISCSI_INIT_PARAMETER_SIZE];
 
 /* Sockets. */
 struct socket *iscsi_init_socket_create(int family, int type, int protocol);
@@ -106,6 +107,18 @@ static const blk_mode_t iscsi_init_blk_open_read = BLK_OPEN_READ;
 /* The block device under a SCSI device: its device number, 0 when it has none yet. */
 dev_t iscsi_init_disk_of(struct scsi_device *sdev, char *name, size_t name_size);
 struct proc_dir_entry *iscsi_init_proc_net(void);
+
+/*
+ * What the kernel's own ipconfig learned of a root path: the text without the server's address, and
+ * that, in network byte order; NULL where there is none or, in a module, out of reach.
+ */
+const char *iscsi_init_ipconfig_root_path(u32 *server);
+
+#ifndef MODULE
+/* In Rust: called when all of the kernel's initcalls are done, or about to be. */
+void iscsi_init_initcalls_done(void);
+#endif
+
 void iscsi_init_completion_init(struct completion *completion);
 unsigned long iscsi_init_jiffies_of(unsigned int milliseconds);
 u64 iscsi_init_milliseconds(void);

@@ -36,6 +36,12 @@ pub(crate) fn lun() -> Option<&'static str> {
     text(unsafe { &*core::ptr::addr_of!(bindings::iscsi_init_lun) })
 }
 
+/// The value of `timeout=`.
+pub(crate) fn timeout() -> Option<&'static str> {
+    // SAFETY: As in `interface`.
+    text(unsafe { &*core::ptr::addr_of!(bindings::iscsi_init_timeout) })
+}
+
 fn text(array: &'static [c_char; SIZE]) -> Option<&'static str> {
     // What is not text is no valid value of any parameter, but one that was given.
     let text = CStr::from_bytes_until_nul(array)

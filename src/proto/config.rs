@@ -4,8 +4,8 @@
 //!
 //! A setting starts as text in one of three places: a module parameter, a kernel argument or the DHCP root path.
 //! - [`cmdline`] finds the kernel arguments in the command line.
-//! - [`interface`], [`target`], [`lun`], [`name`] and [`root_path`] each turn one text into a value, or into a
-//!   [`ParseError`] that says what is wrong and where.
+//! - [`interface`], [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`] each turn one text
+//!   into a value, or into a [`ParseError`] that says what is wrong and where.
 //! - [`merge`] picks the one source of each setting.
 //! - [`text`] is the string without a heap that they are kept in.
 
@@ -21,6 +21,7 @@ pub mod name;
 pub mod root_path;
 pub mod target;
 pub mod text;
+pub mod timeout;
 
 /// What is wrong with a setting's text, and where.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -64,6 +64,31 @@ struct LinkHeader {
     change: U32,
 }
 
+/// What a message about an address starts with (`struct ifaddrmsg`).
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+struct AddressHeader {
+    family: u8,
+    prefix_length: u8,
+    flags: u8,
+    scope: u8,
+    /// The device's number.
+    index: I32,
+}
+
+/// The attributes of an address (`IFA_*`).
+mod address {
+    pub(super) const ADDRESS: u16 = 1;
+    pub(super) const LOCAL: u16 = 2;
+    pub(super) const BROADCAST: u16 = 4;
+}
+
+/// How far an address or a route reaches (`RT_SCOPE_*`).
+mod scope {
+    pub(super) const UNIVERSE: u8 = 0;
+    pub(super) const LINK: u8 = 253;
+}
+
 /// The attributes of a link (`IFLA_*`).
 mod link {
     pub(super) const ADDRESS: u16 = 1;
@@ -77,7 +102,14 @@ mod link {
 const UP: u32 = 0x1;
 /// `RTM_NEWLINK`.
 const NEW_LINK: u16 = 16;
+/// `RTM_NEWADDR`.
+const NEW_ADDRESS: u16 = 20;
+/// `AF_INET`.
+const INET: u8 = 2;
 
 const _: () = assert!(
-    size_of::<Header>() == 16 && size_of::<AttributeHeader>() == 4 && size_of::<LinkHeader>() == 16
+    size_of::<Header>() == 16
+        && size_of::<AttributeHeader>() == 4
+        && size_of::<LinkHeader>() == 16
+        && size_of::<AddressHeader>() == 8
 );

@@ -10,13 +10,17 @@ use iscsi_init::proto::{
     dhcp::{
         client::{
             Client,
-            Parameters, //
+            Parameters,
+            LIMIT, //
         },
         error::Failure,
         lease::Lease,
         packet::SENT_LENGTH, //
     },
-    time::Instant,
+    time::{
+        Duration,
+        Instant, //
+    },
 };
 
 pub(crate) mod hex;
@@ -28,11 +32,21 @@ pub(crate) const XID: u32 = 0x1234_abcd;
 
 /// A client that begins at time 0.
 pub(crate) fn client(seed: u64, needs_root_path: bool) -> Client {
+    client_with(seed, needs_root_path, LIMIT)
+}
+
+/// A client that begins at time 0 and has `limit`.
+pub(crate) fn client_within(limit: Duration) -> Client {
+    client_with(0, true, limit)
+}
+
+fn client_with(seed: u64, needs_root_path: bool, limit: Duration) -> Client {
     let parameters = Parameters {
         mac: MAC,
         xid: XID,
         seed,
         needs_root_path,
+        limit,
     };
     Client::new(parameters, Instant::from_millis(0))
 }

@@ -19,6 +19,10 @@ pub struct Arguments<'a> {
     pub target: Option<&'a str>,
     /// The boot LUN.
     pub lun: Option<&'a str>,
+    /// For how long the boot is tried.
+    pub timeout: Option<&'a str>,
+    /// Whether the kernel's own ipconfig was told to set up the network (`ip=` or `nfsaddrs=`).
+    pub ipconfig: bool,
 }
 
 impl<'a> Arguments<'a> {
@@ -34,6 +38,7 @@ impl<'a> Arguments<'a> {
         let mut found = Self::default();
         for word in Words::new(line) {
             let Some(key) = Key::named(word.name) else {
+                found.ipconfig |= matches!(word.name, b"ip" | b"nfsaddrs") && word.value.is_some();
                 continue;
             };
             let error = |fault| ArgumentError { key, fault };
@@ -44,10 +49,26 @@ impl<'a> Arguments<'a> {
                 Key::Initiator => &mut found.initiator,
                 Key::Target => &mut found.target,
                 Key::Lun => &mut found.lun,
+                Key::Timeout => &mut found.timeout,
             };
             *slot = Some(value).filter(|value| !value.is_empty());
         }
         Ok(found)
+    }
+
+    /// Whether one of these settings is given.
+    pub fn any(&self) -> bool {
+        let Self {
+            interface,
+            initiator,
+            target,
+            lun,
+            timeout,
+            ipconfig: _,
+        } = self;
+        [interface, initiator, target, lun, timeout]
+            .into_iter()
+            .any(Option::is_some)
     }
 }
 
@@ -62,9 +83,19 @@ pub enum Key {
     Target,
     /// The boot LUN.
     Lun,
+    /// For how long the boot is tried.
+    Timeout,
 }
 
 impl Key {
+    const ALL: [Self; 5] = [
+        Self::Interface,
+        Self::Initiator,
+        Self::Target,
+        Self::Lun,
+        Self::Timeout,
+    ];
+
     /// The setting's name as a module parameter.
     pub const fn parameter(self) -> &'static str {
         match self {
@@ -72,6 +103,7 @@ impl Key {
             Self::Initiator => "initiator",
             Self::Target => "target",
             Self::Lun => "lun",
+            Self::Timeout => "timeout",
         }
     }
 
@@ -82,13 +114,14 @@ impl Key {
             Self::Initiator => "iscsi-initiator",
             Self::Target => "iscsi-target",
             Self::Lun => "iscsi-lun",
+            Self::Timeout => "iscsi-timeout",
         }
     }
 
     /// The setting whose kernel argument is called `name`.
     fn named(name: &[u8]) -> Option<Self> {
         let dashed = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
-        [Self::Interface, Self::Initiator, Self::Target, Self::Lun]
+        Self::ALL
             .into_iter()
             .find(|key| name.iter().map(dashed).eq(key.argument().bytes()))
     }
@@ -278,8 +311,25 @@ mod tests {
             initiator: None,
             target: Some("10.0.0.1:eui.02004567a425678d"),
             lun: Some("3"),
+            ..Arguments::default()
         };
         assert_eq!(Arguments::parse(line), Ok(found));
+    }
+
+    #[test]
+    fn a_line_without_ours_has_none() {
+        let any = |line: &str| Arguments::parse(line.as_bytes()).map(|found| found.any());
+        assert_eq!(any("root=/dev/sda1 ip=dhcp iscsi-if="), Ok(false));
+        assert_eq!(any("root=/dev/sda1 iscsi-timeout=60"), Ok(true));
+        assert_eq!(any("iscsi_if=eth0"), Ok(true));
+    }
+
+    #[test]
+    fn the_kernels_ipconfig_is_noticed() {
+        let ipconfig = |line: &str| Arguments::parse(line.as_bytes()).map(|found| found.ipconfig);
+        assert_eq!(ipconfig("ip=dhcp"), Ok(true));
+        assert_eq!(ipconfig("nfsaddrs=10.0.0.2::10.0.0.1"), Ok(true));
+        assert_eq!(ipconfig("ip quiet xip=dhcp ip6=x -- ip=dhcp"), Ok(false));
     }
 
     #[test]

@@ -32,6 +32,11 @@ use crate::proto::config::{
         Target,
         TargetError, //
     },
+    timeout::{
+        self,
+        Patience,
+        TimeoutError, //
+    },
 };
 
 /// Where a setting comes from, in the order of precedence.
@@ -85,6 +90,10 @@ pub struct Request {
     pub target: Option<Setting<Target>>,
     /// The boot LUN (0 to [`lun::MAX`]).
     pub lun: Option<Setting<u16>>,
+    /// For how long the boot is tried.
+    pub timeout: Option<Setting<Patience>>,
+    /// Whether the kernel's own ipconfig was told to set up the network.
+    pub ipconfig: bool,
 }
 
 impl Request {
@@ -118,6 +127,8 @@ impl Request {
             initiator: read(pick(Key::Initiator, |given| given.initiator), Name::parse)?,
             target: read(pick(Key::Target, |given| given.target), Target::parse)?,
             lun: read(pick(Key::Lun, |given| given.lun), lun::parse)?,
+            timeout: read(pick(Key::Timeout, |given| given.timeout), timeout::parse)?,
+            ipconfig: arguments.ipconfig,
         })
     }
 }
@@ -295,6 +306,8 @@ pub enum SettingFault {
     Target(TargetError),
     /// With the LUN.
     Lun(LunError),
+    /// With the time limit.
+    Timeout(TimeoutError),
     /// With the root path.
     RootPath(RootPathError),
 }
@@ -323,6 +336,12 @@ impl From<LunError> for SettingFault {
     }
 }
 
+impl From<TimeoutError> for SettingFault {
+    fn from(error: TimeoutError) -> Self {
+        Self::Timeout(error)
+    }
+}
+
 impl fmt::Display for SettingFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -330,6 +349,7 @@ impl fmt::Display for SettingFault {
             Self::Initiator(error) => error.fmt(f),
             Self::Target(error) => error.fmt(f),
             Self::Lun(error) => error.fmt(f),
+            Self::Timeout(error) => error.fmt(f),
             Self::RootPath(error) => error.fmt(f),
         }
     }

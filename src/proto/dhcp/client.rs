@@ -11,7 +11,7 @@
 //! | Requesting  | the server's ACK                                 | Bound                                  |
 //! | Requesting  | the server's NAK                                 | Discovering; Failed after the third    |
 //! | Requesting  | three REQUESTs without answer                    | Discovering                            |
-//! | any         | the [`MAX_WAITS`]th wait or the [`LIMIT`] is over | Failed                                 |
+//! | any         | the [`MAX_WAITS`]th wait or the limit is over    | Failed                                 |
 //!
 //! A BOOTP reply is chosen like an offer, and then there is nothing to request: the next state is Bound. Where a
 //! request to a server was in vain, an offer from another server is preferred to one of its own.
@@ -64,7 +64,7 @@ pub use self::{
     state::COLLECTION, //
 };
 
-/// How long all of it takes at most.
+/// How long all of it takes at most where nobody is in a hurry.
 ///
 /// Where nobody answers, the [`MAX_WAITS`] are over sooner, after 71 to 92 s.
 pub const LIMIT: Duration = Duration::from_secs(120);
@@ -80,6 +80,8 @@ pub struct Parameters {
     pub seed: u64,
     /// Whether the boot needs a root path, so that waiting for an offer with one is worth [`COLLECTION`].
     pub needs_root_path: bool,
+    /// How long all of it may take, [`LIMIT`] or less.
+    pub limit: Duration,
 }
 
 /// A DHCP and BOOTP client for one network device, without I/O and clock.
@@ -159,7 +161,7 @@ impl Client {
             State::Requesting(state) => state.wait.due(),
             State::Bound(_) | State::Failed(_) => return None,
         };
-        Some(due.min(self.started.after(LIMIT)))
+        Some(due.min(self.started.after(self.parameters.limit)))
     }
 
     /// How it ended, once it has.
@@ -176,7 +178,7 @@ impl Client {
         let no_answer = self.no_answer(now);
         let elapsed = now.since(self.started);
         let state = self.take_state();
-        let (state, question) = if elapsed >= LIMIT {
+        let (state, question) = if elapsed >= self.parameters.limit {
             (State::Failed(state.failure(no_answer)), None)
         } else {
             state.on_time(now, elapsed, no_answer)

@@ -44,6 +44,9 @@ impl core::fmt::Display for Protocol {
     }
 }
 
+/// The text of a root path, with room for one that is too long.
+pub type RootPathText = Text<{ root_path::MAX_LENGTH + 4 }>;
+
 /// An address with all that goes with it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Lease {
@@ -66,7 +69,7 @@ pub struct Lease {
     pub domain_name: Option<Text<63>>,
     /// The root path, as it is. One that is too long for [`root_path::RootPath`] is
     /// cut, but still too long.
-    pub root_path: Option<Text<{ root_path::MAX_LENGTH + 4 }>>,
+    pub root_path: Option<RootPathText>,
     /// The largest packet in bytes (576 or more; a smaller one is not believed).
     pub mtu: Option<u16>,
     /// The server's address: its identifier or, where it gave none, where the answer came from.
@@ -189,7 +192,7 @@ fn host_name(options: &Options<'_>, code: Code) -> Option<Text<63>> {
 }
 
 /// The root path, unless empty.
-fn root_path(options: &Options<'_>) -> Option<Text<{ root_path::MAX_LENGTH + 4 }>> {
+fn root_path(options: &Options<'_>) -> Option<RootPathText> {
     let mut buffer = [0; root_path::MAX_LENGTH + 4];
     let mut value = options.value(Code::ROOT_PATH, &mut buffer)?;
     // RFC 2132 section 2: a text may end with NULs, which are no part of it.

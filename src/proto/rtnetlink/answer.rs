@@ -2,13 +2,20 @@
 
 //! What the kernel answers: any number of messages in a datagram.
 
+use core::net::Ipv4Addr;
+
 use zerocopy::FromBytes;
 
 use super::{
+    address,
     link,
+    scope,
+    AddressHeader,
     AttributeHeader,
     Header,
     LinkHeader,
+    INET,
+    NEW_ADDRESS,
     NEW_LINK,
     UP, //
 };
@@ -34,6 +41,8 @@ pub struct Answer {
 pub enum Body {
     /// There is this link.
     Link(Link),
+    /// There is this address.
+    Address(Address),
     /// The list is at its end.
     Done,
     /// What came of the request: 0 when it was done, or else a negative errno.
@@ -129,6 +138,35 @@ impl Link {
     }
 }
 
+/// An IPv4 address of a network device.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Address {
+    /// The device's number.
+    pub index: i32,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// How many of the address's bits are the network's (0 to 32).
+    pub prefix_length: u8,
+    /// Whether it is good for talking to every host, not just to those of its link or to itself.
+    pub is_global: bool,
+}
+
+impl Address {
+    /// Reads the body of a message about an address; `None` when that is none of IPv4.
+    fn parse(body: &[u8]) -> Option<Self> {
+        let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
+        let (_, value) = Attributes(Reader::new(attributes))
+            .find(|(kind, _)| *kind == address::LOCAL)
+            .filter(|_| header.family == INET)?;
+        Some(Self {
+            index: header.index.get(),
+            address: <[u8; 4]>::try_from(value).ok()?.into(),
+            prefix_length: header.prefix_length,
+            is_global: header.scope == scope::UNIVERSE,
+        })
+    }
+}
+
 /// Lists the messages in `datagram`; what is cut short or no message ends the list.
 pub fn answers(datagram: &[u8]) -> impl Iterator<Item = Answer> + '_ {
     let mut reader = Reader::new(datagram);
@@ -156,6 +194,7 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
     Some(match kind {
         // A device whose name is not UTF-8 can be named by nobody here, but must not hide those after it.
         NEW_LINK => Link::parse(body).map_or(Body::Other, Body::Link),
+        NEW_ADDRESS => Address::parse(body).map_or(Body::Other, Body::Address),
         // The kernel ends a list that it could not complete with the reason.
         DONE => match errno() {
             None | Some(0) => Body::Done,

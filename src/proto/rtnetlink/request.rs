@@ -19,10 +19,15 @@ use zerocopy_derive::{
 };
 
 use super::{
+    address,
     link,
+    scope,
+    AddressHeader,
     AttributeHeader,
     Header,
     LinkHeader,
+    INET,
+    NEW_ADDRESS,
     NEW_LINK,
     UP, //
 };
@@ -59,6 +64,8 @@ pub enum RouteProtocol {
 pub enum Request {
     /// Lists all links.
     DumpLinks,
+    /// Lists all IPv4 addresses.
+    DumpAddresses,
     /// Brings a link up or takes it down.
     SetUp {
         /// The device.
@@ -102,19 +109,19 @@ impl Request {
     ///
     /// `None`, when `buffer` has no room for it; [`MAX_LENGTH`] bytes are enough.
     pub fn write(&self, sequence: u32, buffer: &mut [u8]) -> Option<usize> {
-        /// `AF_UNSPEC` and `AF_INET`.
+        /// `AF_UNSPEC`.
         const UNSPECIFIED: u8 = 0;
-        const INET: u8 = 2;
-        const NEW_ADDRESS: Kind = Kind {
-            new: 20,
+        const ADDRESS: Kind = Kind {
+            new: NEW_ADDRESS,
             delete: 21,
         };
         const NEW_ROUTE: Kind = Kind {
             new: 24,
             delete: 25,
         };
-        /// `RTM_GETLINK`.
+        /// `RTM_GETLINK` and `RTM_GETADDR`.
         const GET_LINK: u16 = 18;
+        const GET_ADDRESS: u16 = 22;
         /// `NLM_F_ACK` and `NLM_F_DUMP`.
         const ACK: u16 = 0x4;
         const DUMP: u16 = 0x300;
@@ -131,6 +138,16 @@ impl Request {
             Self::DumpLinks => {
                 let body = Body::new(buffer, &link_header(0))?;
                 body.finish(GET_LINK, DUMP, sequence)
+            }
+            Self::DumpAddresses => {
+                let header = AddressHeader {
+                    family: INET,
+                    prefix_length: 0,
+                    flags: 0,
+                    scope: scope::UNIVERSE,
+                    index: I32::ZERO,
+                };
+                Body::new(buffer, &header)?.finish(GET_ADDRESS, DUMP, sequence)
             }
             Self::SetUp { index, up } => {
                 let flags = U32::new(if up { UP } else { 0 });
@@ -152,7 +169,7 @@ impl Request {
                 address,
                 prefix_length,
             } => {
-                let (kind, flags) = NEW_ADDRESS.of(change);
+                let (kind, flags) = ADDRESS.of(change);
                 let header = AddressHeader {
                     family: INET,
                     prefix_length,
@@ -217,17 +234,6 @@ impl Request {
     }
 }
 
-/// What a message about an address starts with (`struct ifaddrmsg`).
-#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
-#[repr(C)]
-struct AddressHeader {
-    family: u8,
-    prefix_length: u8,
-    flags: u8,
-    scope: u8,
-    index: I32,
-}
-
 /// What a message about a route starts with (`struct rtmsg`).
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
 #[repr(C)]
@@ -243,26 +249,13 @@ struct RouteHeader {
     flags: U32,
 }
 
-const _: () = assert!(size_of::<AddressHeader>() == 8 && size_of::<RouteHeader>() == 12);
-
-/// The attributes of an address (`IFA_*`).
-mod address {
-    pub(super) const ADDRESS: u16 = 1;
-    pub(super) const LOCAL: u16 = 2;
-    pub(super) const BROADCAST: u16 = 4;
-}
+const _: () = assert!(size_of::<RouteHeader>() == 12);
 
 /// The attributes of a route (`RTA_*`).
 mod route {
     pub(super) const DESTINATION: u16 = 1;
     pub(super) const OUTPUT_DEVICE: u16 = 4;
     pub(super) const GATEWAY: u16 = 5;
-}
-
-/// How far an address or a route reaches (`RT_SCOPE_*`).
-mod scope {
-    pub(super) const UNIVERSE: u8 = 0;
-    pub(super) const LINK: u8 = 253;
 }
 
 /// The message types that make and delete something.

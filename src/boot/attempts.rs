@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Booting again: when, for how long, and what of it is worth a line.
+
+use super::error::Failure;
+use crate::{
+    linux::{
+        clock,
+        random, //
+    },
+    proto::{
+        backoff::Backoff,
+        config::timeout::Patience,
+        time::Duration, //
+    },
+};
+use core::fmt;
+use kernel::prelude::*;
+
+/// The delay after the first attempt and the most after any.
+const DELAY_FIRST: Duration = Duration::from_secs(1);
+const DELAY_MAX: Duration = Duration::from_secs(16);
+
+/// One attempt after the other.
+pub(super) struct Attempts {
+    /// When the first one began, on the clock.
+    start: u64,
+    /// For how long there is to be another one; without it the first is the only one.
+    patience: Option<Patience>,
+    backoff: Backoff,
+    /// What was told, as hashes.
+    told: KVec<u64>,
+}
+
+impl Attempts {
+    /// The first attempt begins.
+    pub(super) fn new(start: u64, patience: Option<Patience>) -> Self {
+        Self {
+            start,
+            patience,
+            backoff: Backoff::new(DELAY_FIRST, DELAY_MAX),
+            told: KVec::new(),
+        }
+    }
+
+    /// The time since the first attempt began, in milliseconds.
+    pub(super) fn elapsed(&self) -> u64 {
+        clock::milliseconds().saturating_sub(self.start)
+    }
+
+    /// How much of `span`, in milliseconds, the time limit leaves.
+    pub(super) fn at_most(&self, span: u64) -> u64 {
+        match self.patience {
+            Some(Patience::For(limit)) => {
+                span.min(limit.as_millis().saturating_sub(self.elapsed()))
+            }
+            _ => span,
+        }
+    }
+
+    /// Logs a milestone, once however many attempts reach it.
+    pub(super) fn tell(&mut self, line: fmt::Arguments<'_>) {
+        let mut hash = Hash::default();
+        let _ = fmt::Write::write_fmt(&mut hash, line);
+
+        if !self.told.contains(&hash.0) {
+            pr_info!("{line}\n");
+            // Without memory for it, the line will come again.
+            let _ = self.told.push(hash.0, GFP_KERNEL);
+        }
+    }
+
+    /// Waits for the next attempt after `failure`, or gives `failure` back when there is to be none.
+    pub(super) fn again(&mut self, failure: Failure<'static>) -> Result<(), Failure<'static>> {
+        if self.patience.is_none() || matches!(failure, Failure::Interrupted) {
+            return Err(failure);
+        }
+        let random = u16::from_ne_bytes(random::bytes());
+        let delay = self.backoff.next(random).as_millis();
+        // An attempt without time to succeed would only hide what this one failed of.
+        if self.at_most(delay) < delay {
+            return Err(Failure::TimeIsUp {
+                seconds: self.elapsed() / 1_000,
+                last: KBox::new(failure, GFP_KERNEL).map_err(Failure::kernel)?,
+            });
+        }
+        pr_warn!(
+            "{}; trying again in {} s\n",
+            core::format_args!("{failure}"),
+            delay.saturating_add(500) / 1_000
+        );
+        clock::sleep_interruptible(delay).map_err(|_| Failure::Interrupted)
+    }
+}
+
+/// FNV-1a of what is written.
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl fmt::Write for Hash {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a boot changes about network devices, and the way back.
+
+use super::{
+    error::{
+        Failure,
+        Step, //
+    },
+    netlink::Netlink, //
+};
+use crate::proto::{
+    config::interface::{
+        Ipv4Config,
+        Route, //
+    },
+    dhcp::lease::Lease,
+    rtnetlink::{
+        answer::Link,
+        request::{
+            Change,
+            Request,
+            RouteProtocol, //
+        }, //
+    },
+};
+use core::net::Ipv4Addr;
+use kernel::prelude::*;
+
+/// What was changed. Dropping it takes everything back.
+pub(super) struct Changes {
+    pub(super) netlink: Netlink,
+    /// Devices that were down, the MTU that was replaced, addresses and routes, in the order of the changes.
+    done: KVec<Request>,
+}
+
+impl Changes {
+    /// Nothing is changed yet.
+    pub(super) fn new() -> Result<Self, Failure<'static>> {
+        Ok(Self {
+            netlink: Netlink::new().map_err(Failure::Kernel)?,
+            done: KVec::new(),
+        })
+    }
+
+    /// Brings a device up.
+    pub(super) fn set_up(&mut self, link: &Link) -> Result<(), Failure<'static>> {
+        if link.is_up() {
+            return Ok(());
+        }
+        let index = link.index;
+        let undo = Request::SetUp { index, up: false };
+        self.make(link, Step::Up, &Request::SetUp { index, up: true }, undo)
+    }
+
+    /// Takes back what was changed on any other device.
+    pub(super) fn keep_only(&mut self, index: i32) {
+        let netlink = &mut self.netlink;
+        self.done.retain(|undo| match undo {
+            Request::SetUp { index: other, .. } if *other != index => {
+                let _ = netlink.change(undo);
+                false
+            }
+            _ => true,
+        });
+    }
+
+    /// Takes MTU, address and routes back, the last change first. The devices stay up for the next
+    /// attempt: some links and switches take long to find each other.
+    pub(super) fn unconfigure(&mut self) {
+        while let Some(undo) = self.done.pop() {
+            if matches!(undo, Request::SetUp { .. }) {
+                // There is room, since it was just taken out.
+                let _ = self.done.push(undo, GFP_KERNEL);
+                return;
+            }
+            // What somebody else has changed meanwhile is theirs.
+            let _ = self.netlink.change(&undo);
+        }
+    }
+
+    /// Sets MTU, address and routes.
+    pub(super) fn configure(
+        &mut self,
+        link: &Link,
+        config: &Ipv4Config,
+        lease: Option<&Lease>,
+    ) -> Result<(), Failure<'static>> {
+        let index = link.index;
+
+        if let Some(mtu) = config.mtu {
+            let set = |mtu| Request::SetMtu { index, mtu };
+            let result = self.make(link, Step::Mtu, &set(u32::from(mtu)), set(link.mtu));
+            // As with ipconfig: a device that cannot have this MTU works with its own.
+            if let Err(failure) = result {
+                pr_warn!("{}\n", core::format_args!("{failure}"));
+            }
+        }
+        let address = |change| Request::Address {
+            change,
+            index,
+            address: config.address,
+            prefix_length: config.prefix_length,
+        };
+        self.make(
+            link,
+            Step::Address,
+            &address(Change::Add),
+            address(Change::Delete),
+        )?;
+        match lease {
+            Some(lease) => {
+                // A router is reached over the routes that need none.
+                let direct = lease.routes.iter().filter(|route| route.gateway.is_none());
+                let others = lease.routes.iter().filter(|route| route.gateway.is_some());
+                for route in Iterator::chain(direct, others) {
+                    // The target may well be reached without it.
+                    if let Err(failure) = self.add_route(link, route, RouteProtocol::Dhcp) {
+                        pr_warn!("{}\n", core::format_args!("{failure}"));
+                    }
+                }
+            }
+            None => {
+                if config.gateway.is_some() {
+                    let route = Route {
+                        destination: Ipv4Addr::UNSPECIFIED,
+                        prefix_length: 0,
+                        gateway: config.gateway,
+                    };
+                    self.add_route(link, route, RouteProtocol::Boot)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_route(
+        &mut self,
+        link: &Link,
+        route: Route,
+        protocol: RouteProtocol,
+    ) -> Result<(), Failure<'static>> {
+        let request = |change| Request::Route {
+            change,
+            index: link.index,
+            route,
+            protocol,
+        };
+        self.make(
+            link,
+            Step::Route(route),
+            &request(Change::Add),
+            request(Change::Delete),
+        )
+    }
+
+    fn make(
+        &mut self,
+        link: &Link,
+        step: Step,
+        request: &Request,
+        undo: Request,
+    ) -> Result<(), Failure<'static>> {
+        self.done.reserve(1, GFP_KERNEL).map_err(Failure::kernel)?;
+        match self.netlink.change(request) {
+            Ok(()) => self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel),
+            // Somebody has made it before, so it is not this module's to take back.
+            Err(EEXIST) => {
+                pr_notice!(
+                    "{}: {} is there already and stays as it is\n",
+                    core::format_args!("{}", link.name),
+                    core::format_args!("{step}")
+                );
+                Ok(())
+            }
+            Err(error) => Err(Failure::Device {
+                name: link.name.clone(),
+                step,
+                error,
+            }),
+        }
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        self.unconfigure();
+        while let Some(undo) = self.done.pop() {
+            let _ = self.netlink.change(&undo);
+        }
+    }
+}
