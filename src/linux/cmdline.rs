@@ -26,7 +26,7 @@ pub(crate) fn read() -> Result<KVec<u8>> {
     // SAFETY: The variable is set before the first initcall and never afterwards.
     let line = unsafe { super::bindings::saved_command_line };
     // SAFETY: It points to a string that ends in NUL and stays as it is.
-    let line = unsafe { core::ffi::CStr::from_ptr(line) };
+    let line = unsafe { CStr::from_char_ptr(line) };
     let mut copy = KVec::new();
 
     copy.extend_from_slice(line.to_bytes(), GFP_KERNEL)?;

@@ -6,10 +6,10 @@
 
 use super::bindings;
 use core::{
-    ffi::CStr,
     net::Ipv4Addr,
     ptr::NonNull, //
 };
+use kernel::prelude::*;
 
 /// The root path of a DHCP or BOOTP server, which ipconfig splits where it starts with an address
 /// and a colon.
@@ -29,7 +29,7 @@ pub(crate) fn root_path() -> Option<RootPath> {
     let path = NonNull::new(path.cast_mut())?;
     // SAFETY: The string is a variable of the kernel's that ends in NUL and does not change once
     // ipconfig has ended, which was before the last level of initcalls.
-    let path = unsafe { CStr::from_ptr(path.as_ptr().cast()) };
+    let path = unsafe { CStr::from_char_ptr(path.as_ptr()) };
     let server = Ipv4Addr::from(server.to_ne_bytes());
     Some(RootPath {
         server: (server != Ipv4Addr::BROADCAST).then_some(server),
