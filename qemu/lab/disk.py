@@ -14,6 +14,9 @@ SECTOR = 512
 PARTITION = 1 << 20
 # How large a disk with a distribution is: room for what it holds, and for files that tests write.
 DEBIAN_SIZE = 2 << 30
+# What the kernel makes of it for root=PARTUUID=: the disk's signature and the partition's number.
+SIGNATURE = 0x15C51B00
+PARTITION_UUID = f"{SIGNATURE:08x}-01"
 
 
 def partition_table(size: int) -> bytes:
@@ -21,7 +24,7 @@ def partition_table(size: int) -> bytes:
     # Status, CHS of the first and of the last sector (not used), type, first sector, count.
     first, count = PARTITION // SECTOR, (size - PARTITION) // SECTOR
     entry = struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", first, count)
-    return bytes(440) + struct.pack("<IH", 0x15C51B00, 0) + entry.ljust(64, b"\0") + b"\x55\xaa"
+    return bytes(440) + struct.pack("<IH", SIGNATURE, 0) + entry.ljust(64, b"\0") + b"\x55\xaa"
 
 
 def make_disk(image: Path, size: int, tree: Path) -> None:

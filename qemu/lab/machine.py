@@ -1,4 +1,4 @@
-"""A virtual machine: stock kernel, an initrd, network interfaces, no disk unless it is given one."""
+"""A virtual machine: a kernel, an initrd or none, network interfaces, no disk unless it is given one."""
 
 import base64
 import json
@@ -76,7 +76,7 @@ class Machine:
         sockets: Path,
         *,
         kernel: Path,
-        initrd: Path,
+        initrd: Path | None = None,
         append: str,
         nics: Sequence[Nic],
         disks: Sequence[Path] = (),
@@ -96,11 +96,13 @@ class Machine:
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             "-chardev", f"socket,id=agent,path={agent_path},server=on,wait=off", "-serial", "chardev:agent",
             "-qmp", f"unix:{qmp_path},server=on,wait=off",
-            "-kernel", str(kernel), "-initrd", str(initrd),
+            "-kernel", str(kernel),
             # A panic ends the machine, as a reboot does. An emulated machine that has to wait for a processor may miss the
             # timer ticks that the kernel checks its interrupts with.
             "-append", f"console=ttyS0 panic=-1 nokaslr mitigations=off no_timer_check {append}",
         ]  # fmt: skip
+        if initrd:
+            argv += ["-initrd", str(initrd)]
         for number, nic in enumerate(nics):
             argv += ["-netdev", f"tap,id=net{number},ifname={nic.tap},script=no,downscript=no,vhost=off"]
             argv += ["-device", f"{nic.model},netdev=net{number},id=nic{number},mac={nic.mac},romfile="]

@@ -10,6 +10,7 @@ from pathlib import Path
 from . import images, settings
 from .capture import Capture
 from .dhcp import Dhcpd, Dnsmasq, dhcpd_configuration, dnsmasq_configuration
+from .errors import Failure
 from .machine import Machine, Nic
 from .net import SERVER, Host, Network
 from .targets import NAME, Lio, LoginResponder, Tgt
@@ -142,6 +143,32 @@ class Lab:
             cpus=cpus,
             memory=memory,
             on_line=self.on_line,
+        )
+        return self._machine(machine)
+
+    def builtin(
+        self,
+        append: str,
+        *,
+        nics: Sequence[Nic] | None = None,
+        disks: Sequence[Path] = (),
+        cpus: int = 1,
+        memory: int = 512,
+        name: str = "client",
+    ) -> Machine:
+        """Starts a machine whose kernel has the driver built in; it has no initramfs."""
+        if not settings.BUILT_IN.exists():
+            raise Failure(f"expected {settings.BUILT_IN}, which scripts/built-in makes")
+        machine = Machine(
+            name,
+            self.directory,
+            self.sockets,
+            kernel=settings.BUILT_IN,
+            append=append,
+            nics=[self.nic()] if nics is None else nics,
+            disks=disks,
+            cpus=cpus,
+            memory=memory,
         )
         return self._machine(machine)
 
