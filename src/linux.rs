@@ -17,6 +17,7 @@ mod bindings;
 pub(crate) mod clock;
 pub(crate) mod cmdline;
 pub(crate) mod disk;
+pub(crate) mod errno;
 pub(crate) mod event;
 pub(crate) mod ipconfig;
 pub(crate) mod memory;

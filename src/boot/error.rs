@@ -7,6 +7,31 @@ use crate::{
         Account,
         LoginFailure, //
     },
+    linux::errno::{
+        EADDRNOTAVAIL,
+        EBADE,
+        EBADMSG,
+        EBADR,
+        ECONNABORTED,
+        ECONNRESET,
+        EHOSTUNREACH,
+        EIDRM,
+        EILSEQ,
+        EISCONN,
+        EKEYREJECTED,
+        ELOOP,
+        ENETDOWN,
+        ENETUNREACH,
+        ENOBUFS,
+        ENODATA,
+        ENOMEDIUM,
+        EPROTO,
+        EPROTONOSUPPORT,
+        EREMOTEIO,
+        ESOCKTNOSUPPORT,
+        ESTALE,
+        EUSERS, //
+    },
     proto::{
         config::{
             cmdline::ArgumentError,

@@ -5,6 +5,10 @@
 use crate::{
     linux::{
         clock,
+        errno::{
+            ECONNREFUSED,
+            EINPROGRESS, //
+        },
         socket::Socket, //
     },
     proto::{

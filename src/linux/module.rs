@@ -8,19 +8,31 @@ use super::{
     bindings,
     clock, //
 };
+use core::ptr;
 
 /// The reference that the kernel holds while `init` runs.
 const OWN: i32 = 1;
 /// The interval between looks, in milliseconds.
 const INTERVAL: u32 = 10;
 
+/// What C calls `THIS_MODULE`: null in code that is built in.
+pub(super) const fn this_module() -> *mut bindings::module {
+    if cfg!(MODULE) {
+        (&raw const kernel::bindings::__this_module)
+            .cast_mut()
+            .cast()
+    } else {
+        ptr::null_mut()
+    }
+}
+
 /// Waits, in an `init` that is about to fail, until nobody uses the module: the kernel frees it without asking. Who
 /// looks at a disk that has just appeared, as udev does, holds a reference until it closes it.
 pub(crate) fn wait_for_users() {
-    let module = kernel::module::this_module::<crate::LocalModule>().as_ptr();
+    let module = this_module();
 
     // SAFETY: The module exists while its code runs; for built-in code there is none, nor anything to wait for.
-    while !module.is_null() && unsafe { bindings::module_refcount(module.cast()) } > OWN {
+    while !module.is_null() && unsafe { bindings::module_refcount(module) } > OWN {
         clock::sleep(INTERVAL);
     }
 }

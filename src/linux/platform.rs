@@ -7,7 +7,10 @@
 //!
 //! C header: [`include/linux/platform_device.h`](srctree/include/linux/platform_device.h)
 
-use super::bindings;
+use super::{
+    bindings,
+    module::this_module, //
+};
 use core::{
     ffi::CStr,
     mem::MaybeUninit,
@@ -86,10 +89,9 @@ impl<T: Shutdown> Driver<T> {
         driver.shutdown = Some(shutdown_callback::<T>);
         driver.driver.name = NAME.as_char_ptr();
         let driver = KBox::pin_init(Opaque::new(driver), GFP_KERNEL)?;
-        let module = kernel::module::this_module::<crate::LocalModule>().as_ptr();
         // SAFETY: The driver is pinned and unregistered before it is freed.
         to_result(unsafe {
-            bindings::__platform_driver_register(driver.get(), module.cast(), NAME.as_char_ptr())
+            bindings::__platform_driver_register(driver.get(), this_module(), NAME.as_char_ptr())
         })?;
         // SAFETY: The device is registered; the pointer is read by `shutdown_callback` alone, and the driver core
         // clears it when the driver goes.

@@ -12,6 +12,7 @@
 
 use super::{
     bindings,
+    errno::ECONNABORTED,
     memory::NoReclaim,
     scsi::Pages,
     socket::{

@@ -5,6 +5,7 @@
 use super::command::Command;
 use crate::linux::{
     bindings,
+    module::this_module,
     platform, //
 };
 use core::{
@@ -154,9 +155,7 @@ impl<T: Operations> Template<T> {
         // SAFETY: Zeroes mean "none" and "default" in every field of a template.
         let mut template: bindings::scsi_host_template =
             unsafe { core::mem::MaybeUninit::zeroed().assume_init() };
-        template.module = kernel::module::this_module::<crate::LocalModule>()
-            .as_ptr()
-            .cast();
+        template.module = this_module();
         template.name = as_char_ptr_in_const_context(NAME);
         template.proc_name = as_char_ptr_in_const_context(NAME);
         template.cmd_size = Command::PRIVATE_SIZE;

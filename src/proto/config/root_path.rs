@@ -86,7 +86,7 @@ fn parse_rfc4173(text: Field<'_>) -> Result<RootPath, RootPathError> {
         portal: Portal { address, port },
         target: parse_name(target)?,
         initiator: None,
-        lun: Some(lun).filter(|_| !number.text.is_empty()),
+        lun: (!number.text.is_empty()).then_some(lun),
     })
 }
 
