@@ -10,8 +10,6 @@ use super::{
 };
 use core::ptr;
 
-/// The reference that the kernel holds while `init` runs.
-const OWN: i32 = 1;
 /// The interval between looks, in milliseconds.
 const INTERVAL: u32 = 10;
 
@@ -26,13 +24,27 @@ pub(super) const fn this_module() -> *mut bindings::module {
     }
 }
 
-/// Waits, in an `init` that is about to fail, until nobody uses the module: the kernel frees it without asking. Who
-/// looks at a disk that has just appeared, as udev does, holds a reference until it closes it.
+/// Waits, in an `init` that is about to fail, until nobody uses the module: the kernel frees it
+/// without asking. Who looks at a disk that has just appeared, as udev does, holds a reference until
+/// it closes it.
 pub(crate) fn wait_for_users() {
-    let module = this_module();
-
-    // SAFETY: The module exists while its code runs; for built-in code there is none, nor anything to wait for.
-    while !module.is_null() && unsafe { bindings::module_refcount(module) } > OWN {
+    while is_used() {
         clock::sleep(INTERVAL);
     }
+}
+
+#[cfg(CONFIG_MODULE_UNLOAD)]
+fn is_used() -> bool {
+    /// The reference that the kernel holds while `init` runs.
+    const OWN: i32 = 1;
+    let module = this_module();
+
+    // SAFETY: The module exists while its code runs; built-in code has none, nor is it ever freed.
+    !module.is_null() && unsafe { bindings::module_refcount(module) } > OWN
+}
+
+/// Where no module can be unloaded, nobody counts who uses one.
+#[cfg(not(CONFIG_MODULE_UNLOAD))]
+fn is_used() -> bool {
+    false
 }

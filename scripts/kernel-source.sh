@@ -1,0 +1,75 @@
+# How the driver is put into a kernel's source. For scripts that have read common.sh.
+# shellcheck shell=bash
+
+# Where it lives there, and the files around it that name it.
+DRIVER=drivers/scsi/iscsi_init
+DRIVER_MENU=drivers/scsi/Kconfig
+DRIVER_BUILD=drivers/scsi/Makefile
+
+# use_kernel_source DIR: sets KSRC, when DIR is a source that the driver can be built in.
+use_kernel_source() {
+	local file
+	[ -d "$1" ] || die "KSRC names no directory: $1"
+	KSRC=$(realpath "$1")
+	for file in Kbuild Kconfig MAINTAINERS init/Kconfig "$DRIVER_MENU" "$DRIVER_BUILD"; do
+		[ -f "$KSRC/$file" ] || die "$KSRC is no kernel source: it has no $file"
+	done
+	grep -qx 'config RUST' "$KSRC/init/Kconfig" && [ -f "$KSRC/rust/Makefile" ] ||
+		die "$KSRC is $(source_version), which has no support for Rust"
+	[ -d "$KSRC/rust/zerocopy" ] ||
+		die "$KSRC is $(source_version), which has no zerocopy in rust/: too old" "the driver is for 7.2 and later"
+	[ ! -e "$KSRC/$DRIVER" ] || grep -qsw 'ISCSI_INIT' "$KSRC/$DRIVER/Kconfig" ||
+		die "$KSRC/$DRIVER is there and not this driver's" "move it away first"
+}
+
+source_version() {
+	awk '$2 == "=" && /^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) / { part[$1] = $3 }
+		END { print "Linux " part["VERSION"] "." part["PATCHLEVEL"] "." part["SUBLEVEL"] part["EXTRAVERSION"] }' \
+		"$KSRC/Makefile"
+}
+
+# The files that the module is built from, relative to the checkout.
+driver_files() {
+	cd "$CHECKOUT"
+	printf '%s\n' Kbuild Kconfig
+	find src -type f ! -path src/lib.rs | LC_ALL=C sort
+}
+
+# put FILE TO: copies what differs.
+put() {
+	cmp --quiet "$1" "$2" && return
+	mkdir -p "$(dirname "$2")"
+	cp --no-preserve=mode,ownership "$1" "$2"
+}
+
+# install_driver TREE: the driver's own directory, without what is in it and no longer of the driver. What a build left
+# there has names that the kernel's .gitignore knows, or is generated.
+install_driver() {
+	local file files
+	files=$(driver_files)
+	while read -r file; do
+		put "$CHECKOUT/$file" "$1/$DRIVER/$file"
+	done <<<"$files"
+	(cd "$1/$DRIVER" && find . -type f \( -name '*.rs' -o -name '*.[ch]' -o -name bindgen_parameters \) \
+		! -name '*_generated.rs' ! -name '*.mod.c' -printf '%P\n') | LC_ALL=C sort |
+		LC_ALL=C comm -13 <(printf '%s\n' "$files") - |
+		while read -r file; do
+			rm "$1/$DRIVER/$file"
+		done
+	find "$1/$DRIVER" -type d -empty -delete
+}
+
+# install_entries TREE: one line each in the Kconfig and the Makefile above, after those of the other iSCSI initiator.
+install_entries() {
+	add_line "$1/$DRIVER_MENU" "source \"$DRIVER/Kconfig\"" 'source "drivers/scsi/be2iscsi/Kconfig"'
+	add_line "$1/$DRIVER_BUILD" $'obj-$(CONFIG_ISCSI_INIT)\t+= iscsi_init/' $'obj-$(CONFIG_ISCSI_BOOT_SYSFS)\t+= iscsi_boot_sysfs.o'
+}
+
+# add_line FILE LINE AFTER: adds LINE to FILE behind the line AFTER, unless FILE has it.
+add_line() {
+	local new
+	! grep --quiet --fixed-strings --line-regexp -e "$2" "$1" || return 0
+	grep --quiet --fixed-strings --line-regexp -e "$3" "$1" || die "$1 has no line to follow: $3"
+	new=$(LINE=$2 AFTER=$3 awk '{ print } $0 == ENVIRON["AFTER"] { print ENVIRON["LINE"] }' "$1" && echo .)
+	printf '%s' "${new%.}" >"$1"
+}
