@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door. Each target makes ready what it needs first: docs/building.md.
 
+# KERNEL: the series of Debian's stock kernels to build for, instead of the first of KERNELS in scripts/common.sh.
 # KDIR: a prepared kernel tree to build for, instead of Debian's newest stock kernel.
-export KDIR
+export KERNEL KDIR
 
 .PHONY: module demo check fuzz install rust-analyzer fmt clippy clean help
 
-module: ## build/<kernel release>/iscsi_init.ko (the default); KDIR=<prepared tree> builds for another kernel
+module: ## build/<kernel release>/iscsi_init.ko (the default); KERNEL=7.2, KDIR=<prepared tree>: for another kernel
 	@scripts/module
 
 demo: module ## boot a diskless virtual machine from an iSCSI LUN, and watch

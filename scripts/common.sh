@@ -5,9 +5,15 @@ SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CHECKOUT=$(dirname "$SCRIPTS")
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/iscsi-init
 
-# The Debian release the build root is made of, and the kernel series looked for in its backports, best first.
+# The Debian release of the lab: of its tools, and of what its machines boot.
 SUITE=trixie
-KERNEL_SERIES=(7.3)
+
+# The supported kernels, the default first: series, the suite that has it, the suite that the build root for it is made of,
+# and the compiler that Debian builds it with.
+KERNELS=(
+	'7.3 trixie-backports trixie gcc-14'
+	'7.2 sid sid gcc-16'
+)
 
 # Debian leaves these out of a user's path.
 PATH=$PATH:/usr/sbin:/sbin
@@ -26,6 +32,17 @@ die() {
 	[ $# -eq 0 ] || printf '    %s\n' "$@" >&2
 	exit 1
 }
+
+# choose_kernel: sets SERIES, KERNEL_SUITE, ROOT_SUITE and GCC to what KERNELS has for the series KERNEL, or for the default.
+choose_kernel() {
+	local kernel
+	for kernel in "${KERNELS[@]}"; do
+		read -r SERIES KERNEL_SUITE ROOT_SUITE GCC <<<"$kernel"
+		[ "$SERIES" != "${KERNEL:-$SERIES}" ] || return 0
+	done
+	die "KERNEL=$KERNEL is no supported series" "those are: ${KERNELS[*]%% *}"
+}
+choose_kernel
 
 say() {
 	# A live line may stand on the terminal: overwrite it.
@@ -108,6 +125,14 @@ debian_mirror() {
 		host_mirror >"$CACHE/mirror"
 	fi
 	cat "$CACHE/mirror"
+}
+
+# apt_source SUITE [OPTION]: the mirror's suite as a line of apt's sources.list.
+apt_source() {
+	local options=${2:-}
+	# Signed lists of unstable are valid for a week. Mirrors may lag behind by more, though they have all of stable.
+	[ "$1" != sid ] || options+="${options:+ }valid-until-min=$((90 * 86400))"
+	printf 'deb %s%s %s main\n' "${options:+[$options] }" "$(debian_mirror)" "$1"
 }
 
 host_mirror() {

@@ -40,7 +40,7 @@ choose_compilers() {
 	"$root") tree_run=("$SCRIPTS/in-root") ;;
 	"$here") tree_run=() ;;
 	*) die "$KDIR was prepared with $wanted" "the build root has $root, this machine has $here" \
-		"prepare the tree with one of these" ;;
+		"prepare the tree with one of these, or choose another build root: KERNEL=<series>, one of ${KERNELS[*]%% *}" ;;
 	esac
 }
 

@@ -12,4 +12,4 @@ MODULE = Path(os.environ["LAB_MODULE"])
 # A disk image with Debian on it.
 USERLAND = Path(os.environ["LAB_USERLAND"])
 # What runs leave: the shared images, and one directory for each scenario's logs.
-BUILD = CHECKOUT / "build/lab"
+BUILD = Path(os.environ["LAB_BUILD"])
