@@ -89,3 +89,22 @@ pub(crate) fn read(name: &CStr) -> Result<KVec<u8>> {
     text.truncate(length);
     Ok(text)
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_procfs)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_the_kernels_own() -> Result {
+        let mut expected = crate::linux::cmdline::read()?;
+        expected.push(b'\n', GFP_KERNEL)?;
+        assert_eq!(read(c"cmdline")?, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_does_not_exist_is_an_error() {
+        assert_eq!(read(c"iscsi_init_nothing").err(), Some(ENOENT));
+    }
+}
