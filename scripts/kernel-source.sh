@@ -14,8 +14,7 @@ use_kernel_source() {
 	for file in Kbuild Kconfig MAINTAINERS init/Kconfig "$DRIVER_MENU" "$DRIVER_BUILD"; do
 		[ -f "$KSRC/$file" ] || die "$KSRC is no kernel source: it has no $file"
 	done
-	grep -qx 'config RUST' "$KSRC/init/Kconfig" && [ -f "$KSRC/rust/Makefile" ] ||
-		die "$KSRC is $(source_version), which has no support for Rust"
+	grep -qx 'config RUST' "$KSRC/init/Kconfig" || die "$KSRC is $(source_version), which has no support for Rust"
 	[ -d "$KSRC/rust/zerocopy" ] ||
 		die "$KSRC is $(source_version), which has no zerocopy in rust/: too old" "the driver is for 7.2 and later"
 	[ ! -e "$KSRC/$DRIVER" ] || grep -qsw 'ISCSI_INIT' "$KSRC/$DRIVER/Kconfig" ||
@@ -30,9 +29,8 @@ source_version() {
 
 # The files that the module is built from, relative to the checkout.
 driver_files() {
-	cd "$CHECKOUT"
 	printf '%s\n' Kbuild Kconfig
-	find src -type f ! -path src/lib.rs | LC_ALL=C sort
+	find "$CHECKOUT/src" -type f ! -name lib.rs -printf 'src/%P\n' | LC_ALL=C sort
 }
 
 # put FILE TO: copies what differs.
