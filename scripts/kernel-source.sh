@@ -6,17 +6,21 @@ DRIVER=drivers/scsi/iscsi_init
 DRIVER_MENU=drivers/scsi/Kconfig
 DRIVER_BUILD=drivers/scsi/Makefile
 
+# What a source has, and the crate that tells one that is too old.
+SOURCE_FILES=(Kbuild Kconfig MAINTAINERS init/Kconfig "$DRIVER_MENU" "$DRIVER_BUILD")
+SOURCE_CRATE=rust/zerocopy
+
 # use_kernel_source DIR: sets KSRC, when DIR is a source that the driver can be built in.
 use_kernel_source() {
 	local file
 	[ -d "$1" ] || die "KSRC names no directory: $1"
 	KSRC=$(realpath "$1")
-	for file in Kbuild Kconfig MAINTAINERS init/Kconfig "$DRIVER_MENU" "$DRIVER_BUILD"; do
+	for file in "${SOURCE_FILES[@]}"; do
 		[ -f "$KSRC/$file" ] || die "$KSRC is no kernel source: it has no $file"
 	done
 	grep -qx 'config RUST' "$KSRC/init/Kconfig" || die "$KSRC is $(source_version), which has no support for Rust"
-	[ -d "$KSRC/rust/zerocopy" ] ||
-		die "$KSRC is $(source_version), which has no zerocopy in rust/: too old" "the driver is for 7.2 and later"
+	[ -d "$KSRC/$SOURCE_CRATE" ] || die "$KSRC is $(source_version), which has no $SOURCE_CRATE: too old" \
+		"README.md says for which kernels the driver is"
 	[ ! -e "$KSRC/$DRIVER" ] || grep -qsw 'ISCSI_INIT' "$KSRC/$DRIVER/Kconfig" ||
 		die "$KSRC/$DRIVER is there and not this driver's" "move it away first"
 }
