@@ -2,9 +2,9 @@
 
 //! Gives a diskless machine its root disk over iSCSI, without one user-space program.
 //!
-//! `insmod iscsi_init.ko` brings the network interface up, asks DHCP or BOOTP, logs in to the target it learns of and
-//! registers a SCSI host; it returns when the boot disk can be opened. Built into the kernel, it does so
-//! before the root file system is mounted.
+//! `insmod iscsi_init.ko` brings the network interface up, asks DHCP or BOOTP, logs in to the
+//! target it learns of and registers a SCSI host; it returns when the boot disk can be opened.
+//! Built into the kernel, it does so before the root file system is mounted.
 //!
 //! - [`boot`]: the order in which that happens.
 //! - [`initiator`]: the SCSI host over iSCSI.

@@ -2,8 +2,8 @@
 
 //! The pure core: bytes and states in, bytes and actions out.
 //!
-//! Nothing in here knows a clock, does I/O, allocates, logs, panics or is unsafe, so the same files are
-//! compiled into the module and, by Cargo, into the host's tests and fuzzers.
+//! Nothing in here knows a clock, does I/O, allocates, logs, panics or is unsafe, so the same files
+//! are compiled into the module and, by Cargo, into the host's tests and fuzzers.
 //!
 //! - [`backoff`], [`bytes`], [`serial`], [`time`]: what every protocol below is made of.
 //! - [`config`]: kernel arguments, root path and names; which setting comes from where.

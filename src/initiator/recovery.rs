@@ -8,9 +8,9 @@
 //! | down | a login succeeds: the commands are sent again, up. Bounded and out of time: the commands fail, ended |
 //! | ended | never |
 //!
-//! The session is the machine's root disk, so login is tried for ever, ever less often up to [`DELAY_MAX`]. Waiting is
-//! bounded, by [`BOUNDED_DOWN`] and [`BOUNDED_UP`], only until the boot has its disk, and again when the host or the
-//! machine goes down.
+//! The session is the machine's root disk, so login is tried for ever, ever less often up to
+//! [`DELAY_MAX`]. Waiting is bounded, by [`BOUNDED_DOWN`] and [`BOUNDED_UP`], only until the boot
+//! has its disk, and again when the host or the machine goes down.
 
 use super::{
     login::{
@@ -61,7 +61,8 @@ use kernel::{
 
 /// How often the thread looks after the connection, in milliseconds.
 const TICK: u64 = 1_000;
-/// After how long without a word from the target it is asked for one: with commands outstanding, and idle.
+/// After how long without a word from the target it is asked for one: with
+/// commands outstanding, and idle.
 const QUIET_BUSY: u64 = 5_000;
 const QUIET_IDLE: u64 = 30_000;
 /// How long the target has for an answer.
@@ -75,8 +76,8 @@ const TIME2WAIT_MAX: u16 = 60;
 const REMINDER: u64 = 60_000;
 /// How long the target has to confirm a logout.
 const LOGOUT_TIMEOUT: u64 = 2_000;
-/// While waiting is bounded: how long a lost target has to come back, and how long commands may go without one of them
-/// being answered.
+/// While waiting is bounded: how long a lost target has to come back, and how long commands may go
+/// without one of them being answered.
 const BOUNDED_DOWN: u64 = 10_000;
 const BOUNDED_UP: u64 = 60_000;
 
@@ -94,10 +95,11 @@ struct Link {
     state: State,
     /// When a command last ended; at first, when the session began.
     progress: u64,
-    /// The outage before this connection, on which no command has ended yet: a target that only logs in is still out.
+    /// The outage before this connection, on which no command has ended yet: a target that
+    /// only logs in is still out.
     previous: Option<Pace>,
-    /// Since when waiting is bounded, if it is: until the boot has its disk, and when the host or the machine goes
-    /// down.
+    /// Since when waiting is bounded, if it is: until the boot has its disk, and when the host
+    /// or the machine goes down.
     bounded_since: Option<u64>,
 }
 
@@ -237,8 +239,9 @@ impl Link {
         let State::Up(connection) = &self.state else {
             return;
         };
-        // First nobody finds the connection any more, then the peer gets its RST, and only then can a command be
-        // sent again: what the network still holds of its first sending must not arrive after the second.
+        // First nobody finds the connection any more, then the peer gets its RST, and only then can
+        // a command be sent again: what the network still holds of its first sending must not
+        // arrive after the second.
         nexus.set_connection(None);
         connection.abort();
         let (tasks, progress) = connection.with(|wire, _| (wire.take_tasks(), wire.progress()));
@@ -329,7 +332,8 @@ impl Link {
         self.state = State::Down(outage);
     }
 
-    /// Gives a command back that the error handler wants. Its answer could still come, so its connection goes first.
+    /// Gives a command back that the error handler wants. Its answer could still come, so
+    /// its connection goes first.
     fn abort(&mut self, nexus: &Nexus) {
         let tag = nexus.unwanted.swap(nexus::NO_TAG, Ordering::SeqCst);
         if tag == nexus::NO_TAG {

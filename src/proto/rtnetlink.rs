@@ -5,10 +5,11 @@
 //! - [`request`]: what the kernel is asked, one message in one datagram.
 //! - [`answer`]: what it answers, any number of messages in a datagram.
 //!
-//! Numbers are in the machine's own byte order; messages and attributes start at multiples of 4 bytes.
+//! Numbers are in the machine's own byte order; messages and attributes start
+//! at multiples of 4 bytes.
 //!
-//! C headers: `include/uapi/linux/netlink.h`, `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/if_link.h`,
-//! `include/uapi/linux/if_addr.h`.
+//! C headers: `include/uapi/linux/netlink.h`, `include/uapi/linux/rtnetlink.h`,
+//! `include/uapi/linux/if_link.h`, `include/uapi/linux/if_addr.h`.
 
 #![forbid(unsafe_code)]
 

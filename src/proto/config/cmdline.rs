@@ -2,9 +2,9 @@
 
 //! This module's arguments in the kernel command line, split as the kernel splits it.
 //!
-//! The source of the rules is the kernel's own `next_arg` and `parse_args`: words end at white space; `"` keeps
-//! white space inside a word and is taken off where it surrounds the word or its value; `-` and `_` are the same
-//! in a name; a word `--` ends the kernel's part of the line.
+//! The source of the rules is the kernel's own `next_arg` and `parse_args`: words end at white
+//! space; `"` keeps white space inside a word and is taken off where it surrounds the word or its
+//! value; `-` and `_` are the same in a name; a word `--` ends the kernel's part of the line.
 
 use core::fmt;
 
@@ -28,8 +28,8 @@ pub struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     /// Finds this module's arguments in the kernel command line `line`.
     ///
-    /// Of an argument given more than once the last counts, as with the kernel's own. Everything else in the line
-    /// is somebody else's.
+    /// Of an argument given more than once the last counts, as with the kernel's own. Everything
+    /// else in the line is somebody else's.
     ///
     /// # Errors
     ///
@@ -239,7 +239,8 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-/// Whether the kernel's `isspace` holds (lib/ctype.c: ASCII white space and Latin-1's no-break space).
+/// Whether the kernel's `isspace` holds (lib/ctype.c: ASCII white space and
+/// Latin-1's no-break space).
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 0x09..=0x0d | 0xa0)
 }

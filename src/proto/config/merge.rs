@@ -2,8 +2,9 @@
 
 //! The one source of each setting.
 //!
-//! What the machine is told becomes a [`Request`] before there is a network, and a [`Boot`] after DHCP has answered.
-//! A setting comes whole from the first [`Source`] that gives it; what later sources say about it is not looked at.
+//! What the machine is told becomes a [`Request`] before there is a network, and a [`Boot`] after
+//! DHCP has answered. A setting comes whole from the first [`Source`] that gives it; what later
+//! sources say about it is not looked at.
 
 use core::fmt;
 
@@ -97,7 +98,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads each setting from the module's parameters or, where those do not have it, from the kernel's arguments.
+    /// Reads each setting from the module's parameters or, where those do not have it,
+    /// from the kernel's arguments.
     ///
     /// # Errors
     ///
@@ -189,7 +191,8 @@ pub struct Boot {
 }
 
 impl Boot {
-    /// Completes `request` with what the root path says, and with defaults: LUN 0 and a name made from `mac`.
+    /// Completes `request` with what the root path says, and with defaults: LUN 0
+    /// and a name made from `mac`.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The client's side of the conversation with DHCP and BOOTP servers (RFC 2131 section 4.4, RFC 1534).
+//! The client's side of the conversation with DHCP and BOOTP servers
+//! (RFC 2131 section 4.4, RFC 1534).
 //!
 //! | State       | What happens                                     | Next state                             |
 //! |-------------|--------------------------------------------------|----------------------------------------|
@@ -13,8 +14,9 @@
 //! | Requesting  | three REQUESTs without answer                    | Discovering                            |
 //! | any         | the [`MAX_WAITS`]th wait or the limit is over    | Failed                                 |
 //!
-//! A BOOTP reply is chosen like an offer, and then there is nothing to request: the next state is Bound. Where a
-//! request to a server was in vain, an offer from another server is preferred to one of its own.
+//! A BOOTP reply is chosen like an offer, and then there is nothing to request: the next state
+//! is Bound. Where a request to a server was in vain, an offer from another server is
+//! preferred to one of its own.
 
 use crate::proto::{
     config::interface::is_host,
@@ -76,9 +78,11 @@ pub struct Parameters {
     pub mac: [u8; 6],
     /// A random number, by which servers' answers are told from those to other clients.
     pub xid: u32,
-    /// A random number, which spreads the times of sending; else machines that start together stay together.
+    /// A random number, which spreads the times of sending; else machines that
+    /// start together stay together.
     pub seed: u64,
-    /// Whether the boot needs a root path, so that waiting for an offer with one is worth [`COLLECTION`].
+    /// Whether the boot needs a root path, so that waiting for an offer with one
+    /// is worth [`COLLECTION`].
     pub needs_root_path: bool,
     /// How long all of it may take, [`LIMIT`] or less.
     pub limit: Duration,
@@ -87,8 +91,8 @@ pub struct Parameters {
 /// A DHCP and BOOTP client for one network device, without I/O and clock.
 ///
 /// The caller moves packets and tells the time:
-/// - [`poll_transmit`](Self::poll_transmit): at the start, after each packet taken in and when the time of
-///   `poll_timeout` has come; again until it has nothing to send.
+/// - [`poll_transmit`](Self::poll_transmit): at the start, after each packet taken in and when the
+///   time of `poll_timeout` has come; again until it has nothing to send.
 /// - [`handle_packet`](Self::handle_packet): for each IPv4 packet that the device receives.
 /// - [`outcome`](Self::outcome): after each of those; once there is one, it stays.
 /// - [`poll_timeout`](Self::poll_timeout): before waiting; it changes with each of those.
@@ -139,7 +143,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The packet changed nothing, for the reason that is given; that is nothing out of the ordinary.
+    /// The packet changed nothing, for the reason that is given; that is
+    /// nothing out of the ordinary.
     pub fn handle_packet(&mut self, now: Instant, packet: &[u8]) -> Result<(), Ignored> {
         let result = self
             .read(packet)
@@ -153,7 +158,8 @@ impl Client {
         result
     }
 
-    /// When [`poll_transmit`](Self::poll_transmit) is to be called next, unless there is an outcome.
+    /// When [`poll_transmit`](Self::poll_transmit) is to be called next,
+    /// unless there is an outcome.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = match &self.state {
             State::Discovering(state) => state.wait.due(),

@@ -70,7 +70,8 @@ pub struct Link {
     pub mac: Option<[u8; 6]>,
     /// Its MTU in bytes.
     pub mtu: u32,
-    /// Whether it exists in software only, such as a bridge or a VLAN; a virtual machine's device does not count.
+    /// Whether it exists in software only, such as a bridge or a VLAN; a virtual
+    /// machine's device does not count.
     pub is_virtual: bool,
 }
 
@@ -80,7 +81,8 @@ impl Link {
         self.flags & UP != 0
     }
 
-    /// Whether it is an Ethernet device that a machine can boot over: with an address, with broadcast, no loopback.
+    /// Whether it is an Ethernet device that a machine can boot over: with an address,
+    /// with broadcast, no loopback.
     pub const fn is_ethernet(&self) -> bool {
         /// `ARPHRD_ETHER`.
         const ETHERNET: u16 = 1;
@@ -192,7 +194,8 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
 
     let errno = || body.first_chunk().copied().map(i32::from_ne_bytes);
     Some(match kind {
-        // A device whose name is not UTF-8 can be named by nobody here, but must not hide those after it.
+        // A device whose name is not UTF-8 can be named by nobody here, but must
+        // not hide those after it.
         NEW_LINK => Link::parse(body).map_or(Body::Other, Body::Link),
         NEW_ADDRESS => Address::parse(body).map_or(Body::Other, Body::Address),
         // The kernel ends a list that it could not complete with the reason.

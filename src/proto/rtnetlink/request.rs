@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel is asked: one message, answered with an acknowledgement or, when it lists something, with that.
+//! What the kernel is asked: one message, answered with an acknowledgement or, when it
+//! lists something, with that.
 
 use core::net::Ipv4Addr;
 
@@ -105,7 +106,8 @@ pub enum Request {
 }
 
 impl Request {
-    /// Writes the request with the number `sequence`, by which the answers to it are known, and gives its length.
+    /// Writes the request with the number `sequence`, by which the answers to it are
+    /// known, and gives its length.
     ///
     /// `None`, when `buffer` has no room for it; [`MAX_LENGTH`] bytes are enough.
     pub fn write(&self, sequence: u32, buffer: &mut [u8]) -> Option<usize> {
@@ -180,7 +182,8 @@ impl Request {
                 let mut body = Body::new(buffer, &header)?;
                 body.attribute(address::LOCAL, address.octets())?;
                 body.attribute(address::ADDRESS, address.octets())?;
-                // RFC 3021: a network of two addresses has none for broadcast; one of one address has no room for it.
+                // RFC 3021: a network of two addresses has none for broadcast; one of one
+                // address has no room for it.
                 if prefix_length < 31 && change != Change::Delete {
                     let host_bits = u32::MAX.checked_shr(u32::from(prefix_length)).unwrap_or(0);
                     body.attribute(
