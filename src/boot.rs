@@ -225,7 +225,7 @@ fn first_login(
             LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status.may_be_retried(),
             _ => false,
         };
-        if !transient || attempt == LOGIN_ATTEMPTS {
+        if !transient || attempt == LOGIN_ATTEMPTS || attempts.are_over() {
             let account = KBox::new(account.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
             return Err(Failure::Login(failure, account));
         }

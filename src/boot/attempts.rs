@@ -20,6 +20,8 @@ use kernel::prelude::*;
 /// The delay after the first attempt and the most after any.
 const DELAY_FIRST: Duration = Duration::from_secs(1);
 const DELAY_MAX: Duration = Duration::from_secs(16);
+/// The least delay that is worth an attempt behind it, in milliseconds.
+const DELAY_MIN: u64 = 500;
 
 /// One attempt after the other.
 pub(super) struct Attempts {
@@ -58,6 +60,11 @@ impl Attempts {
         }
     }
 
+    /// Whether the time limit has come.
+    pub(super) fn are_over(&self) -> bool {
+        self.at_most(1) == 0
+    }
+
     /// Logs a milestone, once however many attempts reach it.
     pub(super) fn tell(&mut self, line: fmt::Arguments<'_>) {
         let mut hash = Hash::default();
@@ -75,10 +82,11 @@ impl Attempts {
         if self.patience.is_none() || matches!(failure, Failure::Interrupted) {
             return Err(failure);
         }
+        // Leaves the next attempt at least as much time as it waits for that.
         let random = u16::from_ne_bytes(random::bytes());
         let delay = self.backoff.next(random).as_millis();
-        // An attempt without time to succeed would only hide what this one failed of.
-        if self.at_most(delay) < delay {
+        let delay = delay.min(self.at_most(u64::MAX) / 2);
+        if delay < DELAY_MIN {
             return Err(Failure::TimeIsUp {
                 seconds: self.elapsed() / 1_000,
                 last: KBox::new(failure, GFP_KERNEL).map_err(Failure::kernel)?,

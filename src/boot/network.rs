@@ -43,8 +43,6 @@ use kernel::prelude::*;
 /// How long a device has to appear, and how long it then has to find a carrier, in milliseconds.
 const DEVICE_TIMEOUT: u64 = 12_000;
 const CARRIER_TIMEOUT: u64 = 30_000;
-/// How long the other devices have once one has found a carrier.
-const CARRIER_GRACE: u64 = 1_000;
 /// The interval between looks.
 const INTERVAL: u32 = 20;
 
@@ -89,12 +87,12 @@ impl Network {
                 Err(failure) => return Err(failure),
             }
         }
-        let links = carrier(&mut changes.netlink, usable, name, attempts)?;
+        carrier(&mut changes.netlink, &usable, name, attempts)?;
 
         let (link, lease, config) = match addressing {
             Addressing::Dhcp => {
-                let (chosen, lease) = lease::obtain(&links, settings.target.is_none(), attempts)?;
-                let link = links.get(chosen).ok_or(Failure::Kernel(ENODEV))?;
+                let (chosen, lease) = lease::obtain(&usable, settings.target.is_none(), attempts)?;
+                let link = usable.get(chosen).ok_or(Failure::Kernel(ENODEV))?;
                 let config = lease.ipv4_config();
                 attempts.tell(core::format_args!(
                     "{}: {} from server {}, {config}",
@@ -105,7 +103,7 @@ impl Network {
                 (link, Some(lease), config)
             }
             Addressing::Static(config) => {
-                let link = links.first().ok_or(Failure::Kernel(ENODEV))?;
+                let link = usable.first().ok_or(Failure::Kernel(ENODEV))?;
                 attempts.tell(core::format_args!("{}: static address {config}", link.name));
                 (link, None, config)
             }
@@ -237,37 +235,36 @@ fn find(
     }
 }
 
-/// Waits until one of `links` has a carrier, and then a little for the others; returns those that have.
+/// Waits until one of `links` has a carrier.
+///
+/// The others may find theirs while an address is asked for.
 fn carrier(
     netlink: &mut Netlink,
-    links: KVec<Link>,
+    links: &[Link],
     name: Option<&DeviceName>,
     attempts: &mut Attempts,
-) -> Result<KVec<Link>, Failure<'static>> {
+) -> Result<(), Failure<'static>> {
     let start = clock::milliseconds();
     let patience = attempts.at_most(CARRIER_TIMEOUT);
-    let mut deadline = start.saturating_add(patience);
-    let mut seen = false;
 
     loop {
-        let mut now = netlink.links().map_err(Failure::Kernel)?;
-        now.retain(|link| link.carrier && links.iter().any(|wanted| wanted.index == link.index));
-        let time = clock::milliseconds();
-        if now.len() == links.len() || seen && time >= deadline {
-            for link in &now {
-                let after = time.saturating_sub(start);
+        let now = netlink.links().map_err(Failure::Kernel)?;
+        let after = clock::milliseconds().saturating_sub(start);
+        let before = |link: &Link| links.iter().find(|before| before.index == link.index);
+        if let Some(first) = now
+            .iter()
+            .find(|link| link.carrier && before(link).is_some())
+        {
+            // One that had it before this boot, or before this attempt, is no news.
+            if before(first).is_some_and(|before| !before.carrier) {
                 attempts.tell(core::format_args!(
                     "{}: carrier after {after} ms",
-                    link.name
+                    first.name
                 ));
             }
-            return Ok(now);
+            return Ok(());
         }
-        if !now.is_empty() && !seen {
-            seen = true;
-            deadline = time.saturating_add(CARRIER_GRACE);
-        }
-        if time >= deadline {
+        if after >= patience {
             return Err(Failure::NoCarrier {
                 name: name.cloned(),
                 seconds: patience / 1_000,
