@@ -210,11 +210,13 @@ impl core::fmt::Display for LoginFailure {
         match self {
             Self::Connect(portal, ECONNREFUSED) => write!(
                 f,
-                "cannot connect to {portal}: connection refused; check that an iSCSI target listens there"
+                "cannot connect to {portal}: connection refused; \
+                 check that an iSCSI target listens there"
             ),
             Self::Connect(portal, ETIMEDOUT) => write!(
                 f,
-                "cannot connect to {portal}: no answer within {} s; check the address, the route and firewalls",
+                "cannot connect to {portal}: no answer within {} s; \
+                 check the address, the route and firewalls",
                 STEP_TIMEOUT / 1_000
             ),
             Self::Connect(portal, error) => write!(
@@ -227,17 +229,19 @@ impl core::fmt::Display for LoginFailure {
             ),
             Self::Closed(portal) => write!(
                 f,
-                "{portal} closed the connection during login without a word; check that it is an iSCSI target, \
-                 that it does not want CHAP of this initiator, and its log"
+                "{portal} closed the connection during login without a word; \
+                 check that it is an iSCSI target, that it does not want CHAP of this initiator, and its log"
             ),
             Self::Timeout(portal) => write!(
                 f,
-                "{portal} did not answer the login in time; check that it is an iSCSI target, and its load"
+                "{portal} did not answer the login in time; \
+                 check that it is an iSCSI target, and its load"
             ),
             Self::Protocol(portal, error) => write!(f, "login at {portal} failed: {error}"),
             Self::Redirections(portal) => write!(
                 f,
-                "the target redirects without end, last to {portal}; check the redirections configured there"
+                "the target redirects without end, last to {portal}; \
+                 check the redirections configured there"
             ),
             Self::Memory(error) => write!(f, "out of memory: {error:?}"),
         }

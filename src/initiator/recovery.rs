@@ -5,7 +5,8 @@
 //! | state | leaves it |
 //! |---|---|
 //! | up | the connection fails: it is reset, its commands wait, down |
-//! | down | a login succeeds: the commands are sent again, up. Bounded and out of time: the commands fail, ended |
+//! | down | a login succeeds: the commands are sent again, up |
+//! | down | waiting is bounded and takes too long: the commands fail, ended |
 //! | ended | never |
 //!
 //! The session is the machine's root disk, so login is tried for ever, ever less often up to
@@ -376,7 +377,8 @@ impl Link {
         let waited = now.saturating_sub(begin.max(since));
         if waited >= limit {
             pr_warn!(
-                "{} has answered nothing for {} s; waiting ends, and what it has not confirmed is lost\n",
+                "{} has answered nothing for {} s; \
+                 waiting ends, and what it has not confirmed is lost\n",
                 core::format_args!("{}", self.account.target),
                 waited / 1_000
             );

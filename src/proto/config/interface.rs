@@ -277,7 +277,11 @@ impl fmt::Display for InterfaceFault {
                 address,
                 prefix_length,
             } => {
-                write!(f, "the gateway is not on the network of {address}/{prefix_length}; check the netmask")
+                write!(
+                    f,
+                    "the gateway is not on the network of {address}/{prefix_length}; \
+                     check the netmask"
+                )
             }
             Self::TooMany => write!(f, "nothing goes after the gateway; {FORM}"),
         }

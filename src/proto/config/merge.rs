@@ -255,7 +255,8 @@ pub struct NoTarget;
 impl fmt::Display for NoTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "no target: set iscsi-target=<ip>[:<port>]:<target name> or the DHCP server's root-path (option 17)",
+            "no target: set iscsi-target=<ip>[:<port>]:<target name> \
+             or the DHCP server's root-path (option 17)",
         )
     }
 }

@@ -3,16 +3,16 @@
 //! The client's side of the conversation with DHCP and BOOTP servers
 //! (RFC 2131 section 4.4, RFC 1534).
 //!
-//! | State       | What happens                                     | Next state                             |
-//! |-------------|--------------------------------------------------|----------------------------------------|
-//! | Discovering | an offer with all that the boot needs            | Requesting                             |
-//! | Discovering | an offer that lacks something                    | Collecting                             |
-//! | Collecting  | an offer with all that the boot needs            | Requesting                             |
-//! | Collecting  | [`COLLECTION`] is over                           | Requesting, with the best offer        |
-//! | Requesting  | the server's ACK                                 | Bound                                  |
-//! | Requesting  | the server's NAK                                 | Discovering; Failed after the third    |
-//! | Requesting  | three REQUESTs without answer                    | Discovering                            |
-//! | any         | the [`MAX_WAITS`]th wait or the limit is over    | Failed                                 |
+//! | State       | What happens                               | Next state                       |
+//! |-------------|--------------------------------------------|----------------------------------|
+//! | Discovering | an offer with all that the boot needs      | Requesting                       |
+//! | Discovering | an offer that lacks something              | Collecting                       |
+//! | Collecting  | an offer with all that the boot needs      | Requesting                       |
+//! | Collecting  | [`COLLECTION`] is over                     | Requesting, with the best offer  |
+//! | Requesting  | the server's ACK                           | Bound                            |
+//! | Requesting  | the server's NAK                           | Discovering; after three, Failed |
+//! | Requesting  | three REQUESTs without answer              | Discovering                      |
+//! | any         | the [`MAX_WAITS`]th wait or the limit ends | Failed                           |
 //!
 //! A BOOTP reply is chosen like an offer, and then there is nothing to request: the next state
 //! is Bound. Where a request to a server was in vain, an offer from another server is

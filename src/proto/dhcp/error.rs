@@ -117,7 +117,12 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoAnswer { sent, elapsed, faulty, last_fault } => {
+            Self::NoAnswer {
+                sent,
+                elapsed,
+                faulty,
+                last_fault,
+            } => {
                 write!(
                     f,
                     "no DHCP or BOOTP server answered {sent} requests in {} s; \
@@ -125,20 +130,28 @@ impl fmt::Display for Failure {
                     elapsed.as_secs()
                 )?;
                 match last_fault {
-                    Some(fault) => write!(f, " ({faulty} answers were of no use; of the last one, {fault})"),
+                    Some(fault) => write!(
+                        f,
+                        " ({faulty} answers were of no use; of the last one, {fault})"
+                    ),
                     None => Ok(()),
                 }
             }
             Self::Silence { server, address } => write!(
                 f,
-                "DHCP server {server} offered {address} but did not answer the request for it; check its log"
+                "DHCP server {server} offered {address} \
+                 but did not answer the request for it; check its log"
             ),
             Self::Refused { server, message } if message.is_empty() => {
-                write!(f, "DHCP server {server} refused the address that it had offered; check its log")
+                write!(
+                    f,
+                    "DHCP server {server} refused the address that it had offered; check its log"
+                )
             }
             Self::Refused { server, message } => write!(
                 f,
-                "DHCP server {server} refused the address that it had offered: {message:?}; check its log"
+                "DHCP server {server} refused the address that it had offered: \
+                 {message:?}; check its log"
             ),
         }
     }

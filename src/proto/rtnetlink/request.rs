@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel is asked: one message, answered with an acknowledgement or, when it
+//! What the kernel is asked: one message, answered with an acknowledgment or, when it
 //! lists something, with that.
 
 use core::net::Ipv4Addr;

@@ -108,8 +108,8 @@ mod tests {
             class: 2,
             detail: 3,
         };
-        let text =
-            "Not found (login status 0x0203); check the target name, and that the target is enabled for this initiator";
+        let text = "Not found (login status 0x0203); \
+             check the target name, and that the target is enabled for this initiator";
         assert_eq!(format!("{status}"), text);
         assert!(!status.may_be_retried());
         assert!(LoginStatus {
