@@ -82,6 +82,7 @@ def builtin_async_probe(lab: Lab) -> None:
     nics = [lab.nic(SECOND_MAC, bridge=nobody), lab.nic(model="e1000")]
     client = lab.builtin(f"{ROOT} iscsi-lun=1 driver_async_probe=*", nics=nics, cpus=2)
     guest.boots(client)
+    expect(not client.log("trying again"), "the first attempt to find the device with the server")
     flags = client.check(f"for i in /sys/class/net/eth?; do grep -q {SECOND_MAC} $i/address && cat $i/flags; done; true")
     expect(not int(flags, 16) & 1, "the interface without a server to be down again", flags)
     guest.reboots(client)
@@ -171,7 +172,8 @@ def builtin_idle(lab: Lab) -> None:
     client = lab.builtin("root=/dev/vda1 rootfstype=ext4", disks=[disk])
     client.console.wait("tiny: root is /dev/vda1", BOOT, never=BOOT_FAILED)
     client.wait_agent()
-    expect(not client.log("iscsi_init"), "no word of the driver", client.log("iscsi_init"))
+    told = client.log("iscsi_init:")
+    expect(not told, "no word of the driver", "\n".join(told))
     threads = client.check("ps | grep -c '[i]scsi' || true")
     expect(threads == "0", "no thread of the driver", threads)
     flags = client.check("cat /sys/class/net/eth0/flags")
@@ -202,7 +204,7 @@ def builtin_debian(lab: Lab) -> None:
 @scenario
 def builtin_unit_tests(lab: Lab) -> None:
     """The KUnit tests of the wrappers over the kernel: all run, none fails."""
-    client = lab.builtin("root=/dev/vda1 kunit.enable=1 kunit.filter_glob=iscsi_init* kunit_shutdown=poweroff", nics=[])
+    client = lab.builtin("root=/dev/vda1 kunit.enable=1 kunit.autorun=1 kunit.filter_glob=iscsi_init* kunit_shutdown=poweroff", nics=[])
     client.wait_end(BOOT)
     guest.healthy(client)
     results = re.findall(r"^(?:\[[ 0-9.]+\] )? {4}(not )?ok \d+ (\S+)(.*)$", client.console.since(), re.MULTILINE)

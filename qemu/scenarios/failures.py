@@ -6,7 +6,7 @@ from lab import guest
 from lab.errors import expect
 from lab.net import NETMASK, NOBODY, PREFIX, SERVER
 from lab.process import run
-from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
+from lab.scenario import ALL_FROM_DHCP, BOOT_FAILED, ROOT_PATH, Lab, scenario
 from lab.targets import INITIATOR, NAME, LoginResponder
 
 STATIC = f"if=eth0:{PREFIX}.62:{NETMASK} initiator={INITIATOR}"
@@ -135,6 +135,23 @@ def failure_refused(lab: Lab) -> None:
     guest.fails(machine, f"{STATIC} {TARGET}", errno.ECONNREFUSED, SERVER, "3260")
     lab.tgt(lab.tiny_disk())
     guest.succeeds(machine, f"{STATIC} {TARGET}")
+    guest.healthy(machine)
+
+
+@scenario
+def failure_time_limit(lab: Lab) -> None:
+    """timeout= has insmod try again for that long, then fail as it would have; a target that comes up meanwhile is taken."""
+    machine = lab.bench()
+    guest.fails(machine, f"{STATIC} {TARGET} timeout=8", errno.ECONNREFUSED, "given up after", SERVER, again=False)
+    guest.fails(machine, f"{STATIC} {TARGET} timeout=8s", errno.EINVAL, "timeout=", "seconds", again=False)
+    start = machine.console.end()
+    machine.check(f"insmod /lib/modules/iscsi_init.ko {STATIC} {TARGET} timeout=0 >/dev/null 2>&1 &")
+    machine.console.wait("iscsi_init: .*; trying again in", 120)
+    lab.tgt(lab.tiny_disk())
+    machine.console.wait("iscsi_init: boot disk sda is LUN 1", 120, never=BOOT_FAILED)
+    told = machine.log("iscsi_init: eth0: static address", start)
+    expect(len(told) == 1, "what does not change to be told once", "\n".join(told))
+    machine.check("rmmod iscsi_init")
     guest.healthy(machine)
 
 
