@@ -9,6 +9,8 @@ RELEASE = os.environ["LAB_RELEASE"]
 KERNEL = Path(os.environ["LAB_KERNEL"])
 MODULES = Path(os.environ["LAB_MODULES"])
 MODULE = Path(os.environ["LAB_MODULE"])
+# A kernel with the driver built in.
+BUILT_IN = CHECKOUT / "build/built-in/vmlinux"
 # A disk image with Debian on it.
 USERLAND = Path(os.environ["LAB_USERLAND"])
 # What runs leave: the shared images, and one directory for each scenario's logs.
