@@ -5,7 +5,7 @@
 # KDIR: a prepared kernel tree to build for, instead of Debian's newest stock kernel.
 export KERNEL KDIR
 
-.PHONY: module demo check fuzz install rust-analyzer fmt clippy clean help
+.PHONY: module demo check fuzz install in-tree patch size rust-analyzer fmt clippy clean help
 
 module: ## build/<kernel release>/iscsi_init.ko (the default); KERNEL=7.2, KDIR=<prepared tree>: for another kernel
 	@scripts/module
@@ -21,6 +21,15 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60) each; needs cargo-fuzz and a cr
 
 install: module ## the module to /lib/modules/<kernel release>, below INSTALL_MOD_PATH when that is given
 	@scripts/install
+
+in-tree: ## the driver into a kernel's source, KSRC=<kernel source>, as drivers/scsi/iscsi_init
+	@scripts/in-tree "$(KSRC)"
+
+patch: ## build/patches, the driver as a series that git am takes in KSRC=<kernel source>
+	@scripts/patch "$(KSRC)"
+
+size: ## what the driver takes, as a module and built in
+	@scripts/size
 
 rust-analyzer: ## rust-project.json, with which an editor understands the kernel half
 	@scripts/rust-analyzer
