@@ -34,6 +34,8 @@ pub(crate) mod root_mount;
 pub(crate) mod scsi;
 pub(crate) mod socket;
 pub(crate) mod tcp;
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+mod testing;
 pub(crate) mod thread;
 pub(crate) mod uts;
 pub(crate) mod work;

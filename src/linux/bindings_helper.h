@@ -21,9 +21,12 @@
 #include <linux/random.h>
 #include <linux/reboot.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
+#include <linux/signal.h>
 #include <linux/skbuff.h>
 #include <linux/utsname.h>
+#include <net/ipconfig.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 #include <scsi/scsi.h>

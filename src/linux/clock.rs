@@ -42,3 +42,38 @@ pub(super) fn jiffies(milliseconds: u64) -> usize {
     // SAFETY: A pure conversion without preconditions.
     unsafe { bindings::iscsi_init_jiffies_of(milliseconds) }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_clock)]
+mod tests {
+    use super::*;
+    use crate::linux::testing::Signal;
+
+    #[test]
+    fn sleep_takes_its_time() -> Result {
+        let begin = milliseconds();
+        sleep(30);
+        let middle = milliseconds();
+        assert!(middle >= begin + 30);
+        sleep_interruptible(30)?;
+        assert!(milliseconds() >= middle + 30);
+        Ok(())
+    }
+
+    #[test]
+    fn a_signal_ends_an_interruptible_sleep() {
+        let signal = Signal::new();
+        // No test lasts that long.
+        let result = sleep_interruptible(u64::MAX);
+        drop(signal);
+        assert_eq!(result, Err(EINTR));
+    }
+
+    #[test]
+    fn no_time_is_a_jiffy_and_the_longest_is_no_overflow() {
+        assert_eq!(jiffies(0), 1);
+        assert!(jiffies(1) >= 1);
+        assert!(jiffies(20_000) > jiffies(10_000));
+        assert!(jiffies(u64::MAX) > jiffies(1_000_000_000));
+    }
+}

@@ -76,3 +76,90 @@ impl Event {
         self.raised.swap(0, Ordering::AcqRel)
     }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_event)]
+mod tests {
+    use super::*;
+    use crate::linux::{
+        testing::Signal,
+        thread::{
+            Run,
+            Thread, //
+        },
+    };
+    use kernel::sync::Arc;
+
+    /// Longer than any test may last, in milliseconds.
+    const LONG: u64 = 3_600_000;
+
+    fn event() -> Result<Arc<Event>> {
+        Arc::pin_init(Event::new(), GFP_KERNEL)
+    }
+
+    /// Raises a flag some time after it was started.
+    struct Raiser(Arc<Event>);
+
+    impl Run for Raiser {
+        fn run(&self) {
+            clock::sleep(50);
+            self.0.raise(4);
+        }
+
+        fn stop(&self) {}
+    }
+
+    fn raiser(event: &Arc<Event>) -> Result<Thread<Raiser>> {
+        let raiser = Arc::new(Raiser(event.clone()), GFP_KERNEL)?;
+        Thread::start(c"iscsi_raiser", raiser)
+    }
+
+    #[test]
+    fn a_flag_of_another_thread_ends_the_wait() -> Result {
+        let event = event()?;
+        let thread = raiser(&event)?;
+        let taken = event.wait(LONG);
+        drop(thread);
+        assert_eq!(taken, 4);
+        Ok(())
+    }
+
+    #[test]
+    fn flags_are_taken_together_and_once() -> Result {
+        let event = event()?;
+        event.raise(1);
+        event.raise(8);
+        event.raise(1);
+        assert_eq!(event.wait(LONG), 9);
+        assert_eq!(event.wait(1), 0);
+        event.raise(2);
+        assert_eq!(event.wait_uninterruptible(LONG), 2);
+        assert_eq!(event.wait_uninterruptible(1), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn cleared_flags_are_gone() -> Result {
+        let event = event()?;
+        event.raise(1);
+        event.clear();
+        assert_eq!(event.wait(1), 0);
+        event.raise(2);
+        assert_eq!(event.wait(LONG), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn a_signal_ends_only_the_interruptible_wait() -> Result {
+        let event = event()?;
+        let thread = raiser(&event)?;
+        let signal = Signal::new();
+        let taken = event.wait_uninterruptible(LONG);
+        let interrupted = event.wait(LONG);
+        drop(signal);
+        drop(thread);
+        assert_eq!(taken, 4);
+        assert_eq!(interrupted, 0);
+        Ok(())
+    }
+}

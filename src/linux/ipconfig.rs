@@ -36,3 +36,38 @@ pub(crate) fn root_path() -> Option<RootPath> {
         path,
     })
 }
+
+#[cfg(all(CONFIG_ISCSI_INIT_KUNIT_TEST, CONFIG_IP_PNP))]
+#[kunit_tests(iscsi_init_ipconfig)]
+mod tests {
+    use super::*;
+
+    /// Has ipconfig know this root path, and gives what [`root_path`] makes of it.
+    fn read(address: Ipv4Addr, path: &CStr) -> Option<(Option<Ipv4Addr>, bool)> {
+        let address_field = &raw mut bindings::root_server_addr;
+        let path_field = (&raw mut bindings::root_server_path).cast::<[u8; 256]>();
+        // SAFETY: ipconfig ended before the tests, which are the only users now.
+        let before = unsafe { (address_field.read(), path_field.read()) };
+        let mut text = [0; 256];
+
+        text[..path.count_bytes()].copy_from_slice(path.to_bytes());
+        // SAFETY: As above.
+        unsafe { address_field.write(u32::from_ne_bytes(address.octets())) };
+        // SAFETY: As above.
+        unsafe { path_field.write(text) };
+        let result = root_path().map(|root| (root.server, root.path == path));
+        // SAFETY: As above.
+        unsafe { address_field.write(before.0) };
+        // SAFETY: As above.
+        unsafe { path_field.write(before.1) };
+        result
+    }
+
+    #[test]
+    fn a_root_path_is_taken_over_with_its_address() {
+        let server = Ipv4Addr::new(192, 0, 2, 7);
+        assert_eq!(read(server, c"/x/y"), Some((Some(server), true)));
+        assert_eq!(read(Ipv4Addr::BROADCAST, c"iscsi:x"), Some((None, true)));
+        assert_eq!(read(server, c""), None);
+    }
+}

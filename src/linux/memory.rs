@@ -54,3 +54,35 @@ impl Drop for NoIo {
         unsafe { bindings::iscsi_init_noio_restore(self.previous) }
     }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(iscsi_init_memory)]
+mod tests {
+    use super::*;
+    use crate::linux::testing::thread_flags;
+    use kernel::bindings::{
+        PF_MEMALLOC,
+        PF_MEMALLOC_NOIO, //
+    };
+
+    #[test]
+    fn scopes_nest_and_put_back_what_was() {
+        let before = thread_flags();
+        assert_eq!(before & (PF_MEMALLOC | PF_MEMALLOC_NOIO), 0);
+
+        let outer = NoIo::new();
+        assert_eq!(thread_flags(), before | PF_MEMALLOC_NOIO);
+        let inner = NoIo::new();
+        drop(inner);
+        assert_eq!(thread_flags(), before | PF_MEMALLOC_NOIO);
+        let reserves = NoReclaim::new();
+        assert_eq!(thread_flags(), before | PF_MEMALLOC_NOIO | PF_MEMALLOC);
+        let more = NoReclaim::new();
+        drop(more);
+        assert_eq!(thread_flags(), before | PF_MEMALLOC_NOIO | PF_MEMALLOC);
+        drop(reserves);
+        assert_eq!(thread_flags(), before | PF_MEMALLOC_NOIO);
+        drop(outer);
+        assert_eq!(thread_flags(), before);
+    }
+}

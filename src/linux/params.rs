@@ -51,3 +51,36 @@ fn text(array: &'static [c_char; SIZE]) -> Option<&'static str> {
 
     (!text.is_empty()).then_some(text)
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(iscsi_init_params)]
+mod tests {
+    use super::*;
+
+    static EMPTY: [c_char; SIZE] = [0; SIZE];
+    static WORD: [c_char; SIZE] = filled(b"eth0", 0);
+    static NO_TEXT: [c_char; SIZE] = filled(b"eth\xff", 0);
+    static NO_END: [c_char; SIZE] = filled(b"", b'x');
+
+    const fn filled(start: &[u8], rest: c_char) -> [c_char; SIZE] {
+        let mut array = [rest; SIZE];
+        let mut at = 0;
+        while at < start.len() {
+            array[at] = start[at];
+            at += 1;
+        }
+        array
+    }
+
+    #[test]
+    fn a_parameter_is_its_text_up_to_the_terminator() {
+        assert_eq!(text(&EMPTY), None);
+        assert_eq!(text(&WORD), Some("eth0"));
+        assert_eq!(text(&NO_END), None);
+    }
+
+    #[test]
+    fn what_is_no_text_was_given_all_the_same() {
+        assert_eq!(text(&NO_TEXT), Some("\u{fffd}"));
+    }
+}

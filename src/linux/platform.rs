@@ -128,3 +128,68 @@ unsafe extern "C" fn shutdown_callback<T: Shutdown>(device: *mut bindings::platf
         target.shutdown();
     }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_platform)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{
+        AtomicU32,
+        Ordering, //
+    };
+
+    struct Listener(AtomicU32);
+
+    impl Shutdown for Listener {
+        fn shutdown(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// What the kernel does with the device when the machine goes down.
+    fn shut_down(device: &Device) {
+        // SAFETY: A registered device has a bus.
+        let bus = unsafe { &*(*device.as_device()).bus };
+        if let Some(shutdown) = bus.shutdown {
+            // SAFETY: The device is one of the bus; no driver comes or goes meanwhile.
+            unsafe { shutdown(device.as_device()) }
+        }
+    }
+
+    #[test]
+    fn the_driver_hears_of_the_shutdown_while_it_lives() -> Result {
+        let device = Device::new()?;
+        let listener = Arc::new(Listener(AtomicU32::new(0)), GFP_KERNEL)?;
+        shut_down(&device);
+        let driver = Driver::new(&device, listener.clone())?;
+        assert_eq!(listener.0.load(Ordering::SeqCst), 0);
+        shut_down(&device);
+        assert_eq!(listener.0.load(Ordering::SeqCst), 1);
+        drop(driver);
+        shut_down(&device);
+        assert_eq!(listener.0.load(Ordering::SeqCst), 1);
+        assert!(Arc::into_unique_or_drop(listener).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn there_is_one_device_at_a_time() -> Result {
+        for _ in 0..2 {
+            let device = Device::new()?;
+            let name = NAME.to_bytes_with_nul().as_ptr().cast();
+            // SAFETY: The name is a string; the bus is registered.
+            let found = unsafe {
+                bindings::bus_find_device(
+                    &raw const bindings::platform_bus_type,
+                    core::ptr::null_mut(),
+                    name,
+                    Some(bindings::device_match_name),
+                )
+            };
+            assert_eq!(found, device.as_device());
+            // SAFETY: The reference is the search's.
+            unsafe { bindings::put_device(found) };
+        }
+        Ok(())
+    }
+}

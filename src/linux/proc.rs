@@ -76,3 +76,45 @@ unsafe extern "C" fn show(file: *mut bindings::seq_file, _: *mut c_void) -> c_in
     unsafe { bindings::seq_write(file, text.as_ptr().cast(), text.len()) };
     0
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_proc)]
+mod tests {
+    use super::*;
+    use crate::linux::procfs;
+
+    /// Longer than a page, with what a C string could not have.
+    fn text() -> Result<KVec<u8>> {
+        let mut text = KVec::from_elem(b'x', 10_000, GFP_KERNEL)?;
+        text.extend_from_slice(b"\0\xff\n", GFP_KERNEL)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn the_file_has_the_text_and_goes() -> Result {
+        let file = NetFile::new(c"iscsi_init_test", text()?)?;
+        let read = procfs::read(c"net/iscsi_init_test");
+        drop(file);
+        assert_eq!(read?, text()?);
+        assert_eq!(procfs::read(c"net/iscsi_init_test").err(), Some(ENOENT));
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_that_exists_is_an_error() -> Result {
+        let file = NetFile::new(c"iscsi_init_test", text()?)?;
+        // SAFETY: A test is running.
+        let test = unsafe { kernel::bindings::kunit_get_current_test() };
+        // The kernel says, with a warning, that there is a mistake in the code.
+        // SAFETY: As above.
+        let warning = unsafe { kernel::bindings::kunit_start_suppress_warning(test) };
+        let second = NetFile::new(c"iscsi_init_test", KVec::new()).err();
+        // SAFETY: `warning` comes from the call above.
+        unsafe { kernel::bindings::kunit_end_suppress_warning(test, warning) };
+        let read = procfs::read(c"net/iscsi_init_test");
+        drop(file);
+        assert_eq!(second, Some(ENOMEM));
+        assert_eq!(read?, text()?);
+        Ok(())
+    }
+}

@@ -14,3 +14,18 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     unsafe { bindings::get_random_bytes(bytes.as_mut_ptr().cast(), N) };
     bytes
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(iscsi_init_random)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_array_is_another() {
+        let first = bytes::<16>();
+        assert!(first != bytes());
+        assert!(first.iter().any(|byte| *byte != 0));
+        // The last byte, as the first, is not always the same one.
+        assert!((0..64).any(|_| bytes::<16>().last() != first.last()));
+    }
+}

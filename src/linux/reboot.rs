@@ -88,3 +88,48 @@ unsafe extern "C" fn callback<T: Reboot>(
     unsafe { &*block.target.cast::<T>() }.reboot();
     bindings::NOTIFY_DONE as c_int
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_reboot)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{
+        AtomicU32,
+        Ordering, //
+    };
+
+    struct Listener(AtomicU32);
+
+    impl Reboot for Listener {
+        fn reboot(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn the_listener_is_registered_and_called() -> Result {
+        let listener = Arc::new(Listener(AtomicU32::new(0)), GFP_KERNEL)?;
+        let other = Arc::new(Listener(AtomicU32::new(0)), GFP_KERNEL)?;
+        let notifier = Notifier::new(listener.clone())?;
+        let _other = Notifier::new(other.clone())?;
+        let block = notifier.block.block.get();
+
+        // The list itself is out of reach, but it knows what is in it.
+        // SAFETY: The block is valid.
+        assert_eq!(unsafe { bindings::unregister_reboot_notifier(block) }, 0);
+        // SAFETY: The block is in no list.
+        assert_eq!(unsafe { bindings::register_reboot_notifier(block) }, 0);
+
+        // SAFETY: The block is initialised.
+        let call = unsafe { (*block).notifier_call }.ok_or(EINVAL)?;
+        // SAFETY: What the list does.
+        let answer = unsafe { call(block, 1, core::ptr::null_mut()) };
+        assert_eq!(answer, bindings::NOTIFY_DONE as c_int);
+        assert_eq!(listener.0.load(Ordering::SeqCst), 1);
+        assert_eq!(other.0.load(Ordering::SeqCst), 0);
+
+        drop(notifier);
+        assert!(Arc::into_unique_or_drop(listener).is_some());
+        Ok(())
+    }
+}

@@ -134,3 +134,28 @@ unsafe extern "C" fn stand_in_main(argument: *mut c_void, _cookie: bindings::asy
         stand_in(shared);
     }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_root_mount)]
+mod tests {
+    use super::*;
+    use crate::linux::clock;
+    use core::sync::atomic::AtomicU32;
+
+    static DONE: AtomicU32 = AtomicU32::new(0);
+
+    fn lasting() {
+        clock::sleep(100);
+        DONE.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[test]
+    fn who_waits_as_the_root_mount_does_waits_for_the_work() -> Result {
+        DONE.store(0, Ordering::SeqCst);
+        start(lasting)?;
+        // SAFETY: Process context, and not that of an asynchronous call.
+        unsafe { bindings::async_synchronize_full() };
+        assert_eq!(DONE.load(Ordering::SeqCst), 1);
+        Ok(())
+    }
+}

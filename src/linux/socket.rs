@@ -22,6 +22,9 @@ use kernel::{
     prelude::*, //
 };
 
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+pub(super) mod loopback;
+
 /// The Ethernet type of IPv4, for a packet socket.
 const ETH_P_IP: u16 = bindings::ETH_P_IP as u16;
 
@@ -265,4 +268,167 @@ fn message() -> bindings::msghdr {
 /// A C result that is a count or a negative errno.
 pub(super) fn count(result: c_int) -> Result<usize> {
     usize::try_from(result).map_err(|_| Error::from_errno(result))
+}
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_socket)]
+mod tests {
+    use super::{
+        loopback::{
+            pair,
+            receive_all,
+            set_up,
+            Listener,
+            Loopback,
+            DEADLINE,
+            DEVICE, //
+        },
+        *,
+    };
+    use crate::linux::errno::{
+        ECONNREFUSED,
+        EINPROGRESS,
+        ENETDOWN, //
+    };
+    use core::net::Ipv6Addr;
+    use kernel::bindings::{
+        ___GFP_DIRECT_RECLAIM_BIT,
+        ___GFP_MEMALLOC_BIT, //
+    };
+
+    /// Milliseconds that nothing comes in.
+    const SHORT: u64 = 50;
+
+    #[test]
+    fn a_connection_carries_bytes_both_ways_until_it_is_closed() -> Result {
+        let _up = Loopback::new()?;
+        let (socket, peer) = pair()?;
+        let mut buffer = [0; 16];
+
+        socket.send_all(b"question")?;
+        assert_eq!(receive_all(&peer, &mut buffer[..8])?, 8);
+        assert_eq!(&buffer[..8], b"question");
+        peer.send_all(b"answer")?;
+        drop(peer);
+        assert_eq!(receive_all(&socket, &mut buffer)?, 6);
+        assert_eq!(&buffer[..6], b"answer");
+        assert_eq!(socket.receive(&mut buffer)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn more_than_fits_is_sent_whole() -> Result {
+        const LENGTH: usize = 4 << 20;
+        let _up = Loopback::new()?;
+        let (socket, peer) = pair()?;
+        let mut sent = KVVec::with_capacity(LENGTH, GFP_KERNEL)?;
+        for index in 0..LENGTH {
+            sent.push((index % 251) as u8, GFP_KERNEL)?;
+        }
+        let mut received = KVVec::from_elem(0u8, LENGTH, GFP_KERNEL)?;
+
+        let sending = crate::linux::testing::in_thread(move || socket.send_all(&sent))?;
+        let length = receive_all(&peer, &mut received)?;
+        drop(sending);
+        assert_eq!(length, LENGTH);
+        let wrong = received.iter().enumerate();
+        assert_eq!(
+            wrong
+                .filter(|(at, byte)| at % 251 != usize::from(**byte))
+                .count(),
+            0
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_refuses() -> Result {
+        let _up = Loopback::new()?;
+        let address = Listener::new()?.address();
+        let socket = Socket::tcp(&address)?;
+        assert_eq!(socket.connect(&address), Err(ECONNREFUSED));
+
+        let address = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
+        let socket = Socket::tcp(&address)?;
+        assert_eq!(socket.connect(&address), Err(ECONNREFUSED));
+        Ok(())
+    }
+
+    #[test]
+    fn each_call_ends_with_its_time() -> Result {
+        let _up = Loopback::new()?;
+        let (socket, _peer) = pair()?;
+        socket.set_timeout(SHORT);
+        assert_eq!(socket.receive(&mut [0; 8]), Err(EAGAIN));
+        // Nobody receives; so much no socket takes.
+        let data = KVec::from_elem(0, 1 << 20, GFP_KERNEL)?;
+        let result = (0..64).try_for_each(|_| socket.send_all(&data));
+        assert_eq!(result, Err(EAGAIN));
+
+        let listener = Listener::new()?;
+        let first = Socket::tcp(&listener.address())?;
+        first.set_timeout(DEADLINE);
+        first.connect(&listener.address())?;
+        // There is no room for a second one that nobody accepts.
+        let second = Socket::tcp(&listener.address())?;
+        second.set_timeout(SHORT);
+        assert_eq!(second.connect(&listener.address()), Err(EINPROGRESS));
+        Ok(())
+    }
+
+    #[test]
+    fn a_socket_for_a_disk_does_not_wait_for_memory() -> Result {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let socket = Socket::tcp(&address)?;
+        // SAFETY: The socket is valid, and nobody else uses it.
+        let sock = unsafe { &*socket.sock() };
+        assert_eq!(sock.sk_allocation >> ___GFP_DIRECT_RECLAIM_BIT & 1, 0);
+        assert_eq!(sock.sk_allocation >> ___GFP_MEMALLOC_BIT & 1, 1);
+        assert!(!sock.sk_use_task_frag);
+        Ok(())
+    }
+
+    #[test]
+    fn a_broadcast_packet_comes_back_with_the_number_of_its_device() -> Result {
+        // IPv4, a protocol number for experiments (RFC 3692), from nowhere to everywhere.
+        const PACKET: [u8; 28] =
+            *b"\x45\0\0\x1c\0\0\0\0\x40\xfd\x7a\xd2\0\0\0\0\xff\xff\xff\xffunittest";
+        let up = Loopback::new()?;
+        let socket = Socket::ipv4_packets()?;
+        let mut buffer = [0; 64];
+
+        socket.set_timeout(DEADLINE);
+        socket.broadcast(&PACKET, DEVICE)?;
+        // Whatever else is on the device comes too.
+        let (length, device) = loop {
+            let (length, device) = socket.receive_from(&mut buffer)?;
+            if buffer[..length].ends_with(b"unittest") {
+                break (length, device);
+            }
+        };
+        assert_eq!(&buffer[..length], &PACKET);
+        assert_eq!(device, DEVICE);
+        assert_eq!(socket.broadcast(&PACKET, i32::MAX), Err(ENXIO));
+        drop(up);
+        assert_eq!(socket.broadcast(&PACKET, DEVICE), Err(ENETDOWN));
+        Ok(())
+    }
+
+    #[test]
+    fn no_packet_is_a_time_out() -> Result {
+        let socket = Socket::ipv4_packets()?;
+        socket.set_timeout(SHORT);
+        assert_eq!(socket.receive_from(&mut [0; 8]), Err(EAGAIN));
+        Ok(())
+    }
+
+    #[test]
+    fn rtnetlink_does_what_root_may_and_says_why_not() -> Result {
+        let socket = Socket::rtnetlink()?;
+        socket.set_timeout(DEADLINE);
+        set_up(&socket, DEVICE, true)?;
+        set_up(&socket, DEVICE, false)?;
+        assert_eq!(set_up(&socket, i32::MAX, true), Err(ENODEV));
+        Ok(())
+    }
 }

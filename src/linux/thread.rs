@@ -119,3 +119,98 @@ unsafe extern "C" fn thread_main<T: Run>(argument: *mut c_void) -> c_int {
         super::clock::sleep(1);
     }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_thread)]
+mod tests {
+    use super::*;
+    use crate::linux::{
+        clock,
+        testing::{
+            thread_flags,
+            thread_name, //
+        },
+    };
+    use core::sync::atomic::{
+        AtomicBool,
+        AtomicU32,
+        Ordering, //
+    };
+    use kernel::bindings::PF_KTHREAD;
+
+    const STOP: u32 = 1;
+
+    #[pin_data]
+    struct Worker {
+        #[pin]
+        events: Event,
+        stops: AtomicU32,
+        named: AtomicBool,
+        finished: AtomicBool,
+    }
+
+    impl Worker {
+        fn new() -> Result<Arc<Self>> {
+            Arc::pin_init(
+                pin_init!(Self {
+                    events <- Event::new(),
+                    stops: AtomicU32::new(0),
+                    named: AtomicBool::new(false),
+                    finished: AtomicBool::new(false),
+                }),
+                GFP_KERNEL,
+            )
+        }
+    }
+
+    impl Run for Worker {
+        fn run(&self) {
+            let named =
+                thread_name().starts_with(b"iscsi_%s\0") && thread_flags() & PF_KTHREAD != 0;
+            self.named.store(named, Ordering::SeqCst);
+            while self.events.wait(60_000) & STOP == 0 {}
+            clock::sleep(50);
+            self.finished.store(true, Ordering::SeqCst);
+        }
+
+        fn stop(&self) {
+            self.stops.fetch_add(1, Ordering::SeqCst);
+            self.events.raise(STOP);
+        }
+    }
+
+    #[test]
+    fn drop_stops_it_once_and_waits_for_its_end() -> Result {
+        let worker = Worker::new()?;
+        let thread = Thread::start(c"iscsi_%s", worker.clone())?;
+        assert_eq!(worker.stops.load(Ordering::SeqCst), 0);
+        drop(thread);
+        assert!(worker.finished.load(Ordering::SeqCst));
+        assert!(worker.named.load(Ordering::SeqCst));
+        assert_eq!(worker.stops.load(Ordering::SeqCst), 1);
+        // Nothing of the thread is left that holds it.
+        assert!(Arc::into_unique_or_drop(worker).is_some());
+        Ok(())
+    }
+
+    /// Returns at once, whether or not it was asked to.
+    struct Brief(AtomicBool);
+
+    impl Run for Brief {
+        fn run(&self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+
+        fn stop(&self) {}
+    }
+
+    #[test]
+    fn it_runs_also_when_stopped_at_once() -> Result {
+        for _ in 0..20 {
+            let brief = Arc::new(Brief(AtomicBool::new(false)), GFP_KERNEL)?;
+            drop(Thread::start(c"iscsi_brief", brief.clone())?);
+            assert!(brief.0.load(Ordering::SeqCst));
+        }
+        Ok(())
+    }
+}

@@ -40,3 +40,37 @@ unsafe fn set<const N: usize>(field: *mut [c_char; N], name: &str) {
     // SAFETY: By this function's contract `field` is valid for writes of its size.
     unsafe { field.write(value) };
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(iscsi_init_uts)]
+mod tests {
+    use super::*;
+    use crate::linux::procfs;
+    use kernel::prelude::*;
+
+    /// Sets a name and reads it as everybody else does; the name from before is put back.
+    fn set_and_read(set: fn(&str), file: &CStr, name: &str) -> Result<KVec<u8>> {
+        let before = procfs::read(file)?;
+        set(name);
+        let read = procfs::read(file);
+        set(core::str::from_utf8(before.trim_ascii_end()).map_err(|_| EINVAL)?);
+        read
+    }
+
+    #[test]
+    fn the_host_name_is_seen() -> Result {
+        let read = set_and_read(set_host_name, c"sys/kernel/hostname", "kiosk")?;
+        assert_eq!(&*read, b"kiosk\n".as_slice());
+        let read = set_and_read(set_host_name, c"sys/kernel/hostname", "a")?;
+        assert_eq!(&*read, b"a\n".as_slice());
+        Ok(())
+    }
+
+    #[test]
+    fn the_domain_name_is_seen_cut_to_64_bytes() -> Result {
+        let long = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefgh";
+        let read = set_and_read(set_domain_name, c"sys/kernel/domainname", long)?;
+        assert_eq!(read.trim_ascii_end(), &long.as_bytes()[..64]);
+        Ok(())
+    }
+}

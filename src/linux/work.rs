@@ -40,3 +40,48 @@ impl Drop for Workqueue {
         unsafe { bindings::destroy_workqueue(self.0.as_ptr()) }
     }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_work)]
+mod tests {
+    use super::*;
+    use crate::linux::{
+        clock,
+        testing::thread_flags, //
+    };
+    use core::sync::atomic::{
+        AtomicU32,
+        Ordering, //
+    };
+    use kernel::{
+        bindings::PF_WQ_WORKER,
+        types::Opaque, //
+    };
+
+    /// How many works a thread of a workqueue has done.
+    static DONE: AtomicU32 = AtomicU32::new(0);
+
+    extern "C" fn work(_: *mut bindings::work_struct) {
+        clock::sleep(20);
+        if thread_flags() & PF_WQ_WORKER != 0 {
+            DONE.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn work_is_done_in_a_thread_before_the_queue_goes() -> Result {
+        let queue = Workqueue::new()?;
+        let first = KBox::pin_init(Opaque::uninit(), GFP_KERNEL)?;
+        let second = KBox::pin_init(Opaque::uninit(), GFP_KERNEL)?;
+        DONE.store(0, Ordering::SeqCst);
+        for item in [&first, &second] {
+            // SAFETY: The work is pinned, and freed after it was done.
+            unsafe { bindings::iscsi_init_work_init(item.get(), Some(work)) };
+            // SAFETY: Queue and work are valid.
+            unsafe { bindings::iscsi_init_work_queue(queue.as_ptr(), item.get()) };
+        }
+        drop(queue);
+        assert_eq!(DONE.load(Ordering::SeqCst), 2);
+        Ok(())
+    }
+}
