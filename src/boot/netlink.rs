@@ -20,7 +20,9 @@ use crate::{
 use kernel::prelude::*;
 
 /// The most the kernel puts into one datagram of a dump.
-const DATAGRAM_SIZE: usize = 32_768;
+const DUMP_SIZE: usize = 32_768;
+/// More than an acknowledgement takes, which repeats the request.
+const ACK_SIZE: usize = 512;
 /// The kernel answers at once; this only keeps a fault from becoming a hang. Milliseconds.
 const TIMEOUT: u64 = 5_000;
 
@@ -28,7 +30,6 @@ const TIMEOUT: u64 = 5_000;
 pub(super) struct Netlink {
     socket: Socket,
     sequence: u32,
-    buffer: KVec<u8>,
 }
 
 impl Netlink {
@@ -40,7 +41,6 @@ impl Netlink {
         Ok(Self {
             socket,
             sequence: 0,
-            buffer: KVec::from_elem(0, DATAGRAM_SIZE, GFP_KERNEL)?,
         })
     }
 
@@ -50,14 +50,15 @@ impl Netlink {
     ///
     /// The errno the kernel answers with.
     pub(super) fn change(&mut self, request: &Request) -> Result {
-        self.exchange(request, |_| Ok(()))
+        self.exchange(request, &mut [0; ACK_SIZE], |_| Ok(()))
     }
 
     /// All network devices.
     pub(super) fn links(&mut self) -> Result<KVec<Link>> {
+        let mut buffer = KVec::from_elem(0, DUMP_SIZE, GFP_KERNEL)?;
         let mut links = KVec::new();
 
-        self.exchange(&Request::DumpLinks, |body| {
+        self.exchange(&Request::DumpLinks, &mut buffer, |body| {
             if let Body::Link(link) = body {
                 links.push(link, GFP_KERNEL)?;
             }
@@ -68,9 +69,10 @@ impl Netlink {
 
     /// All IPv4 addresses.
     pub(super) fn addresses(&mut self) -> Result<KVec<Address>> {
+        let mut buffer = KVec::from_elem(0, DUMP_SIZE, GFP_KERNEL)?;
         let mut addresses = KVec::new();
 
-        self.exchange(&Request::DumpAddresses, |body| {
+        self.exchange(&Request::DumpAddresses, &mut buffer, |body| {
             if let Body::Address(address) = body {
                 addresses.push(address, GFP_KERNEL)?;
             }
@@ -79,7 +81,12 @@ impl Netlink {
         Ok(addresses)
     }
 
-    fn exchange(&mut self, request: &Request, mut each: impl FnMut(Body) -> Result) -> Result {
+    fn exchange(
+        &mut self,
+        request: &Request,
+        buffer: &mut [u8],
+        mut each: impl FnMut(Body) -> Result,
+    ) -> Result {
         let mut message = [0; MAX_LENGTH];
 
         self.sequence = self.sequence.wrapping_add(1);
@@ -87,8 +94,8 @@ impl Netlink {
         self.socket
             .send_all(message.get(..length).ok_or(EMSGSIZE)?)?;
         loop {
-            let length = self.socket.receive(&mut self.buffer)?;
-            let datagram = self.buffer.get(..length).unwrap_or_default();
+            let length = self.socket.receive(buffer)?;
+            let datagram = buffer.get(..length).unwrap_or_default();
             for answer in answers(datagram) {
                 if answer.sequence != self.sequence {
                     continue;
