@@ -323,7 +323,7 @@ impl<'a> Body<'a> {
             sequence: U32::new(sequence),
             port: U32::ZERO,
         };
-        self.header.copy_from_slice(header.as_bytes());
+        header.write_to(self.header).ok()?;
         Some(length)
     }
 }
