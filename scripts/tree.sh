@@ -44,7 +44,7 @@ choose_compilers() {
 	esac
 }
 
-# Arguments for tree_make, with which what compilers, objtool and modpost warn of is an error.
+# Arguments for tree_make, with which what compilers and objtool warn of is an error, section mismatches too.
 DENY_WARNINGS=(KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror CONFIG_OBJTOOL_WERROR=y CONFIG_SECTION_MISMATCH_WARN_ONLY=)
 
 # tree_make GOAL...: runs the kernel's own build on this checkout. Objects go to build/<kernel release>$OUT.
