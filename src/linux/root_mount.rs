@@ -37,7 +37,8 @@ static WORK: SetOnce<fn()> = SetOnce::new();
 /// woken by each one's end, so that a wait which lasts does not look like a hung task.
 const SLICE: u64 = 10_000;
 
-const DONE: u32 = 1;
+/// How long it takes at most to schedule such a call, in milliseconds.
+const SCHEDULE_TIMEOUT: u64 = 1_000;
 const ANY_NODE: c_int = -1;
 
 /// What the thread and the calls that stand in for it share.
@@ -47,7 +48,9 @@ struct Work {
     /// The first call that stands in: what was scheduled before it may be the probe of a device.
     first: AtomicU64,
     #[pin]
-    events: Event,
+    scheduled: Event,
+    #[pin]
+    done: Event,
 }
 
 /// Has `work` done on a thread of its own once all drivers have had their chance to find their
@@ -74,7 +77,8 @@ fn start(work: fn()) -> Result {
         pin_init!(Work {
             work,
             first: AtomicU64::new(0),
-            events <- Event::new(),
+            scheduled <- Event::new(),
+            done <- Event::new(),
         }),
         GFP_KERNEL,
     )?;
@@ -94,10 +98,11 @@ fn start(work: fn()) -> Result {
         // SAFETY: No thread was made, so the reference is still ours.
         drop(unsafe { Arc::from_raw(argument) });
     })?;
-    let first = stand_in(shared.clone());
-    shared.first.store(first, Ordering::Relaxed);
     // SAFETY: The task was just created, and exists at least until it has run.
     unsafe { bindings::wake_up_process(task) };
+    let first = stand_in(shared.clone());
+    shared.first.store(first, Ordering::Relaxed);
+    shared.scheduled.raise(1);
     Ok(())
 }
 
@@ -108,10 +113,12 @@ unsafe extern "C" fn work_main(argument: *mut c_void) -> c_int {
     // SAFETY: By this function's contract.
     let shared = unsafe { Arc::from_raw(argument.cast_const().cast::<Work>()) };
 
+    // In vain when there was no memory to schedule the call with: then it is under way.
+    shared.scheduled.wait_uninterruptible(SCHEDULE_TIMEOUT);
     // SAFETY: Process context, and not that of an asynchronous call.
     unsafe { bindings::async_synchronize_cookie(shared.first.load(Ordering::Relaxed)) };
     (shared.work)();
-    shared.events.raise(DONE);
+    shared.done.raise(1);
     0
 }
 
@@ -130,7 +137,7 @@ unsafe extern "C" fn stand_in_main(argument: *mut c_void, _cookie: bindings::asy
     // SAFETY: By this function's contract.
     let shared = unsafe { Arc::from_raw(argument.cast_const().cast::<Work>()) };
 
-    if shared.events.wait_uninterruptible(SLICE) & DONE == 0 {
+    if shared.done.wait_uninterruptible(SLICE) == 0 {
         stand_in(shared);
     }
 }
