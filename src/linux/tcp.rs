@@ -36,6 +36,9 @@ use kernel::{
     types::Opaque, //
 };
 
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+mod tests;
+
 /// How many received bytes are worth the way to a thread: softirq keeps everything else on its processor waiting.
 const SOFTIRQ_MAX: u32 = 65_536;
 
@@ -149,8 +152,10 @@ impl<P: Protocol> Connection<P> {
     /// but not acknowledged is sent again.
     pub(crate) fn abort(&self) {
         self.detach();
+        // The stack keeps errors as positive numbers.
+        let error = -ECONNABORTED.to_errno();
         // SAFETY: The socket is valid; the call takes the lock by itself.
-        unsafe { bindings::tcp_abort(self.socket.sock(), ECONNABORTED.to_errno()) };
+        unsafe { bindings::tcp_abort(self.socket.sock(), error) };
     }
 
     fn detach(&self) {
@@ -352,7 +357,8 @@ impl Stream<'_> {
         })
     }
 
-    /// Hands what has been received to `consume`, chunk by chunk, until it takes less than a whole chunk.
+    /// Hands what has been received to `consume`, chunk by chunk, until it takes nothing. What it
+    /// leaves of a chunk comes again.
     pub(crate) fn receive<F: FnMut(&mut Chunk<'_>)>(&mut self, mut consume: F) {
         let mut descriptor = bindings::read_descriptor_t {
             count: 1,

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Connections over the loopback device, with a protocol that takes down what it is told.
+
+use super::{
+    bindings,
+    Connection,
+    Protocol,
+    Stream, //
+};
+use crate::linux::{
+    clock,
+    event::Event,
+    socket::{
+        loopback::{
+            pair,
+            receive_all,
+            Loopback,
+            DEADLINE, //
+        },
+        Socket, //
+    },
+    testing::{
+        in_thread,
+        thread_flags, //
+    },
+    work::Workqueue, //
+};
+use core::sync::atomic::{
+    AtomicBool,
+    AtomicI32,
+    AtomicU32,
+    Ordering, //
+};
+use kernel::{
+    bindings::PF_WQ_WORKER,
+    prelude::*,
+    sync::Arc, //
+};
+
+const READABLE: u32 = 1 << 0;
+const WRITABLE: u32 = 1 << 1;
+const CLOSED: u32 = 1 << 2;
+const DROPPED: u32 = 1 << 3;
+
+/// More than any test receives without its being taken away.
+const ROOM: usize = 1 << 20;
+
+/// What the protocol was told, for who does not hold the lock.
+#[pin_data]
+struct Log {
+    #[pin]
+    events: Event,
+    readable: AtomicU32,
+    in_worker: AtomicU32,
+    error: AtomicI32,
+    inside: AtomicBool,
+    twice: AtomicBool,
+}
+
+impl Log {
+    fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                events <- Event::new(),
+                readable: AtomicU32::new(0),
+                in_worker: AtomicU32::new(0),
+                error: AtomicI32::new(0),
+                inside: AtomicBool::new(false),
+                twice: AtomicBool::new(false),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// How often the protocol was told that something has arrived.
+    fn readable(&self) -> u32 {
+        self.readable.load(Ordering::SeqCst)
+    }
+
+    /// Notes when two have the state at a time.
+    fn enter(&self) {
+        if self.inside.swap(true, Ordering::SeqCst) {
+            self.twice.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn leave(&self) {
+        self.inside.store(false, Ordering::SeqCst);
+    }
+
+    /// Waits for a flag; the others that come with it are of no interest any more.
+    fn wait(&self, flag: u32) {
+        while self.events.wait(DEADLINE) & flag == 0 {}
+    }
+}
+
+/// Receives all there is, unless it was told to leave it where it is.
+struct Recorder {
+    log: Arc<Log>,
+    received: KVVec<u8>,
+    holding: bool,
+}
+
+impl Protocol for Recorder {
+    fn readable(&mut self, stream: &mut Stream<'_>) {
+        self.log.enter();
+        self.log.readable.fetch_add(1, Ordering::SeqCst);
+        if thread_flags() & PF_WQ_WORKER != 0 {
+            self.log.in_worker.fetch_add(1, Ordering::SeqCst);
+        }
+        if !self.holding {
+            let received = &mut self.received;
+            stream.receive(|chunk| {
+                let mut bytes = [0; 512];
+                while let Ok(length @ 1..) = chunk.take(&mut bytes) {
+                    // There is room, so that nothing is allocated here.
+                    let _ = received.extend_from_slice(&bytes[..length], GFP_ATOMIC);
+                }
+            });
+        }
+        if let Some(error) = stream.error() {
+            self.log.error.store(error.to_errno(), Ordering::SeqCst);
+        }
+        let closed = if stream.open() { 0 } else { CLOSED };
+        self.log.events.raise(READABLE | closed);
+        self.log.leave();
+    }
+
+    fn writable(&mut self, _: &mut Stream<'_>) {
+        self.log.events.raise(WRITABLE);
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.log.events.raise(DROPPED);
+    }
+}
+
+/// A connection, its peer, and what the protocol is told; the loopback device goes last.
+struct Set {
+    connection: Arc<Connection<Recorder>>,
+    peer: Socket,
+    log: Arc<Log>,
+    _up: Loopback,
+}
+
+impl Set {
+    /// `before` sees the peer, and the socket, before a connection is made of it.
+    fn new(holding: bool, before: impl FnOnce(&Socket, &Socket) -> Result) -> Result<Self> {
+        let up = Loopback::new()?;
+        let (socket, peer) = pair()?;
+        let log = Log::new()?;
+        let recorder = Recorder {
+            log: log.clone(),
+            received: KVVec::with_capacity(ROOM, GFP_KERNEL)?,
+            holding,
+        };
+        let vacancy = Connection::vacant()?;
+
+        before(&peer, &socket)?;
+        Ok(Self {
+            connection: Connection::new(vacancy, socket, Workqueue::new()?, recorder),
+            peer,
+            log,
+            _up: up,
+        })
+    }
+
+    fn received(&self) -> usize {
+        self.connection.with(|recorder, _| recorder.received.len())
+    }
+
+    fn wait_for(&self, length: usize) {
+        while self.received() < length {
+            self.log.wait(READABLE);
+        }
+    }
+}
+
+/// Waits until this many bytes can be received.
+fn wait_queued(socket: &Socket, length: u32) {
+    // SAFETY: The socket is valid.
+    while unsafe { bindings::iscsi_init_sock_queued(socket.sock()) } < length {
+        clock::sleep(1);
+    }
+}
+
+/// The byte at a place of what is sent.
+fn pattern(at: usize) -> u8 {
+    (at % 251) as u8
+}
+
+fn patterned(length: usize) -> Result<KVVec<u8>> {
+    let mut bytes = KVVec::with_capacity(length, GFP_KERNEL)?;
+    for at in 0..length {
+        bytes.push(pattern(at), GFP_KERNEL)?;
+    }
+    Ok(bytes)
+}
+
+fn is_patterned(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| *byte == pattern(at))
+}
+
+#[kunit_tests(iscsi_init_tcp)]
+mod cases {
+    use super::*;
+    use crate::linux::errno::{
+        ECONNABORTED,
+        ECONNRESET, //
+    };
+
+    #[test]
+    fn what_the_peer_sends_arrives_whole_and_in_order() -> Result {
+        const LENGTH: usize = 300_000;
+        let set = Set::new(false, |_, _| Ok(()))?;
+        for piece in patterned(LENGTH)?.chunks(7_777) {
+            set.peer.send_all(piece)?;
+        }
+        set.wait_for(LENGTH);
+        let right = set
+            .connection
+            .with(|recorder, _| is_patterned(&recorder.received));
+        assert_eq!(set.received(), LENGTH);
+        assert!(right);
+        Ok(())
+    }
+
+    #[test]
+    fn what_came_before_the_connection_is_told_at_once() -> Result {
+        let set = Set::new(false, |peer, socket| {
+            peer.send_all(b"early")?;
+            wait_queued(socket, 5);
+            Ok(())
+        })?;
+        assert!(set.log.readable() > 0);
+        assert_eq!(set.received(), 5);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_taken_stays_in_front() -> Result {
+        let set = Set::new(true, |_, _| Ok(()))?;
+        set.peer.send_all(b"abcdefgh")?;
+        wait_queued(&set.connection.socket, 8);
+        let mut buffer = [0; 3];
+        let mut seen = KVec::with_capacity(8, GFP_KERNEL)?;
+        set.connection.with(|_, stream| {
+            stream.receive(|chunk| {
+                let first = seen.is_empty();
+                let length = chunk.len();
+                let skipped = if first { chunk.skip(2) } else { 0 };
+                let taken = if first {
+                    chunk.take(&mut buffer)
+                } else {
+                    Ok(0)
+                };
+                let _ = seen.push((length, skipped, taken, chunk.len()), GFP_ATOMIC);
+            });
+        });
+        assert_eq!(&buffer, b"cde");
+        // The rest comes again, until nothing of it is taken.
+        assert_eq!(&*seen, [(8, 2, Ok(3), 3), (3, 0, Ok(0), 3)].as_slice());
+
+        let mut buffer = [0; 8];
+        let mut taken = Ok(0);
+        let mut skipped = 1;
+        set.connection.with(|_, stream| {
+            stream.receive(|chunk| {
+                taken = chunk.take(&mut buffer);
+                skipped = chunk.skip(1);
+            });
+        });
+        assert_eq!(taken, Ok(3));
+        assert_eq!(&buffer[..3], b"fgh");
+        assert_eq!(skipped, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn sent_bytes_reach_the_peer() -> Result {
+        let set = Set::new(false, |_, _| Ok(()))?;
+        let sent = set.connection.with(|_, stream| {
+            let first = stream.send(b"head", true)?;
+            Ok::<_, Error>(first + stream.send(b"tail", false)?)
+        })?;
+        let mut buffer = [0; 8];
+        assert_eq!(sent, 8);
+        assert_eq!(receive_all(&set.peer, &mut buffer)?, 8);
+        assert_eq!(&buffer, b"headtail");
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_socket_says_so_and_when_there_is_space_again() -> Result {
+        let set = Set::new(false, |_, _| Ok(()))?;
+        let data = patterned(64 << 20)?;
+        let mut sent = 0;
+        let error = set.connection.with(|_, stream| loop {
+            match stream.send(&data[sent..], false) {
+                Ok(count) => sent += count,
+                Err(error) => break error,
+            }
+        });
+        assert_eq!(error, EAGAIN);
+        assert!(sent > 0);
+
+        let mut received = KVVec::from_elem(0u8, sent, GFP_KERNEL)?;
+        assert_eq!(receive_all(&set.peer, &mut received)?, sent);
+        assert!(is_patterned(&received));
+        set.log.wait(WRITABLE);
+        let again = set.connection.with(|_, stream| stream.send(b"more", false));
+        assert_eq!(again, Ok(4));
+        Ok(())
+    }
+
+    #[test]
+    fn nobody_else_has_the_state_while_one_has() -> Result {
+        let set = Set::new(false, |_, _| Ok(()))?;
+        let user = |connection: &Connection<Recorder>, peer: Option<&Socket>| {
+            connection.with(|recorder, _| {
+                recorder.log.enter();
+                let before = recorder.log.readable();
+                let sent = peer.map_or(Ok(()), |peer| peer.send_all(b"x"));
+                // Time for whoever does not care for the lock.
+                clock::sleep(2);
+                let told = recorder.log.readable() - before;
+                recorder.log.leave();
+                sent.map(|()| told)
+            })
+        };
+        let other = set.connection.clone();
+        let thread = in_thread(move || (0..20).try_for_each(|_| user(&other, None).map(|_| ())))?;
+        let mut told = 0;
+        for _ in 0..20 {
+            told += user(&set.connection, Some(&set.peer))?;
+        }
+        drop(thread);
+        // None of it inside, all of it by now.
+        assert_eq!(told, 0);
+        set.wait_for(20);
+        assert!(!set.log.twice.load(Ordering::SeqCst));
+        Ok(())
+    }
+
+    #[test]
+    fn a_lot_is_received_in_a_thread() -> Result {
+        const LENGTH: usize = 400_000;
+        // Room to let it pile up.
+        let set = Set::new(true, |_, socket| {
+            // SAFETY: The socket is valid, and not locked.
+            unsafe { bindings::sock_set_rcvbuf(socket.sock(), 4 << 20) };
+            Ok(())
+        })?;
+        set.peer.send_all(&patterned(LENGTH)?)?;
+        while set.log.in_worker.load(Ordering::SeqCst) == 0 {
+            set.log.wait(READABLE);
+        }
+        set.connection.with(|recorder, stream| {
+            recorder.holding = false;
+            recorder.readable(stream);
+        });
+        set.wait_for(LENGTH);
+        let right = set
+            .connection
+            .with(|recorder, _| is_patterned(&recorder.received));
+        assert!(right);
+        Ok(())
+    }
+
+    #[test]
+    fn abort_resets_the_connection_and_tells_nobody() -> Result {
+        let set = Set::new(false, |_, _| Ok(()))?;
+        let before = set.log.readable();
+        set.connection.abort();
+        assert_eq!(set.peer.receive(&mut [0; 8]), Err(ECONNRESET));
+        let (open, error) = set
+            .connection
+            .with(|_, stream| (stream.open(), stream.error()));
+        assert!(!open);
+        assert_eq!(error, Some(ECONNABORTED));
+        let sent = set.connection.with(|_, stream| stream.send(b"x", false));
+        assert!(sent.is_err());
+        assert_eq!(set.log.readable(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn a_peers_close_is_seen_and_is_no_error() -> Result {
+        let Set {
+            connection,
+            peer,
+            log,
+            _up,
+        } = Set::new(false, |_, _| Ok(()))?;
+        peer.send_all(b"last")?;
+        assert!(connection.with(|_, stream| stream.open()));
+        drop(peer);
+        log.wait(CLOSED);
+        let (open, length) =
+            connection.with(|recorder, stream| (stream.open(), recorder.received.len()));
+        assert!(!open);
+        assert_eq!(length, 4);
+        assert_eq!(log.error.load(Ordering::SeqCst), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_peers_reset_is_an_error_that_is_told_once() -> Result {
+        let Set {
+            connection,
+            peer,
+            log,
+            _up,
+        } = Set::new(false, |_, _| Ok(()))?;
+        // Who closes with something unread has not understood all, and says so.
+        connection.with(|_, stream| stream.send(b"unread", false))?;
+        wait_queued(&peer, 6);
+        drop(peer);
+        log.wait(CLOSED);
+        let (open, error) = connection.with(|_, stream| (stream.open(), stream.error()));
+        assert!(!open);
+        assert_eq!(log.error.load(Ordering::SeqCst), ECONNRESET.to_errno());
+        assert_eq!(error, None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_dropped_connection_is_closed_and_gives_its_protocol_up() -> Result {
+        let Set {
+            connection,
+            peer,
+            log,
+            _up,
+        } = Set::new(false, |_, _| Ok(()))?;
+        drop(connection);
+        assert_eq!(log.events.wait(DEADLINE) & DROPPED, DROPPED);
+        assert_eq!(peer.receive(&mut [0; 8])?, 0);
+        assert!(Arc::into_unique_or_drop(log).is_some());
+        Ok(())
+    }
+}
