@@ -110,3 +110,113 @@ impl Netlink {
         }
     }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_netlink)]
+mod tests {
+    use super::*;
+    use crate::proto::{
+        config::interface::Route,
+        rtnetlink::request::{
+            Change,
+            RouteProtocol, //
+        }, //
+    };
+    use core::net::Ipv4Addr;
+
+    /// A device that there is not.
+    const NO_DEVICE: i32 = i32::MAX;
+    /// TEST-NET-1 (RFC 5737).
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
+
+    fn loopback(netlink: &mut Netlink) -> Result<Link> {
+        let links = netlink.links()?;
+        links.into_iter().find(Link::is_loopback).ok_or(ENODEV)
+    }
+
+    fn set_up(index: i32, up: bool) -> Request {
+        Request::SetUp { index, up }
+    }
+
+    fn address(index: i32, change: Change) -> Request {
+        Request::Address {
+            change,
+            index,
+            address: ADDRESS,
+            prefix_length: 24,
+        }
+    }
+
+    fn has_address(netlink: &mut Netlink, index: i32) -> Result<bool> {
+        let addresses = netlink.addresses()?;
+        Ok(addresses.iter().any(|known| {
+            known.index == index && known.address == ADDRESS && known.prefix_length == 24
+        }))
+    }
+
+    #[test]
+    fn a_link_goes_up_and_down_and_is_listed_so() -> Result {
+        let mut netlink = Netlink::new()?;
+        let link = loopback(&mut netlink)?;
+        assert_eq!(link.name.as_str(), "lo");
+        assert!(!link.is_up());
+        assert!(!link.is_ethernet());
+
+        netlink.change(&set_up(link.index, true))?;
+        let up = loopback(&mut netlink);
+        netlink.change(&Request::SetMtu {
+            index: link.index,
+            mtu: 4_321,
+        })?;
+        let small = loopback(&mut netlink);
+        netlink.change(&Request::SetMtu {
+            index: link.index,
+            mtu: link.mtu,
+        })?;
+        netlink.change(&set_up(link.index, false))?;
+        let up = up?;
+        assert!(up.is_up());
+        assert!(up.carrier);
+        assert_eq!(small?.mtu, 4_321);
+        assert_eq!(loopback(&mut netlink)?, link);
+        Ok(())
+    }
+
+    #[test]
+    fn an_address_is_listed_until_it_is_deleted() -> Result {
+        let mut netlink = Netlink::new()?;
+        let index = loopback(&mut netlink)?.index;
+        assert!(!has_address(&mut netlink, index)?);
+        netlink.change(&address(index, Change::Add))?;
+        let listed = has_address(&mut netlink, index)?;
+        let twice = netlink.change(&address(index, Change::Add));
+        netlink.change(&address(index, Change::Delete))?;
+        assert!(listed);
+        assert_eq!(twice, Err(EEXIST));
+        assert!(!has_address(&mut netlink, index)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_refused_request_gives_its_errno() -> Result {
+        let mut netlink = Netlink::new()?;
+        let index = loopback(&mut netlink)?.index;
+        let route = Request::Route {
+            change: Change::Delete,
+            index,
+            route: Route {
+                destination: ADDRESS,
+                prefix_length: 32,
+                gateway: None,
+            },
+            protocol: RouteProtocol::Boot,
+        };
+        assert_eq!(netlink.change(&set_up(NO_DEVICE, true)), Err(ENODEV));
+        assert_eq!(netlink.change(&route), Err(ESRCH));
+        let none = netlink.change(&address(index, Change::Delete));
+        assert_eq!(none, Err(crate::linux::errno::EADDRNOTAVAIL));
+        // An error is the answer to one request, and the next one has its own.
+        assert!(netlink.links().is_ok());
+        Ok(())
+    }
+}
