@@ -11,7 +11,7 @@ from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario
 from lab.targets import INITIATOR, NAME
 
 OWN = f"{PREFIX}.60"
-ROOT = "root=/dev/sda1 rootfstype=ext4"
+ROOT = "root=/dev/sda1"
 # What an attempt that fails says, when there will be another one.
 AGAIN = r"iscsi_init: .*; .+; trying again in \d+ s"
 # What a kernel says that has no root file system.
@@ -169,7 +169,7 @@ def builtin_wrong_argument(lab: Lab) -> None:
 def builtin_idle(lab: Lab) -> None:
     """No argument of the driver's: it does nothing, and the machine boots from a disk of its own."""
     disk = lab.tiny_disk()
-    client = lab.builtin("root=/dev/vda1 rootfstype=ext4", disks=[disk])
+    client = lab.builtin("root=/dev/vda1", disks=[disk])
     client.console.wait("tiny: root is /dev/vda1", BOOT, never=BOOT_FAILED)
     client.wait_agent()
     told = client.log("iscsi_init:")
