@@ -9,10 +9,10 @@
 //! 4. The target, by the arguments or by the DHCP root path; the login.
 //! 5. [`disk`]: the SCSI host, and the boot LUN as a disk that can be opened.
 //!
-//! A step that fails ends the attempt with a [`Failure`]. [`attempts`] says whether there is another
-//! one; the last ends the boot with an errno and one line in the log. Session and network devices
-//! are put back as they were, so that the module can be loaded again at once; the machine's names
-//! stay.
+//! A step that fails ends the attempt with a [`Failure`]. [`attempts`] says whether there is
+//! another one; the last ends the boot with an errno and one line in the log. Session and
+//! network devices are put back as they were, so that the module can be loaded again at once;
+//! the machine's names stay.
 
 #![forbid(unsafe_code)]
 
@@ -63,13 +63,15 @@ use error::Failure;
 use kernel::prelude::*;
 use network::Network;
 
-/// How often the first login is tried when what failed may mend itself, and the delay between, in milliseconds.
+/// How often the first login is tried when what failed may mend itself, and the delay
+/// between, in milliseconds.
 const LOGIN_ATTEMPTS: u32 = 3;
 const LOGIN_DELAY: u32 = 1_000;
 
 /// A machine that has its disk.
 ///
-/// Dropping it takes everything back, in the order of the fields: first the disk, last the network under it.
+/// Dropping it takes everything back, in the order of the fields: first the disk,
+/// last the network under it.
 pub(crate) struct Machine {
     _initiator: Initiator,
     _pnp: Option<NetFile>,
@@ -97,7 +99,8 @@ pub(crate) fn init() -> Result<Option<Machine>> {
     Ok(None)
 }
 
-/// Boots; says in one line why it cannot. `patience` is that of a machine which is told nothing of it.
+/// Boots; says in one line why it cannot. `patience` is that of a machine
+/// which is told nothing of it.
 fn boot(patience: Option<Patience>) -> Result<Machine> {
     let start = clock::milliseconds();
     let line = cmdline::read().unwrap_or_else(|error| {
@@ -244,8 +247,9 @@ fn first_login(
     Ok((socket, established))
 }
 
-/// The initiator's part of the session's identifier: the network device's address in the format that is made for it
-/// (RFC 7143 section 11.12.5, type 00b: the OUI without its two flags, then 24 bits of the vendor's).
+/// The initiator's part of the session's identifier: the network device's address in the format
+/// that is made for it (RFC 7143 section 11.12.5, type 00b: the OUI without its two flags, then
+/// 24 bits of the vendor's).
 fn isid(mac: [u8; 6]) -> [u8; 6] {
     let [first, rest @ ..] = mac;
     let [b, c, d, e, f] = rest;

@@ -2,9 +2,11 @@
 
 //! Safe wrappers over the C kernel API, and the only `unsafe` code of the module.
 //!
-//! Each file wraps one thing and decides nothing; nothing in here knows iSCSI, DHCP or the order of a boot.
+//! Each file wraps one thing and decides nothing; nothing in here knows iSCSI,
+//! DHCP or the order of a boot.
 //!
-//! - [`clock`], [`event`], [`memory`], [`random`], [`thread`], [`work`]: time, waiting, and who does the work.
+//! - [`clock`], [`event`], [`memory`], [`random`], [`thread`], [`work`]: time, waiting,
+//!   and who does the work.
 //! - [`cmdline`], [`ipconfig`], [`params`]: what the kernel and the module were told.
 //! - [`module`], [`root_mount`]: what becomes of code that is loaded, and of code that is built in.
 //! - [`socket`], [`tcp`]: sockets, and a connection whose lock protects its owner's state.

@@ -77,7 +77,8 @@ impl Attempts {
         }
     }
 
-    /// Waits for the next attempt after `failure`, or gives `failure` back when there is to be none.
+    /// Waits for the next attempt after `failure`, or gives `failure` back
+    /// when there is to be none.
     pub(super) fn again(&mut self, failure: Failure<'static>) -> Result<(), Failure<'static>> {
         if self.patience.is_none() || matches!(failure, Failure::Interrupted) {
             return Err(failure);

@@ -30,7 +30,8 @@ use kernel::prelude::*;
 /// What was changed. Dropping it takes everything back.
 pub(super) struct Changes {
     pub(super) netlink: Netlink,
-    /// Devices that were down, the MTU that was replaced, addresses and routes, in the order of the changes.
+    /// Devices that were down, the MTU that was replaced, addresses and routes, in
+    /// the order of the changes.
     done: KVec<Request>,
 }
 

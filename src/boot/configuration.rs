@@ -12,7 +12,8 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Whether anybody wants this machine to boot over iSCSI: an argument that cannot be read does, too.
+/// Whether anybody wants this machine to boot over iSCSI: an argument that
+/// cannot be read does, too.
 #[cfg(not(MODULE))]
 pub(super) fn is_given(line: &[u8]) -> bool {
     parameters().any() || Arguments::parse(line).map_or(true, |arguments| arguments.any())

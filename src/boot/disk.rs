@@ -13,12 +13,13 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// How long a disk driver has to take the boot LUN, and the interval between looks, in milliseconds.
+/// How long a disk driver has to take the boot LUN, and the interval
+/// between looks, in milliseconds.
 const TIMEOUT: u64 = 10_000;
 const INTERVAL: u32 = 2;
 
-/// Has the mid-layer find the boot LUN, waits for the disk on it, and has the other LUNs found after it: so the boot disk
-/// is the first of the target's.
+/// Has the mid-layer find the boot LUN, waits for the disk on it, and has the other LUNs found
+/// after it: so the boot disk is the first of the target's.
 #[inline(never)]
 pub(super) fn wait(
     initiator: &Initiator,

@@ -239,11 +239,13 @@ impl fmt::Display for Failure<'_> {
             }
             Self::NoDevice { name: Some(name), seconds } => write!(
                 f,
-                "no network device {name} after {seconds} s; check the name and that its driver is loaded"
+                "no network device {name} after {seconds} s; \
+                 check the name and that its driver is loaded"
             ),
             Self::NoDevice { name: None, seconds } => write!(
                 f,
-                "no Ethernet device after {seconds} s; check that the driver of the network device is loaded"
+                "no Ethernet device after {seconds} s; \
+                 check that the driver of the network device is loaded"
             ),
             Self::NoCarrier { name, seconds } => {
                 match name {
@@ -255,7 +257,8 @@ impl fmt::Display for Failure<'_> {
             Self::Device { name, step, error } => match step {
                 Step::Up => write!(
                     f,
-                    "{name}: cannot be brought up: {error:?}; check the device's driver and its firmware"
+                    "{name}: cannot be brought up: {error:?}; \
+                 check the device's driver and its firmware"
                 ),
                 Step::Mtu => write!(f, "{name}: the DHCP server's MTU is refused: {error:?}"),
                 Step::Address => write!(f, "{name}: the address is refused: {error:?}; check it"),
@@ -279,7 +282,8 @@ impl fmt::Display for Failure<'_> {
             Self::NoTarget { asked: None, error } => error.fmt(f),
             Self::RootPath { informant, text, fault } => write!(
                 f,
-                "{informant}: root path {:?}: {fault}; check the DHCP server's root-path (option 17)",
+                "{informant}: root path {:?}: {fault}; \
+                 check the DHCP server's root-path (option 17)",
                 text.as_str()
             ),
             Self::Login(failure, account) => write!(
@@ -290,7 +294,8 @@ impl fmt::Display for Failure<'_> {
             ),
             Self::Lost(target) => write!(
                 f,
-                "the session with {} was lost while its disk was looked for, as the lines above say; look at the target's log",
+                "the session with {} was lost while its disk was looked for, as the lines above say; \
+                 look at the target's log",
                 **target
             ),
             Self::Interrupted => write!(f, "interrupted by a signal; load the module again"),
@@ -306,8 +311,8 @@ impl fmt::Display for Failure<'_> {
             ),
             Self::NoDisk { lun, kind } => write!(
                 f,
-                "LUN {lun} is no disk but a SCSI device of type {kind}; check iscsi-lun= or the root path \
-                 (tgt has its disks from LUN 1 on)"
+                "LUN {lun} is no disk but a SCSI device of type {kind}; \
+                 check iscsi-lun= or the root path (tgt has its disks from LUN 1 on)"
             ),
             Self::Unreadable { lun, error } => write!(
                 f,

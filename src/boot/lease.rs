@@ -33,7 +33,8 @@ use kernel::prelude::*;
 
 /// Room for the largest packet an Ethernet device receives.
 const PACKET_SIZE: usize = 9_216;
-/// How long the other devices have once one has an answer, but not one with the root path that is needed.
+/// How long the other devices have once one has an answer, but not one with the
+/// root path that is needed.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A device that asks.
@@ -42,7 +43,8 @@ struct Candidate {
     client: KBox<Client>,
 }
 
-/// Asks on all `links`, and returns the number in `links` of the first with a usable answer, and that answer.
+/// Asks on all `links`, and returns the number in `links` of the first with a usable
+/// answer, and that answer.
 pub(super) fn obtain(
     links: &[Link],
     needs_root_path: bool,
@@ -145,7 +147,8 @@ fn lease_of(
     }
 }
 
-/// What to say when no device has an answer: what the first one met, which is the only one if it was named.
+/// What to say when no device has an answer: what the first one met, which is the
+/// only one if it was named.
 fn refusal(links: &[Link], candidates: &[Candidate]) -> Failure<'static> {
     let first = links.iter().zip(candidates).find_map(|(link, candidate)| {
         match candidate.client.outcome()? {

@@ -188,8 +188,8 @@ fn ipconfig_root_path() -> Option<RootPathText> {
     written.ok().map(|()| text)
 }
 
-/// Brings the loopback device up, as ipconfig does: what the kernel tells itself, such as that nobody has a target's
-/// address, goes over it.
+/// Brings the loopback device up, as ipconfig does: what the kernel tells itself, such as that
+/// nobody has a target's address, goes over it.
 fn loopback(netlink: &mut Netlink) -> Result<(), Failure<'static>> {
     let links = netlink.links().map_err(Failure::Kernel)?;
 

@@ -230,7 +230,8 @@ impl core::fmt::Display for LoginFailure {
             Self::Closed(portal) => write!(
                 f,
                 "{portal} closed the connection during login without a word; \
-                 check that it is an iSCSI target, that it does not want CHAP of this initiator, and its log"
+                 check that it is an iSCSI target, that it does not want CHAP of this initiator, \
+                 and its log"
             ),
             Self::Timeout(portal) => write!(
                 f,

@@ -45,7 +45,8 @@ impl Event {
     /// Raises `flags` and wakes the waiter.
     pub(crate) fn raise(&self, flags: u32) {
         if self.raised.fetch_or(flags, Ordering::AcqRel) == 0 {
-            // SAFETY: The completion was initialised by `new` and lives as long as `self`; any context may call this.
+            // SAFETY: The completion was initialised by `new` and lives as long as `self`;
+            // any context may call this.
             unsafe { bindings::complete(self.completion.get()) }
         }
     }
@@ -64,12 +65,14 @@ impl Event {
         self.raised.swap(0, Ordering::AcqRel)
     }
 
-    /// Waits at most `milliseconds` for a flag and takes all that are raised; zero when the time is over.
+    /// Waits at most `milliseconds` for a flag and takes all that are raised;
+    /// zero when the time is over.
     pub(crate) fn wait(&self, milliseconds: u64) -> u32 {
         let timeout = clock::jiffies(milliseconds);
 
-        // SAFETY: As in `raise`; the caller is in process context. The interruptible form keeps a thread that waits
-        // for hours out of the load average; a signal or a stale wake-up only ends the wait early.
+        // SAFETY: As in `raise`; the caller is in process context. The interruptible form keeps
+        // a thread that waits for hours out of the load average; a signal or a stale wake-up
+        // only ends the wait early.
         unsafe {
             bindings::wait_for_completion_interruptible_timeout(self.completion.get(), timeout)
         };

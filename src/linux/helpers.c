@@ -34,7 +34,8 @@
 
 char iscsi_init_if[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(if, iscsi_init_if, sizeof(iscsi_init_if), 0444);
-MODULE_PARM_DESC(if, "<dev>[:<ip>[:<netmask>[:<gateway>]]]: network interface; an address means static, none DHCP/BOOTP; "
+MODULE_PARM_DESC(if, "<dev>[:<ip>[:<netmask>[:<gateway>]]]: network interface; "
+		 "an address means static, none DHCP/BOOTP; "
 		 "absent: every Ethernet device, the first with a usable answer");
 
 char iscsi_init_initiator[ISCSI_INIT_PARAMETER_SIZE];
@@ -51,7 +52,8 @@ MODULE_PARM_DESC(lun, "boot LUN, decimal, default 0");
 
 char iscsi_init_timeout[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(timeout, iscsi_init_timeout, sizeof(iscsi_init_timeout), 0444);
-MODULE_PARM_DESC(timeout, "for how many seconds the boot is tried, 0 for ever; absent: once, when built in for ever");
+MODULE_PARM_DESC(timeout, "for how many seconds the boot is tried, 0 for ever; "
+		 "absent: once, when built in for ever");
 
 #ifndef MODULE
 /* The kernel would hand an argument that nobody claims on to init. */

@@ -2,8 +2,8 @@
 /*
  * What Rust cannot reach by itself: inline functions, macros and string parameters.
  *
- * Nothing here decides anything; each function is one kernel idiom, made coarse enough that one call
- * does one job of the data path.
+ * Nothing here decides anything; each function is one kernel idiom, made coarse enough that one
+ * call does one job of the data path.
  */
 #ifndef ISCSI_INIT_HELPERS_H
 #define ISCSI_INIT_HELPERS_H

@@ -7,7 +7,8 @@
 use super::bindings;
 use core::marker::PhantomData;
 
-/// While it lives, this thread's allocations may use the reserves; they never wait for memory to be freed.
+/// While it lives, this thread's allocations may use the reserves; they never
+/// wait for memory to be freed.
 pub(crate) struct NoReclaim {
     previous: u32,
     _of_this_thread: PhantomData<*mut ()>,
@@ -17,7 +18,8 @@ impl NoReclaim {
     /// Starts the scope.
     pub(crate) fn new() -> Self {
         Self {
-            // SAFETY: Process context; `drop` restores the flags on the same thread, since `Self` is not `Send`.
+            // SAFETY: Process context; `drop` restores the flags on the same thread,
+            // since `Self` is not `Send`.
             previous: unsafe { bindings::iscsi_init_noreclaim_save() },
             _of_this_thread: PhantomData,
         }
@@ -31,7 +33,8 @@ impl Drop for NoReclaim {
     }
 }
 
-/// While it lives, this thread's allocations start no I/O, which might have to wait for the very disk being recovered.
+/// While it lives, this thread's allocations start no I/O, which might have to wait for the
+/// very disk being recovered.
 pub(crate) struct NoIo {
     previous: u32,
     _of_this_thread: PhantomData<*mut ()>,
@@ -41,7 +44,8 @@ impl NoIo {
     /// Starts the scope.
     pub(crate) fn new() -> Self {
         Self {
-            // SAFETY: Process context; `drop` restores the flags on the same thread, since `Self` is not `Send`.
+            // SAFETY: Process context; `drop` restores the flags on the same thread,
+            // since `Self` is not `Send`.
             previous: unsafe { bindings::iscsi_init_noio_save() },
             _of_this_thread: PhantomData,
         }

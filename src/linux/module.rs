@@ -24,9 +24,9 @@ pub(super) const fn this_module() -> *mut bindings::module {
     }
 }
 
-/// Waits, in an `init` that is about to fail, until nobody uses the module: the kernel frees it
-/// without asking. Who looks at a disk that has just appeared, as udev does, holds a reference until
-/// it closes it.
+/// Waits, in an `init` that is about to fail, until nobody uses the module: the kernel frees
+/// it without asking. Who looks at a disk that has just appeared, as udev does, holds a
+/// reference until it closes it.
 pub(crate) fn wait_for_users() {
     while is_used() {
         clock::sleep(INTERVAL);

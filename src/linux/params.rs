@@ -14,7 +14,8 @@ const SIZE: usize = bindings::ISCSI_INIT_PARAMETER_SIZE as usize;
 
 /// The value of `if=`, if one was given and it is text.
 pub(crate) fn interface() -> Option<&'static str> {
-    // SAFETY: The array is written before the module starts and never afterwards: its permissions are 0444.
+    // SAFETY: The array is written before the module starts and never afterwards:
+    // its permissions are 0444.
     text(unsafe { &*core::ptr::addr_of!(bindings::iscsi_init_if) })
 }
 

@@ -2,8 +2,9 @@
 
 //! The device that stands for the initiator, parent of its SCSI host.
 //!
-//! It exists for its place in the order of a shutdown: the kernel shuts devices down in the reverse order of their
-//! making, so this one comes after the disks, which flush their caches, and before the network interface.
+//! It exists for its place in the order of a shutdown: the kernel shuts devices down in the
+//! reverse order of their making, so this one comes after the disks, which flush their caches, and
+//! before the network interface.
 //!
 //! C header: [`include/linux/platform_device.h`](srctree/include/linux/platform_device.h)
 
@@ -29,7 +30,8 @@ use kernel::{
 
 /// What hears of the machine's shutdown.
 pub(crate) trait Shutdown: Send + Sync + 'static {
-    /// The machine is going down, and everything that used the device has ended. Process context; time is limited.
+    /// The machine is going down, and everything that used the device has ended. Process
+    /// context; time is limited.
     fn shutdown(&self);
 }
 
@@ -93,8 +95,8 @@ impl<T: Shutdown> Driver<T> {
         to_result(unsafe {
             bindings::__platform_driver_register(driver.get(), this_module(), NAME.as_char_ptr())
         })?;
-        // SAFETY: The device is registered; the pointer is read by `shutdown_callback` alone, and the driver core
-        // clears it when the driver goes.
+        // SAFETY: The device is registered; the pointer is read by `shutdown_callback` alone, and
+        // the driver core clears it when the driver goes.
         unsafe { (*device.as_device()).driver_data = Arc::as_ptr(&target).cast_mut().cast() };
         Ok(Self {
             driver,
@@ -121,7 +123,8 @@ unsafe extern "C" fn probe_callback(_device: *mut bindings::platform_device) -> 
 ///
 /// Called by the driver core for a device that [`Driver::new`] was given with the same `T`.
 unsafe extern "C" fn shutdown_callback<T: Shutdown>(device: *mut bindings::platform_device) {
-    // SAFETY: The device is valid; `Driver` keeps the target alive until it is unregistered. Null before it is set.
+    // SAFETY: The device is valid; `Driver` keeps the target alive until it is
+    // unregistered. Null before it is set.
     let target = unsafe { (*device).dev.driver_data.cast::<T>().as_ref() };
 
     if let Some(target) = target {

@@ -41,7 +41,8 @@ impl NetFile {
 
         // SAFETY: The directory of the first network name space exists for ever.
         let directory = unsafe { bindings::iscsi_init_proc_net() };
-        // SAFETY: `name` and `directory` are valid; `data` outlives the file, since removing it waits for readers.
+        // SAFETY: `name` and `directory` are valid; `data` outlives the file, since
+        // removing it waits for readers.
         let entry = unsafe {
             bindings::proc_create_single_data(
                 name.as_char_ptr(),
@@ -69,7 +70,8 @@ impl Drop for NetFile {
 ///
 /// Called by seq_file for a file made by [`NetFile::new`]: `file.private` is its text.
 unsafe extern "C" fn show(file: *mut bindings::seq_file, _: *mut c_void) -> c_int {
-    // SAFETY: `file` is valid during the call, and `private` is what `proc_create_single_data` was given.
+    // SAFETY: `file` is valid during the call, and `private` is what
+    // `proc_create_single_data` was given.
     let text = unsafe { &*(*file).private.cast::<KVec<u8>>() };
 
     // SAFETY: `file` is valid, and the text is that many bytes.

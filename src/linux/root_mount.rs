@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What built-in code does between the kernel's last initcall and the mount of the root file system.
+//! What built-in code does between the kernel's last initcall and the mount
+//! of the root file system.
 //!
-//! Initcalls of the last level start after all others, the kernel's own ipconfig included, and after
-//! every driver has been registered. What takes long then runs on a thread of its own, so that no
-//! initcall waits for it, while an asynchronous function call stands in for it: the kernel waits for
-//! all of those before it mounts the root file system, or starts the `/init` of an initramfs.
+//! Initcalls of the last level start after all others, the kernel's own ipconfig included,
+//! and after every driver has been registered. What takes long then runs on a thread of its
+//! own, so that no initcall waits for it, while an asynchronous function call stands in for
+//! it: the kernel waits for all of those before it mounts the root file system, or starts the
+//! `/init` of an initramfs.
 //!
 //! C header: [`include/linux/async.h`](srctree/include/linux/async.h)
 
@@ -33,8 +35,8 @@ use kernel::{
 /// What is to be done.
 static WORK: SetOnce<fn()> = SetOnce::new();
 
-/// How long one asynchronous call stands in for the work, in milliseconds. Whoever waits for them is
-/// woken by each one's end, so that a wait which lasts does not look like a hung task.
+/// How long one asynchronous call stands in for the work, in milliseconds. Whoever waits for them
+/// is woken by each one's end, so that a wait which lasts does not look like a hung task.
 const SLICE: u64 = 10_000;
 
 /// How long it takes at most to schedule such a call, in milliseconds.
@@ -84,8 +86,8 @@ fn start(work: fn()) -> Result {
     )?;
 
     let argument = Arc::into_raw(shared.clone());
-    // SAFETY: `work_main` gets the reference made above exactly once. Built-in code stays, so that a
-    // thread which nobody stops may end by itself.
+    // SAFETY: `work_main` gets the reference made above exactly once. Built-in code stays, so that
+    // a thread which nobody stops may end by itself.
     let task = from_err_ptr(unsafe {
         bindings::kthread_create_on_node(
             Some(work_main),

@@ -3,7 +3,8 @@
 //! The SCSI mid-layer, seen from a host.
 //!
 //! - [`host`]: [`host::Host`] is a registered `Scsi_Host`, its callbacks a [`host::Operations`].
-//! - [`command`]: [`command::Command`] is a `scsi_cmnd` the mid-layer has handed over, until it is completed.
+//! - [`command`]: [`command::Command`] is a `scsi_cmnd` the mid-layer has handed over,
+//!   until it is completed.
 //!
 //! C headers: [`include/scsi/scsi_host.h`](srctree/include/scsi/scsi_host.h),
 //! [`include/scsi/scsi_cmnd.h`](srctree/include/scsi/scsi_cmnd.h)

@@ -52,8 +52,8 @@ impl Socket {
         })
     }
 
-    /// A TCP socket that can connect to `peer`, and that works for a disk: it does not wait for memory, nor to fill
-    /// its packets.
+    /// A TCP socket that can connect to `peer`, and that works for a disk: it does not wait for
+    /// memory, nor to fill its packets.
     pub(crate) fn tcp(peer: &SocketAddr) -> Result<Self> {
         let family = match peer {
             SocketAddr::V4(_) => bindings::AF_INET,
@@ -106,7 +106,8 @@ impl Socket {
 
     /// The protocol's half of the socket, valid as long as `self`.
     pub(super) fn sock(&self) -> *mut bindings::sock {
-        // SAFETY: The socket is valid, and a socket that was created has this half until it is released.
+        // SAFETY: The socket is valid, and a socket that was created has this
+        // half until it is released.
         unsafe { (*self.as_ptr()).sk }
     }
 
@@ -203,8 +204,8 @@ impl Socket {
             iov_len: data.len(),
         };
 
-        // SAFETY: The socket is valid, `message` names at most an address that outlives the call, and `piece` is
-        // `data`, which sending only reads.
+        // SAFETY: The socket is valid, `message` names at most an address that outlives the call,
+        // and `piece` is `data`, which sending only reads.
         count(unsafe {
             bindings::kernel_sendmsg(self.as_ptr(), message, &mut piece, 1, data.len())
         })
@@ -216,8 +217,8 @@ impl Socket {
             iov_len: buffer.len(),
         };
 
-        // SAFETY: The socket is valid, `message` names at most an address that outlives the call and is writable,
-        // and `piece` is `buffer`, which is writable.
+        // SAFETY: The socket is valid, `message` names at most an address that outlives the call
+        // and is writable, and `piece` is `buffer`, which is writable.
         count(unsafe {
             bindings::kernel_recvmsg(self.as_ptr(), message, &mut piece, 1, buffer.len(), 0)
         })
@@ -239,7 +240,8 @@ impl Drop for Socket {
     }
 }
 
-/// A link-layer address with the room of the longest there is: the kernel stores as much as the device's type has.
+/// A link-layer address with the room of the longest there is: the kernel stores as much
+/// as the device's type has.
 #[repr(C)]
 struct LinkAddress {
     address: bindings::sockaddr_ll,

@@ -2,10 +2,11 @@
 
 //! A TCP connection whose own lock protects what its owner knows about it.
 //!
-//! The network stack tells of received data and of free space with the socket lock held, mostly in softirq; a
-//! thread takes the same lock to send. So one lock orders everything that happens on a connection, and there is
-//! no second one to take. [`Connection`] enforces it: the owner's state, a [`Protocol`], is reachable only with the
-//! lock held, and never twice at a time. What arrives while the state is in use is looked at when that use ends.
+//! The network stack tells of received data and of free space with the socket lock held, mostly in
+//! softirq; a thread takes the same lock to send. So one lock orders everything that happens on a
+//! connection, and there is no second one to take. [`Connection`] enforces it: the owner's state, a
+//! [`Protocol`], is reachable only with the lock held, and never twice at a time. What arrives
+//! while the state is in use is looked at when that use ends.
 //!
 //! C headers: [`include/net/sock.h`](srctree/include/net/sock.h),
 //! [`include/net/tcp.h`](srctree/include/net/tcp.h)
@@ -39,11 +40,12 @@ use kernel::{
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
 mod tests;
 
-/// How many received bytes are worth the way to a thread: softirq keeps everything else on its processor waiting.
+/// How many received bytes are worth the way to a thread: softirq keeps everything else
+/// on its processor waiting.
 const SOFTIRQ_MAX: u32 = 65_536;
 
-/// The state of a connection's owner. Every method is called with the socket lock held, often in softirq: none may
-/// sleep.
+/// The state of a connection's owner. Every method is called with the socket lock held, often in
+/// softirq: none may sleep.
 pub(crate) trait Protocol: Send + 'static {
     /// Something can be received, or the peer has closed.
     fn readable(&mut self, stream: &mut Stream<'_>);
@@ -93,7 +95,8 @@ impl<P: Protocol> Connection<P> {
         Ok(Vacancy(UniqueArc::new_uninit(GFP_KERNEL)?))
     }
 
-    /// Hands a connected `socket` over to `protocol`, and tells it at once that something may have arrived.
+    /// Hands a connected `socket` over to `protocol`, and tells it at once that
+    /// something may have arrived.
     pub(crate) fn new(
         vacancy: Vacancy<P>,
         socket: Socket,
@@ -120,7 +123,8 @@ impl<P: Protocol> Connection<P> {
         connection.locked(|connection| {
             let mut theirs = MaybeUninit::uninit();
             let owner = core::ptr::from_ref(connection).cast_mut().cast();
-            // SAFETY: The lock is held. `owner` stays valid until `detach`, which runs before the memory is freed.
+            // SAFETY: The lock is held. `owner` stays valid until `detach`, which runs
+            // before the memory is freed.
             unsafe {
                 bindings::iscsi_init_sock_attach(
                     connection.socket.sock(),
@@ -148,8 +152,8 @@ impl<P: Protocol> Connection<P> {
         self.locked(|connection| unsafe { connection.enter(work) })
     }
 
-    /// Takes the stack's callbacks back and resets the connection: the peer gets a RST, and nothing that was sent
-    /// but not acknowledged is sent again.
+    /// Takes the stack's callbacks back and resets the connection: the peer gets a RST, and nothing
+    /// that was sent but not acknowledged is sent again.
     pub(crate) fn abort(&self) {
         self.detach();
         // The stack keeps errors as positive numbers.
@@ -192,9 +196,11 @@ impl<P: Protocol> Connection<P> {
             _locked: PhantomData,
         };
 
-        // SAFETY: With the lock held nobody else reaches this; the callbacks look at `entered` first.
+        // SAFETY: With the lock held nobody else reaches this; the callbacks
+        // look at `entered` first.
         unsafe { (*guarded).entered = true };
-        // SAFETY: As above: `entered` keeps the callbacks away from `protocol` for the time of the borrow.
+        // SAFETY: As above: `entered` keeps the callbacks away from `protocol`
+        // for the time of the borrow.
         let result = work(unsafe { &mut (*guarded).protocol }, &mut stream);
         // SAFETY: The lock is held; no borrow of the field exists.
         while core::mem::take(unsafe { &mut (*guarded).readable }) {
@@ -207,7 +213,8 @@ impl<P: Protocol> Connection<P> {
         result
     }
 
-    /// Something has arrived: the protocol hears of it now, or when its present use ends, or in a thread.
+    /// Something has arrived: the protocol hears of it now, or when its present
+    /// use ends, or in a thread.
     ///
     /// # Safety
     ///
@@ -223,7 +230,8 @@ impl<P: Protocol> Connection<P> {
         }
         // SAFETY: The socket is valid, and its lock is held.
         if unsafe { bindings::iscsi_init_sock_queued(self.socket.sock()) } > SOFTIRQ_MAX {
-            // SAFETY: Queue and work are valid; `detach` cancels the work after the last call of this.
+            // SAFETY: Queue and work are valid; `detach` cancels the work after the
+            // last call of this.
             unsafe { bindings::iscsi_init_work_queue(self.workqueue.as_ptr(), self.work.get()) };
         } else {
             // SAFETY: The lock is held, and the protocol is not borrowed.
@@ -233,7 +241,8 @@ impl<P: Protocol> Connection<P> {
 
     /// There may be space to send again.
     ///
-    /// While the protocol is in use this comes from its own sending, which has noticed the lack of space by itself.
+    /// While the protocol is in use this comes from its own sending, which has noticed the
+    /// lack of space by itself.
     ///
     /// # Safety
     ///
@@ -261,7 +270,8 @@ impl<P: Protocol> Drop for Connection<P> {
 
 /// # Safety
 ///
-/// Called by the workqueue with the work of a connection, which waits for the end of this call before it goes.
+/// Called by the workqueue with the work of a connection, which waits for the end of
+/// this call before it goes.
 unsafe extern "C" fn work_callback<P: Protocol>(work: *mut bindings::work_struct) {
     // SAFETY: The work is that field of a connection.
     let connection =
@@ -331,7 +341,8 @@ impl Stream<'_> {
         unsafe { bindings::iscsi_init_sock_writable(self.sock) }
     }
 
-    /// Sends a copy of as much of `data` as there is space for. `more` promises that something follows at once.
+    /// Sends a copy of as much of `data` as there is space for. `more` promises that
+    /// something follows at once.
     ///
     /// # Errors
     ///
@@ -351,7 +362,8 @@ impl Stream<'_> {
     pub(crate) fn send_pages(&mut self, pages: &mut Pages, more: bool) -> Result<usize> {
         let (array, filled, length) = pages.as_raw();
 
-        // SAFETY: The socket is valid, its lock is held, and `array` has `filled` entries of `length` bytes in all.
+        // SAFETY: The socket is valid, its lock is held, and `array` has `filled` entries
+        // of `length` bytes in all.
         count(unsafe {
             bindings::iscsi_init_sock_send_pages(self.sock, array, filled, length, more)
         })
@@ -366,7 +378,8 @@ impl Stream<'_> {
         };
         descriptor.arg.data = core::ptr::from_mut(&mut consume).cast();
 
-        // SAFETY: The socket is a TCP socket whose lock is held; the actor gets `descriptor`, which outlives the call.
+        // SAFETY: The socket is a TCP socket whose lock is held; the actor gets `descriptor`,
+        // which outlives the call.
         unsafe { bindings::tcp_read_sock(self.sock, &mut descriptor, Some(actor::<F>)) };
     }
 }
@@ -423,7 +436,8 @@ impl Chunk<'_> {
         // CAST: 32 bits fit a machine word.
         let length = buffer.len().min(self.left as usize);
 
-        // SAFETY: The packet is valid during the read, and `buffer` has at least `length` writable bytes.
+        // SAFETY: The packet is valid during the read, and `buffer` has at least `length` writable
+        // bytes.
         // CAST: Offset and length lie in one packet, which is far smaller than 2 GiB.
         kernel::error::to_result(unsafe {
             bindings::skb_copy_bits(

@@ -64,8 +64,8 @@ impl<T: Run> Thread<T> {
         )?;
         let argument = Arc::into_raw(start.clone());
 
-        // SAFETY: `thread_main` gets the reference made above exactly once; the format takes one string, which is
-        // copied before the call returns.
+        // SAFETY: `thread_main` gets the reference made above exactly once; the format takes one
+        // string, which is copied before the call returns.
         let task = from_err_ptr(unsafe {
             bindings::kthread_create_on_node(
                 Some(thread_main::<T>),
@@ -83,8 +83,8 @@ impl<T: Run> Thread<T> {
                 return Err(other.err().unwrap_or(ENOMEM));
             }
         };
-        // SAFETY: The task was just created and has not run; it cannot end before `kthread_stop`, as `thread_main`
-        // waits for that.
+        // SAFETY: The task was just created and has not run; it cannot end before `kthread_stop`,
+        // as `thread_main` waits for that.
         unsafe { bindings::wake_up_process(task.as_ptr()) };
         // A thread that is stopped before it has begun does not run at all.
         while start.begun.wait_uninterruptible(BEGIN_REMINDER) == 0 {}

@@ -25,8 +25,8 @@ pub(crate) fn set_domain_name(name: &str) {
     unsafe { set(field, name) };
 }
 
-/// Stores `name`, always leaving a terminator. The kernel's own lock for these names is not exported: who reads a name at
-/// this very moment may see part of the old one and part of the new.
+/// Stores `name`, always leaving a terminator. The kernel's own lock for these names is not
+/// exported: who reads a name at this very moment may see part of the old one and part of the new.
 ///
 /// # Safety
 ///

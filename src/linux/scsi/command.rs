@@ -89,7 +89,8 @@ impl Command {
     pub(super) unsafe fn from_raw(command: *mut bindings::scsi_cmnd) -> Option<Self> {
         let command = NonNull::new(command)?;
 
-        // SAFETY: The private memory follows the command, is large enough, and nobody else uses it now.
+        // SAFETY: The private memory follows the command, is large enough, and
+        // nobody else uses it now.
         unsafe {
             private(command.as_ptr()).write(Private {
                 node: bindings::llist_node::default(),
@@ -100,8 +101,8 @@ impl Command {
         Some(Self(command))
     }
 
-    /// Counts an expiry of the command's timer; returns how many there were since the command was sent, and nothing
-    /// before that.
+    /// Counts an expiry of the command's timer; returns how many there were since the command was
+    /// sent, and nothing before that.
     ///
     /// # Safety
     ///
@@ -131,7 +132,8 @@ impl Command {
 
     /// Begins or ends the count of expiries.
     pub(crate) fn set_sent(&self, sent: bool) {
-        // SAFETY: The handle owns the command, and with it the private memory, whose field is atomic.
+        // SAFETY: The handle owns the command, and with it the private memory,
+        // whose field is atomic.
         let expiries = unsafe { &(*private(self.0.as_ptr())).expiries };
         expiries.store(u8::from(sent), Ordering::Relaxed);
     }
@@ -176,7 +178,8 @@ impl Command {
         self.fields().sdb.length
     }
 
-    /// Copies all of `chunk`, or its first `length` bytes, to `offset` in the data buffer; returns how many.
+    /// Copies all of `chunk`, or its first `length` bytes, to `offset` in the data
+    /// buffer; returns how many.
     ///
     /// # Errors
     ///
@@ -191,8 +194,8 @@ impl Command {
         let length = length.min(chunk.len());
         let (packet, packet_offset) = chunk.as_raw();
 
-        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and the packet is valid as long as
-        // `chunk`. The call checks `offset` and `length` against both.
+        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and the packet
+        // is valid as long as `chunk`. The call checks `offset` and `length` against both.
         to_result(unsafe {
             bindings::iscsi_init_command_copy_in(
                 self.0.as_ptr(),
@@ -210,8 +213,8 @@ impl Command {
     pub(crate) fn pages(&self, cursor: &mut Cursor, offset: u32, length: u32, pages: &mut Pages) {
         let mut filled = 0;
 
-        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and `pages` has room for as many
-        // entries as its array is long.
+        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and `pages` has
+        // room for as many entries as its array is long.
         let length = unsafe {
             bindings::iscsi_init_command_pages(
                 self.0.as_ptr(),
@@ -232,7 +235,8 @@ impl Command {
         let command = self.0.as_ptr();
 
         core::mem::forget(self);
-        // SAFETY: Valid by the invariant until `scsi_done`; the sense buffer has the size the mid-layer promises.
+        // SAFETY: Valid by the invariant until `scsi_done`; the sense buffer has the
+        // size the mid-layer promises.
         unsafe { finish(command, outcome) }
     }
 }
@@ -245,7 +249,8 @@ impl Drop for Command {
             residual: self.length(),
             sense: &[],
         };
-        // SAFETY: Valid by the invariant; this is the only completion, since `complete` forgets the handle.
+        // SAFETY: Valid by the invariant; this is the only completion, since
+        // `complete` forgets the handle.
         unsafe { finish(self.0.as_ptr(), outcome) }
     }
 }
@@ -267,10 +272,12 @@ unsafe fn finish(command: *mut bindings::scsi_cmnd, outcome: Outcome<'_>) {
         HostStatus::Ok if outcome.status == 0 && moved < fields.underflow => HostStatus::Error,
         host => host,
     };
-    // CAST: Host statuses are small positive numbers, and the result is defined as this sum of fields.
+    // CAST: Host statuses are small positive numbers, and the result is
+    // defined as this sum of fields.
     fields.result = ((host as i32) << 16) | i32::from(outcome.status);
     fields.resid_len = outcome.residual;
-    // SAFETY: The sense buffer has SCSI_SENSE_BUFFERSIZE bytes, and `kept` is at most that and the source's length.
+    // SAFETY: The sense buffer has SCSI_SENSE_BUFFERSIZE bytes, and `kept` is at most that
+    // and the source's length.
     unsafe { core::ptr::copy_nonoverlapping(outcome.sense.as_ptr(), fields.sense_buffer, kept) };
     // SAFETY: The command is complete, and is not touched any more.
     unsafe { bindings::scsi_done(command) }

@@ -29,11 +29,12 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// No further command follows after all.
     fn commit(&self);
 
-    /// The timer of a command that was sent has expired for the `expiries + 1`st time; it is started again. Process
-    /// context.
+    /// The timer of a command that was sent has expired for the `expiries + 1`st time; it is
+    /// started again. Process context.
     fn expired(&self, expiries: u8);
 
-    /// The error handler wants a command back: on return it is no longer the host's. Process context.
+    /// The error handler wants a command back: on return it is no longer the
+    /// host's. Process context.
     fn abort(&self, tag: usize);
 
     /// Somebody asked for the host to be reset. Process context.
@@ -91,8 +92,9 @@ impl<T: Operations> Host<T> {
             *bindings::iscsi_init_host_private(host.as_ptr()) =
                 Arc::as_ptr(&operations).cast_mut().cast()
         };
-        // SAFETY: The host was set up above, and `parent` is registered. Nothing does DMA for this host: the bus stands
-        // for a device without a mask, which would bound the size of a transfer.
+        // SAFETY: The host was set up above, and `parent` is registered. Nothing does
+        // DMA for this host: the bus stands for a device without a mask, which would
+        // bound the size of a transfer.
         let added = to_result(unsafe {
             bindings::scsi_add_host_with_dma(
                 host.as_ptr(),
@@ -111,7 +113,8 @@ impl<T: Operations> Host<T> {
         })
     }
 
-    /// Looks for logical unit `lun` behind the host's only target, or for all of them, and adds what there is.
+    /// Looks for logical unit `lun` behind the host's only target, or for all of
+    /// them, and adds what there is.
     pub(crate) fn scan(&self, lun: Option<u64>) {
         // SAFETY: The host is registered.
         let parent = unsafe { &raw mut (*self.as_ptr()).shost_gendev };
@@ -184,7 +187,8 @@ const NAME: &CStr = c"iscsi_init";
 unsafe fn operations<'a, T: Operations>(host: *mut bindings::Scsi_Host) -> &'a T {
     // SAFETY: By this function's contract.
     let private = unsafe { bindings::iscsi_init_host_private(host) };
-    // SAFETY: `Host` keeps the operations alive until the host has been removed, when no callback runs any more.
+    // SAFETY: `Host` keeps the operations alive until the host has been removed, when
+    // no callback runs any more.
     unsafe { &*(*private).cast::<T>() }
 }
 
@@ -200,7 +204,8 @@ unsafe extern "C" fn queue_callback<T: Operations>(
     // SAFETY: The command is the host's from now on, but not yet in use.
     let last = unsafe { (*command).flags } & bindings::SCMD_LAST as c_int != 0;
 
-    // SAFETY: The mid-layer has just handed the command over; the template asks for the private memory.
+    // SAFETY: The mid-layer has just handed the command over; the template
+    // asks for the private memory.
     if let Some(command) = unsafe { Command::from_raw(command) } {
         operations.queue(command, last);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What tests need to talk to themselves: the loopback device, and the side of a connection that waits.
+//! What tests need to talk to themselves: the loopback device, and the side of
+//! a connection that waits.
 
 use super::{
     bindings,
@@ -136,7 +137,8 @@ pub(in crate::linux) fn pair() -> Result<(Socket, Socket)> {
     Ok((socket, listener.accept()?))
 }
 
-/// Receives as many bytes as `buffer` has, or all that there are until the peer closes; gives their number.
+/// Receives as many bytes as `buffer` has, or all that there are until the peer
+/// closes; gives their number.
 pub(in crate::linux) fn receive_all(socket: &Socket, buffer: &mut [u8]) -> Result<usize> {
     let mut length = 0;
 
