@@ -258,7 +258,7 @@ impl fmt::Display for Failure<'_> {
                 Step::Up => write!(
                     f,
                     "{name}: cannot be brought up: {error:?}; \
-                 check the device's driver and its firmware"
+                     check the device's driver and its firmware"
                 ),
                 Step::Mtu => write!(f, "{name}: the DHCP server's MTU is refused: {error:?}"),
                 Step::Address => write!(f, "{name}: the address is refused: {error:?}; check it"),
@@ -294,8 +294,8 @@ impl fmt::Display for Failure<'_> {
             ),
             Self::Lost(target) => write!(
                 f,
-                "the session with {} was lost while its disk was looked for, as the lines above say; \
-                 look at the target's log",
+                "the session with {} was lost while its disk was looked for, \
+                 as the lines above say; look at the target's log",
                 **target
             ),
             Self::Interrupted => write!(f, "interrupted by a signal; load the module again"),

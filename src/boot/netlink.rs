@@ -21,7 +21,7 @@ use kernel::prelude::*;
 
 /// The most the kernel puts into one datagram of a dump.
 const DUMP_SIZE: usize = 32_768;
-/// More than an acknowledgement takes, which repeats the request.
+/// More than an acknowledgment takes, which repeats the request.
 const ACK_SIZE: usize = 512;
 /// The kernel answers at once; this only keeps a fault from becoming a hang. Milliseconds.
 const TIMEOUT: u64 = 5_000;
