@@ -45,8 +45,14 @@ class Channel:
         self.machine = machine
         self.buffer = b""
         self.socket = socket.socket(socket.AF_UNIX)
-        wait_until(path.exists, f"QEMU to make {path.name}", 60)
-        self.socket.connect(str(path))
+        wait_until(lambda: self._connects(path), f"QEMU to listen at {path.name}", 60)
+
+    def _connects(self, path: Path) -> bool:
+        try:
+            self.socket.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
 
     def send(self, line: str) -> None:
         self.socket.sendall(line.encode() + b"\n")
