@@ -237,12 +237,18 @@ impl fmt::Display for Failure<'_> {
                 };
                 write!(f, "{error}; correct the {place}")
             }
-            Self::NoDevice { name: Some(name), seconds } => write!(
+            Self::NoDevice {
+                name: Some(name),
+                seconds,
+            } => write!(
                 f,
                 "no network device {name} after {seconds} s; \
                  check the name and that its driver is loaded"
             ),
-            Self::NoDevice { name: None, seconds } => write!(
+            Self::NoDevice {
+                name: None,
+                seconds,
+            } => write!(
                 f,
                 "no Ethernet device after {seconds} s; \
                  check that the driver of the network device is loaded"
@@ -268,19 +274,40 @@ impl fmt::Display for Failure<'_> {
                      check that the gateway is on the device's own network"
                 ),
             },
-            Self::Dhcp { device, others: 0, failure } => write!(f, "{device}: {failure}"),
-            Self::Dhcp { device, others, failure } => write!(
+            Self::Dhcp {
+                device,
+                others: 0,
+                failure,
+            } => write!(f, "{device}: {failure}"),
+            Self::Dhcp {
+                device,
+                others,
+                failure,
+            } => write!(
                 f,
                 "{device} and {others} other devices have no usable answer; {device}: {failure}"
             ),
-            Self::NoTarget { asked: Some(Informant::Ipconfig), error } if cfg!(MODULE) => {
-                write!(f, "the kernel's ipconfig tells modules no root path; {error}")
+            Self::NoTarget {
+                asked: Some(Informant::Ipconfig),
+                error,
+            } if cfg!(MODULE) => {
+                write!(
+                    f,
+                    "the kernel's ipconfig tells modules no root path; {error}"
+                )
             }
-            Self::NoTarget { asked: Some(informant), error } => {
+            Self::NoTarget {
+                asked: Some(informant),
+                error,
+            } => {
                 write!(f, "{informant} gave no root path; {error}")
             }
             Self::NoTarget { asked: None, error } => error.fmt(f),
-            Self::RootPath { informant, text, fault } => write!(
+            Self::RootPath {
+                informant,
+                text,
+                fault,
+            } => write!(
                 f,
                 "{informant}: root path {:?}: {fault}; \
                  check the DHCP server's root-path (option 17)",
