@@ -166,3 +166,168 @@ fn parts(itt: Itt) -> (u16, usize) {
     // CAST: The upper half of 32 bits fits 16.
     ((itt.value() >> 16) as u16, (itt.value() & 0xffff) as usize)
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_tasks)]
+mod tests {
+    use super::*;
+    use crate::{
+        linux::scsi::testing::{
+            succeed,
+            Released,
+            Set,
+            Submitted,
+            NO_TIMEOUT,
+            PROCESSOR, //
+        },
+        proto::iscsi::{
+            lun::Lun,
+            parameters::Parameters,
+            pdu::request::Direction, //
+        },
+    };
+
+    /// Commands a host takes at a time.
+    const COUNT: u16 = 4;
+    const GOOD: (i32, i32) = (0, 0);
+    /// `DID_NO_CONNECT`, `DID_ERROR` and `DID_TRANSPORT_DISRUPTED`.
+    const NO_CONNECT: (i32, i32) = (0x01, 0);
+    const ERROR: (i32, i32) = (0x07, 0);
+    const DISRUPTED: (i32, i32) = (0x0e, 0);
+
+    fn set() -> Result<Set> {
+        Set::new(PROCESSOR, &[0], COUNT)
+    }
+
+    /// Submits a command: who waits for its end, and what the host gets.
+    fn submit(set: &Set) -> Result<(Submitted, Command)> {
+        let submitted = Submitted::new(&set.unit, NO_TIMEOUT)?;
+        let command = set.target.take(1)?.pop().ok_or(EINVAL)?;
+        Ok((submitted, command))
+    }
+
+    /// What a command has once it is sent.
+    fn sent() -> Option<Task> {
+        let lun = Lun::from_scsilun(0);
+        Some(Task::new(lun, Direction::None, 0, &Parameters::default()))
+    }
+
+    #[test]
+    fn a_command_is_found_by_its_tag_until_it_is_removed() -> Result {
+        let set = set()?;
+        let mut tasks = Tasks::new(COUNT)?;
+        let (submitted, command) = submit(&set)?;
+        let tag = command.tag();
+        assert!(!tasks.holds(tag));
+
+        let itt = tasks.insert(command).ok_or(EINVAL)?;
+        let (held, count) = (tasks.holds(tag), tasks.len());
+        let found = tasks.get(itt).map(|running| running.command.tag());
+        let other = tasks.get(Itt::new(itt.value() ^ 1)).is_some();
+        let earlier = tasks.get(Itt::new(itt.value().wrapping_sub(1 << 16)));
+        let earlier = earlier.is_some() || tasks.get(Itt::RESERVED).is_some();
+        let removed = tasks.remove(itt).ok_or(EINVAL)?;
+        let twice = tasks.remove(itt).is_some();
+        succeed(removed.command);
+        assert_eq!(submitted.result(), GOOD);
+        assert_eq!((held, count), (true, 1));
+        assert_eq!(found, Some(tag));
+        assert_eq!((other, earlier, twice), (false, false, false));
+        assert_eq!((tasks.holds(tag), tasks.len()), (false, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn an_earlier_use_of_a_place_has_another_tag() -> Result {
+        let set = Set::new(PROCESSOR, &[0], 1)?;
+        let mut tasks = Tasks::new(1)?;
+        let mut earlier = Itt::RESERVED;
+        for _ in 0..3 {
+            let (submitted, command) = submit(&set)?;
+            let itt = tasks.insert(command).ok_or(EINVAL)?;
+            let found = tasks.get(earlier).is_some();
+            let removed = tasks.remove(itt).ok_or(EINVAL)?;
+            succeed(removed.command);
+            assert_eq!(submitted.result(), GOOD);
+            assert!(!found);
+            assert!(itt != earlier);
+            earlier = itt;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_without_a_place_fails() -> Result {
+        let set = set()?;
+        let mut tasks = Tasks::new(1)?;
+        let (first, one) = submit(&set)?;
+        let (second, two) = submit(&set)?;
+        // Either tag may be the one that has a place.
+        let has_place = [one.tag() == 0, two.tag() == 0];
+        let taken = [tasks.insert(one).is_some(), tasks.insert(two).is_some()];
+        let count = tasks.len();
+        tasks.end_all(HostStatus::NoConnect);
+        let results = [first.result(), second.result()];
+        assert_eq!(taken, has_place);
+        assert_eq!(count, usize::from(has_place[0]) + usize::from(has_place[1]));
+        let expected = has_place.map(|has| if has { NO_CONNECT } else { ERROR });
+        assert_eq!(results, expected);
+        assert_eq!(tasks.len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn renewed_commands_have_new_tags_and_sent_ones_may_not_be_repeated() -> Result {
+        let set = set()?;
+        let mut tasks = Tasks::new(COUNT)?;
+        let (waiting, one) = submit(&set)?;
+        let (lost, two) = submit(&set)?;
+        let tag = one.tag();
+        let unsent = tasks.insert(one).ok_or(EINVAL)?;
+        let itt = tasks.insert(two).ok_or(EINVAL)?;
+        tasks.get(itt).ok_or(EINVAL)?.task = sent();
+
+        let mut renewed = KVec::with_capacity(4, GFP_KERNEL)?;
+        tasks.renew(|itt| {
+            // There is room.
+            let _ = renewed.push(itt, GFP_KERNEL);
+        });
+        let lost = lost.result();
+        let old = tasks.get(unsent).is_some() || tasks.get(itt).is_some();
+        let count = tasks.len();
+        let new = *renewed.first().ok_or(EINVAL)?;
+        let running = tasks.remove(new).ok_or(EINVAL)?;
+        let seen = (
+            running.command.tag(),
+            running.repeated,
+            running.task.is_some(),
+        );
+        succeed(running.command);
+        assert_eq!(lost, DISRUPTED);
+        assert_eq!(waiting.result(), GOOD);
+        assert_eq!((renewed.len(), count), (1, 1));
+        assert!(!old);
+        assert_eq!(seen, (tag, false, false));
+        Ok(())
+    }
+
+    #[test]
+    fn a_released_command_is_nobodys() -> Result {
+        let set = set()?;
+        let mut tasks = Tasks::new(COUNT)?;
+        let (submitted, command) = submit(&set)?;
+        let tag = command.tag();
+        let released = Released::new(&command)?;
+        let itt = tasks.insert(command).ok_or(EINVAL)?;
+        tasks.release(tag);
+        let there = tasks.holds(tag) || tasks.get(itt).is_some() || tasks.len() != 0;
+        // No command, no harm.
+        tasks.release(tag);
+        tasks.release(usize::MAX);
+        tasks.end_all(HostStatus::NoConnect);
+        released.end();
+        assert_eq!(submitted.result(), GOOD);
+        assert!(!there);
+        Ok(())
+    }
+}

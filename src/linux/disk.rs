@@ -102,3 +102,50 @@ impl Disk {
         Ok(())
     }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_disk)]
+mod tests {
+    use super::*;
+    use crate::linux::{
+        clock,
+        scsi::testing::{
+            Set,
+            DISK,
+            PROCESSOR, //
+        },
+    };
+    use core::sync::atomic::Ordering;
+
+    #[test]
+    fn what_is_no_disk_has_none() -> Result {
+        let set = Set::new(PROCESSOR, &[0], 4)?;
+        let unit = LogicalUnit::find(&set.host, 0).ok_or(ENXIO)?;
+        assert_eq!(unit.kind(), PROCESSOR);
+        assert!(!unit.is_disk());
+        assert!(unit.disk().is_none());
+        assert!(LogicalUnit::find(&set.host, 1).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_is_read_while_there_is_its_host() -> Result {
+        let set = Set::new(DISK, &[0], 4)?;
+        let Set { host, target, .. } = set;
+        let unit = LogicalUnit::find(&host, 0).ok_or(ENXIO)?;
+        assert!(unit.is_disk());
+        // A driver takes it, and reads its partition table, in a thread of its own.
+        let disk = loop {
+            match unit.disk() {
+                Some(disk) if disk.try_open().is_ok() => break disk,
+                _ => clock::sleep(5),
+            }
+        };
+        assert!(disk.name().starts_with("sd"));
+        assert!(target.repeatable.load(Ordering::SeqCst) > 0);
+        drop(host);
+        assert!(unit.disk().is_none());
+        assert!(disk.try_open().is_err());
+        Ok(())
+    }
+}

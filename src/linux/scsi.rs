@@ -11,6 +11,8 @@
 
 mod command;
 mod host;
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+pub(crate) mod testing;
 
 pub(crate) use command::{
     Command,

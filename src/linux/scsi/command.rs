@@ -19,6 +19,9 @@ use kernel::{
     types::Opaque, //
 };
 
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+mod tests;
+
 /// What the host keeps in the memory the mid-layer allocates behind each command.
 #[repr(C)]
 pub(super) struct Private {
@@ -116,6 +119,11 @@ impl Command {
             })
             .ok()?
             .checked_sub(1)
+    }
+
+    #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+    pub(super) fn as_ptr(&self) -> *mut bindings::scsi_cmnd {
+        self.0.as_ptr()
     }
 
     fn fields(&self) -> &bindings::scsi_cmnd {

@@ -261,3 +261,150 @@ unsafe extern "C" fn reset_callback<T: Operations>(command: *mut bindings::scsi_
     unsafe { operations::<T>(host) }.reset();
     bindings::scsi_disposition_SUCCESS as c_int
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_host)]
+mod tests {
+    use super::*;
+    use crate::linux::scsi::testing::{
+        succeed,
+        Set,
+        Submitted,
+        Target,
+        Unit,
+        ABORTED,
+        EXPIRED,
+        NO_TIMEOUT,
+        PROCESSOR,
+        RESET, //
+    };
+    use core::sync::atomic::Ordering;
+
+    fn has(host: &Host<Target>, lun: u64) -> bool {
+        Unit::find(host, lun).is_some()
+    }
+
+    #[test]
+    fn scan_finds_the_logical_unit_asked_for_or_all() -> Result {
+        let set = Set::new(PROCESSOR, &[0, 5, 9], 4)?;
+        assert!(has(&set.host, 0));
+        assert!(!has(&set.host, 5));
+        set.host.scan(Some(7));
+        assert!(!has(&set.host, 7));
+        set.host.scan(Some(5));
+        assert!(has(&set.host, 5));
+        assert!(!has(&set.host, 9));
+        set.host.scan(None);
+        assert!(has(&set.host, 9));
+        assert!(!has(&set.host, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_host_has_its_number_until_it_is_dropped() -> Result {
+        let set = Set::new(PROCESSOR, &[0], 4)?;
+        let number = set.host.number();
+        // SAFETY: Any number may be asked for.
+        let found = unsafe { bindings::scsi_host_lookup(number) };
+        assert_eq!(found, set.host.as_ptr());
+        // SAFETY: The reference is the search's.
+        unsafe { bindings::scsi_host_put(found) };
+        let Set {
+            unit, host, target, ..
+        } = set;
+        drop(host);
+        // SAFETY: As above.
+        assert!(unsafe { bindings::scsi_host_lookup(number) }.is_null());
+        // Whoever still has the logical unit gets no command through.
+        let ended = unit.execute_without_data(&crate::linux::scsi::testing::HELD);
+        assert!(ended.is_err() || ended.is_ok_and(|answer| answer.host != 0));
+        assert!(Arc::into_unique_or_drop(target).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn tags_are_unique_and_less_than_the_limit() -> Result {
+        const LIMIT: usize = 4;
+        let set = Set::new(PROCESSOR, &[0], LIMIT as u16)?;
+        let mut submitted = KVec::new();
+        for _ in 0..2 * LIMIT {
+            submitted.push(Submitted::new(&set.unit, NO_TIMEOUT)?, GFP_KERNEL)?;
+        }
+        for _ in 0..2 {
+            let commands = set.target.take(LIMIT)?;
+            let tags = commands.iter().map(Command::tag);
+            let mask = tags.fold(0u64, |mask, tag| mask | 1 << tag.min(63));
+            let count = commands.len();
+            commands.into_iter().for_each(succeed);
+            // As many as there are tags, each of them once.
+            assert_eq!(count, LIMIT);
+            assert_eq!(mask, (1 << LIMIT) - 1);
+        }
+        for submitted in submitted {
+            assert_eq!(submitted.result(), (0, 0));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_single_command_is_the_last() -> Result {
+        let set = Set::new(PROCESSOR, &[0], 4)?;
+        let submitted = Submitted::new(&set.unit, NO_TIMEOUT)?;
+        set.target.take(1)?.into_iter().for_each(succeed);
+        assert_eq!(submitted.result(), (0, 0));
+        assert!(set.target.last.load(Ordering::SeqCst));
+        Ok(())
+    }
+
+    #[test]
+    fn expiries_of_a_sent_command_are_counted_and_do_not_end_it() -> Result {
+        let set = Set::new(PROCESSOR, &[0], 4)?;
+        let submitted = Submitted::new(&set.unit, 1)?;
+        let commands = set.target.take(1)?;
+        for command in &commands {
+            command.set_sent(true);
+        }
+        let mut told = 0;
+        while told & EXPIRED << 1 == 0 {
+            let now = set.target.told.wait(1_000);
+            // The first comes first.
+            assert!(now & EXPIRED << 1 == 0 || (told | now) & EXPIRED != 0);
+            told |= now;
+        }
+        commands.into_iter().for_each(succeed);
+        assert_eq!(submitted.result(), (0, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn abort_names_the_tag_and_reset_is_passed_on() -> Result {
+        let set = Set::new(PROCESSOR, &[0], 4)?;
+        let submitted = [
+            Submitted::new(&set.unit, NO_TIMEOUT)?,
+            Submitted::new(&set.unit, NO_TIMEOUT)?,
+        ];
+        let commands = set.target.take(2)?;
+        // SAFETY: The host is registered.
+        let template = unsafe { &*(*set.host.as_ptr()).hostt };
+        let abort = template.eh_abort_handler.ok_or(EINVAL)?;
+        let reset = template.eh_host_reset_handler.ok_or(EINVAL)?;
+        let mut answers = KVec::new();
+        for command in &commands {
+            // SAFETY: The command is the host's; the target does no more than note its tag.
+            let answer = unsafe { abort(command.as_ptr()) };
+            let tag = set.target.aborted.load(Ordering::SeqCst);
+            answers.push((answer, tag == command.tag()), GFP_KERNEL)?;
+        }
+        let told = set.target.told.wait(1);
+        // SAFETY: As above.
+        let answer = unsafe { reset(commands[0].as_ptr()) };
+        let told_later = set.target.told.wait(1);
+        commands.into_iter().for_each(succeed);
+        drop(submitted);
+        let success = bindings::scsi_disposition_SUCCESS as c_int;
+        assert_eq!(&*answers, [(success, true), (success, true)].as_slice());
+        assert_eq!((told, told_later), (ABORTED, RESET));
+        assert_eq!(answer, success);
+        Ok(())
+    }
+}
