@@ -157,7 +157,6 @@ fn attempt(
     let (socket, established) = first_login(&mut account, attempts)?;
     let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
     disk::wait(&initiator, &boot, attempts)?;
-    changes.keep_only(network.index());
     Ok((initiator, pnp))
 }
 
@@ -238,12 +237,16 @@ fn first_login(
         attempt = attempt.saturating_add(1);
         clock::sleep(LOGIN_DELAY);
     };
-    attempts.tell(core::format_args!(
-        "logged in to {}, session {:#06x}: {}",
-        account.target,
-        established.tsih,
-        established.parameters
-    ));
+    // The session's number is another one each time.
+    attempts.tell_of(
+        core::format_args!("logged in to {}", account.target),
+        core::format_args!(
+            "logged in to {}, session {:#06x}: {}",
+            account.target,
+            established.tsih,
+            established.parameters
+        ),
+    );
     Ok((socket, established))
 }
 

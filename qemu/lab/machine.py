@@ -144,6 +144,10 @@ class Machine:
         """Plugs the cable of an interface in, or pulls it."""
         self._qmp_command("set_link", name=f"nic{nic}", up=carrier)
 
+    def press(self, *keys: str) -> None:
+        """Presses keys of the keyboard at the same time, by QEMU's names for them."""
+        self._qmp_command("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
+
     def kill(self) -> None:
         """Takes the power away."""
         self.child.kill()

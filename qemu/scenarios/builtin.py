@@ -4,10 +4,11 @@ import re
 
 from lab import guest, wire
 from lab.disk import PARTITION_UUID
-from lab.errors import Failure, expect
+from lab.errors import expect
 from lab.machine import BOOT, Machine
 from lab.net import NETMASK, PREFIX, SERVER
 from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario
+from lab.settings import CHECKOUT
 from lab.targets import INITIATOR, NAME
 
 OWN = f"{PREFIX}.60"
@@ -149,9 +150,41 @@ def builtin_gives_up(lab: Lab) -> None:
     """A time limit, no target: the last line says what is missing, the kernel panics, and panic= reboots the machine."""
     lab.dnsmasq()
     client = lab.builtin(f"{ROOT} iscsi-if=eth0 iscsi-timeout=15 panic=1")
-    client.console.wait(r"iscsi_init: given up after \d+ s: .*; check", BOOT)
+    client.console.wait(r"iscsi_init: given up after \d+ s: cannot connect to .*: connection refused; check", BOOT)
     client.console.wait(NO_ROOT, BOOT)
     client.console.wait("Rebooting in 1 seconds", BOOT)
+    client.wait_end()
+
+
+@scenario
+def builtin_no_lun(lab: Lab) -> None:
+    """No such LUN, asynchronous probing, a time limit: each attempt takes its session back, and the last one gives up."""
+    target = lab.tgt(lab.tiny_disk())
+    line = f"{ROOT} iscsi-if=eth0:{OWN} iscsi-target={SERVER}:{NAME} iscsi-lun=7 iscsi-timeout=15 driver_async_probe=*"
+    client = lab.builtin(f"{line} panic=1")
+    client.console.wait(AGAIN, BOOT, never=BOOT_FAILED)
+    client.console.wait(r"iscsi_init: given up after \d+ s: target .* has no LUN 7", BOOT)
+    client.console.wait(NO_ROOT, BOOT)
+    client.wait_end()
+    expect(target.connections() == 0, "no session to be left", target.connections())
+
+
+@scenario
+def builtin_restart(lab: Lab) -> None:
+    """Ctrl-Alt-Del, while a machine tries to find its target, restarts it."""
+    client = lab.builtin(f"{ROOT} iscsi-if=eth0:{OWN} iscsi-target={SERVER}:{NAME}")
+    client.console.wait(AGAIN, BOOT, never=BOOT_FAILED)
+    client.press("ctrl", "alt", "delete")
+    client.wait_end()
+    expect(not client.log("Kernel panic"), "no panic")
+
+
+@scenario
+def builtin_dark_port(lab: Lab) -> None:
+    """Two interfaces, the first without a cable, no DHCP server: the line that says so names the other one."""
+    nics = [lab.nic(SECOND_MAC, model="e1000", carrier=False), lab.nic(model="e1000")]
+    client = lab.builtin(f"{ROOT} iscsi-timeout=8 panic=1", nics=nics)
+    client.console.wait(r"iscsi_init: given up after \d+ s: eth1: no DHCP or BOOTP server answered", BOOT)
     client.wait_end()
 
 
@@ -209,5 +242,8 @@ def builtin_unit_tests(lab: Lab) -> None:
     guest.healthy(client)
     results = re.findall(r"^(?:\[[ 0-9.]+\] )? {4}(not )?ok \d+ (\S+)(.*)$", client.console.since(), re.MULTILINE)
     failed = [name for bad, name, rest in results if bad or "SKIP" in rest]
-    if failed or not results:
-        raise Failure(f"expected KUnit's tests to run and pass; saw {failed or 'none'}")
+    expect(results and not failed, "KUnit's tests to run and pass", failed or "none")
+    seen = set(re.findall(r"^(?:\[[ 0-9.]+\] )?ok \d+ (\S+)", client.console.since(), re.MULTILINE))
+    sources = "".join(source.read_text() for source in (CHECKOUT / "src").rglob("*.rs"))
+    wanted = set(re.findall(r"kunit_tests\((\w+)\)", sources))
+    expect(seen == wanted, "each suite to run", f"not {wanted - seen}")

@@ -20,8 +20,11 @@ use kernel::prelude::*;
 /// The delay after the first attempt and the most after any.
 const DELAY_FIRST: Duration = Duration::from_secs(1);
 const DELAY_MAX: Duration = Duration::from_secs(16);
-/// The least delay that is worth an attempt behind it, in milliseconds.
-const DELAY_MIN: u64 = 500;
+/// How many lines are remembered; a boot has a dozen.
+const TOLD_MAX: usize = 256;
+/// The least time that another attempt is given, in milliseconds: some DHCP servers look for a second
+/// whether an address is free.
+const ATTEMPT_MIN: u64 = 5_000;
 
 /// One attempt after the other.
 pub(super) struct Attempts {
@@ -67,14 +70,33 @@ impl Attempts {
 
     /// Logs a milestone, once however many attempts reach it.
     pub(super) fn tell(&mut self, line: fmt::Arguments<'_>) {
-        let mut hash = Hash::default();
-        let _ = fmt::Write::write_fmt(&mut hash, line);
+        self.tell_of(line, line);
+    }
 
-        if !self.told.contains(&hash.0) {
+    /// Logs the first of all milestones with the same `subject`.
+    pub(super) fn tell_of(&mut self, subject: fmt::Arguments<'_>, line: fmt::Arguments<'_>) {
+        if self.is_new(subject) {
             pr_info!("{line}\n");
-            // Without memory for it, the line will come again.
+        }
+    }
+
+    /// Logs what should not be but does not end the attempt, once.
+    pub(super) fn warn(&mut self, line: fmt::Arguments<'_>) {
+        if self.is_new(line) {
+            pr_warn!("{line}\n");
+        }
+    }
+
+    fn is_new(&mut self, text: fmt::Arguments<'_>) -> bool {
+        let mut hash = Hash::default();
+        let _ = fmt::Write::write_fmt(&mut hash, text);
+        let is_new = !self.told.contains(&hash.0);
+
+        // What is not remembered, for want of room, comes again.
+        if is_new && self.told.len() < TOLD_MAX {
             let _ = self.told.push(hash.0, GFP_KERNEL);
         }
+        is_new
     }
 
     /// Waits for the next attempt after `failure`, or gives `failure` back
@@ -83,16 +105,16 @@ impl Attempts {
         if self.patience.is_none() || matches!(failure, Failure::Interrupted) {
             return Err(failure);
         }
-        // Leaves the next attempt at least as much time as it waits for that.
+        // One without time to succeed would only hide what this one failed of.
+        let spare = self.at_most(u64::MAX).checked_sub(ATTEMPT_MIN);
         let random = u16::from_ne_bytes(random::bytes());
         let delay = self.backoff.next(random).as_millis();
-        let delay = delay.min(self.at_most(u64::MAX) / 2);
-        if delay < DELAY_MIN {
+        let Some(delay) = spare.map(|spare| delay.min(spare)) else {
             return Err(Failure::TimeIsUp {
                 seconds: self.elapsed() / 1_000,
                 last: KBox::new(failure, GFP_KERNEL).map_err(Failure::kernel)?,
             });
-        }
+        };
         pr_warn!(
             "{}; trying again in {} s\n",
             core::format_args!("{failure}"),

@@ -3,6 +3,7 @@
 //! What a boot changes about network devices, and the way back.
 
 use super::{
+    attempts::Attempts,
     error::{
         Failure,
         Step, //
@@ -86,6 +87,7 @@ impl Changes {
         link: &Link,
         config: &Ipv4Config,
         lease: Option<&Lease>,
+        attempts: &mut Attempts,
     ) -> Result<(), Failure<'static>> {
         let index = link.index;
 
@@ -94,7 +96,7 @@ impl Changes {
             let result = self.make(link, Step::Mtu, &set(u32::from(mtu)), set(link.mtu));
             // As with ipconfig: a device that cannot have this MTU works with its own.
             if let Err(failure) = result {
-                pr_warn!("{}\n", core::format_args!("{failure}"));
+                attempts.warn(core::format_args!("{failure}"));
             }
         }
         let address = |change| Request::Address {
@@ -117,7 +119,7 @@ impl Changes {
                 for route in Iterator::chain(direct, others) {
                     // The target may well be reached without it.
                     if let Err(failure) = self.add_route(link, route, RouteProtocol::Dhcp) {
-                        pr_warn!("{}\n", core::format_args!("{failure}"));
+                        attempts.warn(core::format_args!("{failure}"));
                     }
                 }
             }

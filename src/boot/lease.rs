@@ -4,7 +4,8 @@
 
 use super::{
     attempts::Attempts,
-    error::Failure, //
+    error::Failure,
+    netlink::Netlink, //
 };
 use crate::{
     linux::{
@@ -37,27 +38,47 @@ const PACKET_SIZE: usize = 9_216;
 /// root path that is needed.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How often it is looked whether a device without carrier has found one.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// A device that asks.
 struct Candidate {
+    /// Its place among the links.
+    link: usize,
     index: i32,
     client: KBox<Client>,
 }
 
-/// Asks on all `links`, and returns the number in `links` of the first with a usable
-/// answer, and that answer.
+/// Asks on each of `links` from when it has a carrier, and returns the number in `links` of the
+/// first with a usable answer, and that answer.
 pub(super) fn obtain(
     links: &[Link],
     needs_root_path: bool,
+    netlink: &mut Netlink,
     attempts: &Attempts,
 ) -> Result<(usize, KBox<Lease>), Failure<'static>> {
     let socket = Socket::ipv4_packets().map_err(Failure::Kernel)?;
     let limit = Duration::from_millis(attempts.at_most(LIMIT.as_millis()));
     let mut buffer = KVec::from_elem(0, PACKET_SIZE, GFP_KERNEL).map_err(Failure::kernel)?;
-    let mut candidates = candidates(links, needs_root_path, limit).map_err(Failure::Kernel)?;
+    let end = Instant::from_millis(clock::milliseconds()).after(limit);
+    let mut candidates = KVec::new();
+    let mut next_look = None;
     let mut second_choice_until = None;
 
     loop {
         let now = Instant::from_millis(clock::milliseconds());
+        if candidates.len() < links.len() && next_look.is_none_or(|look| now >= look) {
+            let found = netlink.links().map_err(Failure::Kernel)?;
+            let parameters = |link: &Link| Parameters {
+                mac: link.mac.unwrap_or_default(),
+                xid: u32::from_ne_bytes(random::bytes()),
+                seed: u64::from_ne_bytes(random::bytes()),
+                needs_root_path,
+                limit: end.since(now),
+            };
+            join(&mut candidates, links, &found, now, parameters).map_err(Failure::Kernel)?;
+            next_look = Some(now.after(LOOK));
+        }
         for candidate in &mut candidates {
             let packet = buffer.get_mut(..SENT_LENGTH).unwrap_or_default();
             while let Some(length) = candidate.client.poll_transmit(now, packet) {
@@ -80,7 +101,8 @@ pub(super) fn obtain(
         let next = candidates
             .iter()
             .filter_map(|candidate| candidate.client.poll_timeout())
-            .min();
+            .min()
+            .or((candidates.is_empty() && now < end).then_some(end));
         if let Some(second) = answered(false) {
             let until = *second_choice_until.get_or_insert(now.after(GRACE));
             if next.is_none() || now >= until {
@@ -88,9 +110,13 @@ pub(super) fn obtain(
             }
         }
         let Some(next) = next else {
-            return Err(refusal(links, &candidates));
+            return Err(refusal(links, &candidates, limit));
         };
         let next = second_choice_until.map_or(next, |until| next.min(until));
+        let next = match next_look {
+            Some(look) if candidates.len() < links.len() => next.min(look),
+            _ => next,
+        };
         socket.set_timeout(next.since(now).as_millis());
         let (length, index) = match socket.receive_from(&mut buffer) {
             Ok(received) => received,
@@ -110,58 +136,64 @@ pub(super) fn obtain(
     }
 }
 
-fn candidates(links: &[Link], needs_root_path: bool, limit: Duration) -> Result<KVec<Candidate>> {
-    let now = Instant::from_millis(clock::milliseconds());
-    let mut candidates = KVec::new();
-
-    for link in links {
-        let parameters = Parameters {
-            mac: link.mac.unwrap_or_default(),
-            xid: u32::from_ne_bytes(random::bytes()),
-            seed: u64::from_ne_bytes(random::bytes()),
-            needs_root_path,
-            limit,
-        };
-        let candidate = Candidate {
-            index: link.index,
-            client: KBox::new(Client::new(parameters, now), GFP_KERNEL)?,
-        };
-        candidates.push(candidate, GFP_KERNEL)?;
+/// Takes in those of `links` that are not candidates yet and, in the list `found`, have a carrier.
+fn join(
+    candidates: &mut KVec<Candidate>,
+    links: &[Link],
+    found: &[Link],
+    now: Instant,
+    parameters: impl Fn(&Link) -> Parameters,
+) -> Result {
+    for (place, link) in links.iter().enumerate() {
+        let joined = candidates.iter().any(|other| other.link == place);
+        let carrier = found
+            .iter()
+            .any(|found| found.index == link.index && found.carrier);
+        if carrier && !joined {
+            let candidate = Candidate {
+                link: place,
+                index: link.index,
+                client: KBox::new(Client::new(parameters(link), now), GFP_KERNEL)?,
+            };
+            candidates.push(candidate, GFP_KERNEL)?;
+        }
     }
-    Ok(candidates)
+    Ok(())
 }
 
 fn lease_of(
     candidates: &[Candidate],
     index: usize,
 ) -> Result<(usize, KBox<Lease>), Failure<'static>> {
-    let outcome = candidates
-        .get(index)
-        .and_then(|candidate| candidate.client.outcome());
-    match outcome {
+    let candidate = candidates.get(index).ok_or(Failure::Kernel(EINVAL))?;
+    match candidate.client.outcome() {
         Some(Ok(lease)) => {
             let lease = KBox::new(lease.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
-            Ok((index, lease))
+            Ok((candidate.link, lease))
         }
         _ => Err(Failure::Kernel(EINVAL)),
     }
 }
 
-/// What to say when no device has an answer: what the first one met, which is the
+/// What to say when no device has an answer: what the first one with a carrier met, which is the
 /// only one if it was named.
-fn refusal(links: &[Link], candidates: &[Candidate]) -> Failure<'static> {
-    let first = links.iter().zip(candidates).find_map(|(link, candidate)| {
-        match candidate.client.outcome()? {
-            Err(failure) => Some((link, failure)),
+fn refusal(links: &[Link], candidates: &[Candidate], limit: Duration) -> Failure<'static> {
+    let first = candidates
+        .iter()
+        .find_map(|candidate| match candidate.client.outcome()? {
+            Err(failure) => Some((links.get(candidate.link)?, failure)),
             Ok(_) => None,
-        }
-    });
+        });
     match first {
         Some((link, failure)) => Failure::Dhcp {
             device: link.name.clone(),
             others: candidates.len().saturating_sub(1),
             failure: failure.clone(),
         },
-        None => Failure::Kernel(ENODEV),
+        // Each has lost the carrier it had.
+        None => Failure::NoCarrier {
+            name: None,
+            seconds: limit.as_secs(),
+        },
     }
 }

@@ -81,9 +81,7 @@ impl Network {
             match changes.set_up(&link) {
                 Ok(()) => usable.push(link, GFP_KERNEL).map_err(Failure::kernel)?,
                 // One of several may be broken.
-                Err(failure) if name.is_none() => {
-                    pr_warn!("{}\n", core::format_args!("{failure}"))
-                }
+                Err(failure) if name.is_none() => attempts.warn(core::format_args!("{failure}")),
                 Err(failure) => return Err(failure),
             }
         }
@@ -91,7 +89,12 @@ impl Network {
 
         let (link, lease, config) = match addressing {
             Addressing::Dhcp => {
-                let (chosen, lease) = lease::obtain(&usable, settings.target.is_none(), attempts)?;
+                let (chosen, lease) = lease::obtain(
+                    &usable,
+                    settings.target.is_none(),
+                    &mut changes.netlink,
+                    attempts,
+                )?;
                 let link = usable.get(chosen).ok_or(Failure::Kernel(ENODEV))?;
                 let config = lease.ipv4_config();
                 attempts.tell(core::format_args!(
@@ -108,17 +111,13 @@ impl Network {
                 (link, None, config)
             }
         };
-        changes.configure(link, &config, lease.as_deref())?;
+        changes.keep_only(link.index);
+        changes.configure(link, &config, lease.as_deref(), attempts)?;
         Ok(Self {
             link: link.clone(),
             lease,
             ipconfig: false,
         })
-    }
-
-    /// The device's number.
-    pub(super) fn index(&self) -> i32 {
-        self.link.index
     }
 
     /// The device's Ethernet address.
@@ -174,7 +173,8 @@ fn configured(
     Ok(None)
 }
 
-/// The root path that the kernel's own ipconfig was given, as the server wrote it.
+/// The root path that the kernel's own ipconfig was given: the server's text, but that one without an
+/// address in front gets the boot server's.
 fn ipconfig_root_path() -> Option<RootPathText> {
     let root_path = ipconfig::root_path()?;
     let path = Text::<256>::lossy(root_path.path.to_bytes());
@@ -257,10 +257,10 @@ fn carrier(
         {
             // One that had it before this boot, or before this attempt, is no news.
             if before(first).is_some_and(|before| !before.carrier) {
-                attempts.tell(core::format_args!(
-                    "{}: carrier after {after} ms",
-                    first.name
-                ));
+                attempts.tell_of(
+                    core::format_args!("{}: carrier", first.name),
+                    core::format_args!("{}: carrier after {after} ms", first.name),
+                );
             }
             return Ok(());
         }

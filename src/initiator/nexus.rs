@@ -12,7 +12,10 @@ use super::wire::{
 };
 use crate::linux::{
     event::Event,
-    reboot::Reboot,
+    reboot::{
+        How,
+        Reboot, //
+    },
     scsi::{
         Command,
         CommandList,
@@ -204,7 +207,7 @@ impl Operations for Nexus {
 }
 
 impl Reboot for Nexus {
-    fn reboot(&self) {
+    fn reboot(&self, _how: How) {
         self.events.raise(CLOSING);
     }
 }

@@ -20,10 +20,26 @@ use kernel::{
     types::Opaque, //
 };
 
+/// How the machine goes down.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum How {
+    /// It starts again, perhaps as another kernel.
+    Restart,
+    /// It stops, with or without power.
+    Stop,
+}
+
 /// What hears of it.
 pub(crate) trait Reboot: Send + Sync + 'static {
     /// The machine goes down soon; its devices still work. Process context.
-    fn reboot(&self);
+    fn reboot(&self, how: How);
+}
+
+/// Starts the machine again without a word to its devices.
+#[cfg(not(MODULE))]
+pub(super) fn restart_at_once() {
+    // SAFETY: Any context may call this; what is not written yet is lost, which is the caller's to know.
+    unsafe { bindings::emergency_restart() }
 }
 
 /// A registered listener; dropping it ends the registration.
@@ -79,13 +95,18 @@ impl<T: Reboot> Drop for Notifier<T> {
 /// Called for a block made by [`Notifier::new`] for the same `T`.
 unsafe extern "C" fn callback<T: Reboot>(
     block: *mut bindings::notifier_block,
-    _action: c_ulong,
+    action: c_ulong,
     _data: *mut c_void,
 ) -> c_int {
     // SAFETY: The notifier block is the first field of a `Block`.
     let block = unsafe { &*block.cast::<Block>() };
+    let how = match u32::try_from(action) {
+        // The older name of SYS_RESTART.
+        Ok(bindings::SYS_DOWN) => How::Restart,
+        _ => How::Stop,
+    };
     // SAFETY: `Notifier` keeps the target alive until the registration has ended.
-    unsafe { &*block.target.cast::<T>() }.reboot();
+    unsafe { &*block.target.cast::<T>() }.reboot(how);
     bindings::NOTIFY_DONE as c_int
 }
 
@@ -101,7 +122,7 @@ mod tests {
     struct Listener(AtomicU32);
 
     impl Reboot for Listener {
-        fn reboot(&self) {
+        fn reboot(&self, _how: How) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }

@@ -13,7 +13,13 @@
 
 use super::{
     bindings,
-    event::Event, //
+    event::Event,
+    reboot::{
+        restart_at_once,
+        How,
+        Notifier,
+        Reboot, //
+    }, //
 };
 use core::sync::atomic::{
     AtomicU64,
@@ -117,11 +123,24 @@ unsafe extern "C" fn work_main(argument: *mut c_void) -> c_int {
 
     // In vain when there was no memory to schedule the call with: then it is under way.
     shared.scheduled.wait_uninterruptible(SCHEDULE_TIMEOUT);
+    let notifier = Notifier::new(shared.clone());
     // SAFETY: Process context, and not that of an asynchronous call.
     unsafe { bindings::async_synchronize_cookie(shared.first.load(Ordering::Relaxed)) };
     (shared.work)();
+    drop(notifier);
     shared.done.raise(1);
     0
+}
+
+impl Reboot for Work {
+    /// The machine's way down waits for asynchronous calls, too. Nothing is mounted yet, so nothing is
+    /// lost when it starts again at once.
+    fn reboot(&self, how: How) {
+        match how {
+            How::Restart => restart_at_once(),
+            How::Stop => self.done.raise(1),
+        }
+    }
 }
 
 /// Has an asynchronous call wait for the work, and says which.
