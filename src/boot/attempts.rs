@@ -22,8 +22,8 @@ const DELAY_FIRST: Duration = Duration::from_secs(1);
 const DELAY_MAX: Duration = Duration::from_secs(16);
 /// How many lines are remembered; a boot has a dozen.
 const TOLD_MAX: usize = 256;
-/// The least time that another attempt is given, in milliseconds: some DHCP servers look for a second
-/// whether an address is free.
+/// The least time that another attempt is given, in milliseconds: some DHCP servers look for a
+/// second whether an address is free.
 const ATTEMPT_MIN: u64 = 5_000;
 
 /// One attempt after the other.

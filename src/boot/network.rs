@@ -173,8 +173,8 @@ fn configured(
     Ok(None)
 }
 
-/// The root path that the kernel's own ipconfig was given: the server's text, but that one without an
-/// address in front gets the boot server's.
+/// The root path that the kernel's own ipconfig was given: the server's text, but that one without
+/// an address in front gets the boot server's.
 fn ipconfig_root_path() -> Option<RootPathText> {
     let root_path = ipconfig::root_path()?;
     let path = Text::<256>::lossy(root_path.path.to_bytes());

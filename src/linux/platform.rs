@@ -90,8 +90,8 @@ impl<T: Shutdown> Driver<T> {
         driver.probe = Some(probe_callback);
         driver.shutdown = Some(shutdown_callback::<T>);
         driver.driver.name = NAME.as_char_ptr();
-        // A driver that may be probed asynchronously is not unregistered before all asynchronous calls have
-        // ended, the one that holds up the root mount for the caller included.
+        // A driver that may be probed asynchronously is not unregistered before all asynchronous
+        // calls have ended, the one that holds up the root mount for the caller included.
         driver.driver.probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
         let driver = KBox::pin_init(Opaque::new(driver), GFP_KERNEL)?;
         // SAFETY: The driver is pinned and unregistered before it is freed.

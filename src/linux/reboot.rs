@@ -38,7 +38,8 @@ pub(crate) trait Reboot: Send + Sync + 'static {
 /// Starts the machine again without a word to its devices.
 #[cfg(not(MODULE))]
 pub(super) fn restart_at_once() {
-    // SAFETY: Any context may call this; what is not written yet is lost, which is the caller's to know.
+    // SAFETY: Any context may call this; what is not written yet is lost, which
+    // is the caller's to know.
     unsafe { bindings::emergency_restart() }
 }
 
