@@ -4,6 +4,8 @@
 # KERNEL: the series of Debian's stock kernels to build for, instead of the first of KERNELS in scripts/common.sh.
 # KDIR: a prepared kernel tree to build for, instead of Debian's newest stock kernel.
 export KERNEL KDIR
+# KSRC: the kernel source that in-tree and patch are about.
+export KSRC
 
 .PHONY: module demo check fuzz install in-tree patch size rust-analyzer fmt clippy clean help
 
@@ -23,10 +25,10 @@ install: module ## the module to /lib/modules/<kernel release>, below INSTALL_MO
 	@scripts/install
 
 in-tree: ## the driver into a kernel's source, KSRC=<kernel source>, as drivers/scsi/iscsi_init
-	@scripts/in-tree "$(KSRC)"
+	@scripts/in-tree "$$KSRC"
 
 patch: ## build/patches, the driver as a series that git am takes in KSRC=<kernel source>
-	@scripts/patch "$(KSRC)"
+	@scripts/patch "$$KSRC"
 
 size: ## what the driver takes, as a module and built in
 	@scripts/size

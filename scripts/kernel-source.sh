@@ -56,22 +56,41 @@ install_driver() {
 		! -name '*_generated.rs' ! -name '*.mod.c' -printf '%P\n') | LC_ALL=C sort |
 		LC_ALL=C comm -13 <(printf '%s\n' "$files") - |
 		while read -r file; do
+			say "removing $DRIVER/$file, which is not of the driver"
 			rm "$1/$DRIVER/$file"
 		done
 	find "$1/$DRIVER" -type d -empty -delete
 }
 
-# install_entries TREE: one line each in the Kconfig and the Makefile above, after those of the other iSCSI initiator.
+# The lines of the Kconfig and the Makefile above, and those that they follow.
+MENU_LINE="source \"$DRIVER/Kconfig\""
+MENU_AFTER='source "drivers/scsi/be2iscsi/Kconfig"'
+BUILD_LINE=$'obj-$(CONFIG_ISCSI_INIT)\t+= iscsi_init/'
+BUILD_AFTER=$'obj-$(CONFIG_ISCSI_BOOT_SYSFS)\t+= iscsi_boot_sysfs.o'
+
+# has_entries TREE: both have the driver's line, or that one.
+has_entries() {
+	has_line "$1/$DRIVER_MENU" "$MENU_LINE" || has_line "$1/$DRIVER_MENU" "$MENU_AFTER" ||
+		die "$1/$DRIVER_MENU has no line to follow: $MENU_AFTER"
+	has_line "$1/$DRIVER_BUILD" "$BUILD_LINE" || has_line "$1/$DRIVER_BUILD" "$BUILD_AFTER" ||
+		die "$1/$DRIVER_BUILD has no line to follow: $BUILD_AFTER"
+}
+
+# install_entries TREE: one line each.
 install_entries() {
-	add_line "$1/$DRIVER_MENU" "source \"$DRIVER/Kconfig\"" 'source "drivers/scsi/be2iscsi/Kconfig"'
-	add_line "$1/$DRIVER_BUILD" $'obj-$(CONFIG_ISCSI_INIT)\t+= iscsi_init/' $'obj-$(CONFIG_ISCSI_BOOT_SYSFS)\t+= iscsi_boot_sysfs.o'
+	has_entries "$1"
+	add_line "$1/$DRIVER_MENU" "$MENU_LINE" "$MENU_AFTER"
+	add_line "$1/$DRIVER_BUILD" "$BUILD_LINE" "$BUILD_AFTER"
+}
+
+has_line() {
+	grep --quiet --fixed-strings --line-regexp -e "$2" "$1"
 }
 
 # add_line FILE LINE AFTER: adds LINE to FILE behind the line AFTER, unless FILE has it.
 add_line() {
 	local new
-	! grep --quiet --fixed-strings --line-regexp -e "$2" "$1" || return 0
-	grep --quiet --fixed-strings --line-regexp -e "$3" "$1" || die "$1 has no line to follow: $3"
+	! has_line "$1" "$2" || return 0
 	new=$(LINE=$2 AFTER=$3 awk '{ print } $0 == ENVIRON["AFTER"] { print ENVIRON["LINE"] }' "$1" && echo .)
 	printf '%s' "${new%.}" >"$1"
 }

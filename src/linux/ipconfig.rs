@@ -46,8 +46,8 @@ mod tests {
     fn read(address: Ipv4Addr, path: &CStr) -> Option<(Option<Ipv4Addr>, bool)> {
         let address_field = &raw mut bindings::root_server_addr;
         let path_field = (&raw mut bindings::root_server_path).cast::<[u8; 256]>();
-        // SAFETY: ipconfig ended before the tests. The driver alone reads it later, and as Kconfig says it
-        // has no arguments where these run, so that it does nothing.
+        // SAFETY: ipconfig ended before the tests. The driver alone reads it later, and as Kconfig
+        // says it has no arguments where these run, so that it does nothing.
         let before = unsafe { (address_field.read(), path_field.read()) };
         let mut text = [0; 256];
 
