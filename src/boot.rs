@@ -149,11 +149,7 @@ fn attempt(
     let network = Network::bring_up(request, changes, attempts)?;
     let pnp = identity::set(network.lease(), attempts)?;
     let boot = target(request, &network, attempts)?;
-    let mut account = Account {
-        initiator: boot.initiator.value.clone(),
-        target: boot.target.value.clone(),
-        isid: isid(network.mac()),
-    };
+    let mut account = account(&boot, &network)?;
     let (socket, established) = first_login(&mut account, attempts)?;
     let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
     disk::wait(&initiator, &boot, attempts)?;
@@ -167,7 +163,7 @@ fn target(
     request: &Request,
     network: &Network,
     attempts: &mut Attempts,
-) -> Result<Boot, Failure<'static>> {
+) -> Result<KBox<Boot>, Failure<'static>> {
     let informant = network.informant();
     let root_path = match informant.zip(network.root_path()) {
         // With a target given, whatever else the DHCP server says about roots is for somebody else.
@@ -200,7 +196,18 @@ fn target(
         boot.lun,
         boot.initiator
     ));
-    Ok(boot)
+    KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel)
+}
+
+/// Who logs in where.
+#[inline(never)]
+fn account(boot: &Boot, network: &Network) -> Result<KBox<Account>, Failure<'static>> {
+    let account = Account {
+        initiator: boot.initiator.value.clone(),
+        target: boot.target.value.clone(),
+        isid: isid(network.mac()),
+    };
+    KBox::new(account, GFP_KERNEL).map_err(Failure::kernel)
 }
 
 /// Logs in; what may mend itself within seconds gets a few tries.

@@ -83,7 +83,11 @@ pub(crate) struct Initiator {
 
 impl Initiator {
     /// Puts a session to work that `login` has established.
-    pub(crate) fn new(account: Account, socket: Socket, established: &Established) -> Result<Self> {
+    pub(crate) fn new(
+        account: KBox<Account>,
+        socket: Socket,
+        established: &Established,
+    ) -> Result<Self> {
         let nexus = Nexus::new()?;
         let tasks = Tasks::new(COMMANDS)?;
         let connection =

@@ -20,12 +20,13 @@ pub(super) fn is_given(line: &[u8]) -> bool {
 }
 
 /// Reads both, and says what was found.
-pub(super) fn read(line: &[u8]) -> Result<Request, Failure<'_>> {
+#[inline(never)]
+pub(super) fn read(line: &[u8]) -> Result<KBox<Request>, Failure<'_>> {
     let arguments = Arguments::parse(line).map_err(Failure::Argument)?;
     let request = Request::new(&parameters(), &arguments).map_err(Failure::Setting)?;
 
     pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
-    Ok(request)
+    KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)
 }
 
 fn parameters() -> Arguments<'static> {

@@ -92,7 +92,7 @@ pub(super) struct Recovery {
 
 /// Where the session stands.
 struct Link {
-    account: Account,
+    account: KBox<Account>,
     state: State,
     /// When a command last ended; at first, when the session began.
     progress: u64,
@@ -137,7 +137,7 @@ impl Recovery {
     /// Starts with the connection of the first login.
     pub(super) fn new(
         nexus: Arc<Nexus>,
-        account: Account,
+        account: KBox<Account>,
         connection: Arc<Connection<Wire>>,
     ) -> Result<Arc<Self>> {
         Arc::pin_init(
