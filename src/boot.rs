@@ -153,6 +153,10 @@ fn attempt(
     let (socket, established) = first_login(&mut account, attempts)?;
     let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
     disk::wait(&initiator, &boot, attempts)?;
+    // The way to an IPv6 target may go over any device: nobody here gave it its address.
+    if boot.target.value.portal.address.is_ipv4() {
+        changes.keep_only(network.index());
+    }
     Ok((initiator, pnp))
 }
 

@@ -6,7 +6,8 @@ from lab import guest, wire
 from lab.disk import PARTITION_UUID
 from lab.errors import expect
 from lab.machine import BOOT, Machine
-from lab.net import NETMASK, PREFIX, SERVER
+from lab.net import NETMASK, PREFIX, SECOND_SERVER, SERVER
+from lab.process import wait_until
 from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario
 from lab.settings import CHECKOUT
 from lab.targets import INITIATOR, NAME
@@ -177,6 +178,23 @@ def builtin_restart(lab: Lab) -> None:
     client.press("ctrl", "alt", "delete")
     client.wait_end()
     expect(not client.log("Kernel panic"), "no panic")
+
+
+@scenario
+def builtin_late_port(lab: Lab) -> None:
+    """The first interface's server gives no root path; the second is plugged in after that, and has the one that does."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    other = lab.network.bridge("br1")
+    host = lab.network.host(other, SECOND_SERVER)
+    lab.dhcpd(None, host=host, pool=(f"{PREFIX}.200", f"{PREFIX}.209"))
+    client = lab.builtin(f"{ROOT} iscsi-lun=1", nics=[lab.nic(SECOND_MAC, bridge=other), lab.nic(carrier=False)])
+    log = lab.directory / "dhcpd.log"
+    wait_until(lambda: "DHCPACK" in log.read_text(), "dhcpd to give an address", BOOT)
+    client.plug(1, True)
+    guest.boots(client)
+    expect(not client.log("trying again"), "the first attempt to wait for the second interface")
+    guest.reboots(client)
 
 
 @scenario

@@ -14,6 +14,7 @@ use crate::{
         socket::Socket, //
     },
     proto::{
+        config::interface::DeviceName,
         dhcp::{
             client::{
                 Client,
@@ -54,13 +55,15 @@ struct Candidate {
 pub(super) fn obtain(
     links: &[Link],
     needs_root_path: bool,
+    name: Option<&DeviceName>,
     netlink: &mut Netlink,
     attempts: &Attempts,
 ) -> Result<(usize, KBox<Lease>), Failure<'static>> {
     let socket = Socket::ipv4_packets().map_err(Failure::Kernel)?;
     let limit = Duration::from_millis(attempts.at_most(LIMIT.as_millis()));
     let mut buffer = KVec::from_elem(0, PACKET_SIZE, GFP_KERNEL).map_err(Failure::kernel)?;
-    let end = Instant::from_millis(clock::milliseconds()).after(limit);
+    let begin = Instant::from_millis(clock::milliseconds());
+    let end = begin.after(limit);
     let mut candidates = KVec::new();
     let mut next_look = None;
     let mut second_choice_until = None;
@@ -98,23 +101,30 @@ pub(super) fn obtain(
         if let Some(first) = answered(needs_root_path) {
             return lease_of(&candidates, first);
         }
+        // Those without carrier get their time, too.
+        let dark = candidates.len() < links.len();
+        let dark_until = if candidates.is_empty() {
+            end
+        } else {
+            begin.after(GRACE).min(end)
+        };
         let next = candidates
             .iter()
             .filter_map(|candidate| candidate.client.poll_timeout())
             .min()
-            .or((candidates.is_empty() && now < end).then_some(end));
+            .or((dark && now < dark_until).then_some(dark_until));
         if let Some(second) = answered(false) {
             let until = *second_choice_until.get_or_insert(now.after(GRACE));
-            if next.is_none() || now >= until {
+            if next.is_none() && !dark || now >= until {
                 return lease_of(&candidates, second);
             }
         }
-        let Some(next) = next else {
-            return Err(refusal(links, &candidates, limit));
+        let Some(next) = next.or(second_choice_until) else {
+            return Err(refusal(links, &candidates, name, limit));
         };
         let next = second_choice_until.map_or(next, |until| next.min(until));
         let next = match next_look {
-            Some(look) if candidates.len() < links.len() => next.min(look),
+            Some(look) if dark => next.min(look),
             _ => next,
         };
         socket.set_timeout(next.since(now).as_millis());
@@ -177,7 +187,12 @@ fn lease_of(
 
 /// What to say when no device has an answer: what the first one with a carrier met, which is the
 /// only one if it was named.
-fn refusal(links: &[Link], candidates: &[Candidate], limit: Duration) -> Failure<'static> {
+fn refusal(
+    links: &[Link],
+    candidates: &[Candidate],
+    name: Option<&DeviceName>,
+    limit: Duration,
+) -> Failure<'static> {
     let first = candidates
         .iter()
         .find_map(|candidate| match candidate.client.outcome()? {
@@ -192,7 +207,7 @@ fn refusal(links: &[Link], candidates: &[Candidate], limit: Duration) -> Failure
         },
         // Each has lost the carrier it had.
         None => Failure::NoCarrier {
-            name: None,
+            name: name.cloned(),
             seconds: limit.as_secs(),
         },
     }

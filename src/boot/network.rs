@@ -92,6 +92,7 @@ impl Network {
                 let (chosen, lease) = lease::obtain(
                     &usable,
                     settings.target.is_none(),
+                    name,
                     &mut changes.netlink,
                     attempts,
                 )?;
@@ -111,13 +112,17 @@ impl Network {
                 (link, None, config)
             }
         };
-        changes.keep_only(link.index);
         changes.configure(link, &config, lease.as_deref(), attempts)?;
         Ok(Self {
             link: link.clone(),
             lease,
             ipconfig: false,
         })
+    }
+
+    /// The device's number.
+    pub(super) fn index(&self) -> i32 {
+        self.link.index
     }
 
     /// The device's Ethernet address.

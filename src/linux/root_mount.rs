@@ -134,7 +134,8 @@ unsafe extern "C" fn work_main(argument: *mut c_void) -> c_int {
 
 impl Reboot for Work {
     /// The machine's way down waits for asynchronous calls, too. Nothing is mounted yet, so nothing
-    /// is lost when it starts again at once.
+    /// is lost when it starts again at once. A machine that is to stop may find that it has no root
+    /// file system before it has stopped, and panic.
     fn reboot(&self, how: How) {
         match how {
             How::Restart => restart_at_once(),
