@@ -1,0 +1,1 @@
+"""The half of the benchmark that runs inside the machine that is measured."""

@@ -1,0 +1,105 @@
+"""What is done in one boot of the machine."""
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from . import contenders, load, targets
+from .contenders import Contender, IscsiInit, IscsiTcp, Nvme, ScsiDebug
+from .results import Results
+from .system import Unexpected, modprobe, run as command
+
+Plan = Mapping[str, object]
+
+
+class Boot:
+    """The network, the target and the contenders of this boot, as the plan has them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.thin = plan["target"] == "thin"
+        self.port = targets.THIN_PORT if self.thin else targets.LIO_PORT
+        self.depth = int(str(plan["depth"]))
+        self.luns = int(str(plan["luns"]))
+        self.mib = int(str(plan["mib"]))
+        self.names = [str(name) for name in plan["contenders"]]  # type: ignore[union-attr]
+        self._network()
+        self._targets()
+        contenders.configure_iscsid(self.depth, bool(plan["digests"]))
+
+    def _network(self) -> None:
+        modprobe("dummy", "sd_mod", "af_packet")
+        for name in ("dummy0", "dummy1"):
+            if not Path(f"/sys/class/net/{name}").exists():
+                command("ip", "link", "add", name, "type", "dummy")
+        command("ip", "address", "add", f"{targets.ADDRESS}/24", "dev", "dummy0")
+        command("ip", "link", "set", "dummy0", "up")
+        delay = float(str(self.plan["rtt_ms"])) / 2
+        if delay:
+            modprobe("sch_netem")
+            command("tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", f"{delay}ms", "limit", "100000")
+
+    def _targets(self) -> None:
+        plan = self.plan
+        program = str(plan["thin"])
+        segment = int(str(plan["segment"]))
+        if self.thin:
+            options = ["--size", str(self.mib), "--luns", str(self.luns), "--max-recv-data-segment-length", str(segment)]
+            targets.thin(program, "iscsi", targets.THIN_PORT, *options, *(["--digests"] if plan["digests"] else []))
+            if "nvme" in self.names:
+                targets.thin(program, "nvme", targets.THIN_NVME_PORT, "--size", str(self.mib))
+        else:
+            size = int(str(plan["lun_pages"])) or None
+            targets.lio([*self.names, "floor"], self.luns, self.mib, segment, bool(plan["digests"]), size)
+            if "nvme" in self.names:
+                targets.nvmet(self.mib)
+
+    def contender(self, name: str) -> Contender:
+        """The contender of this name."""
+        match name:
+            case "iscsi_init":
+                return IscsiInit(name, self.port, self.luns, module=str(self.plan["module"]))
+            case "iscsi_tcp":
+                return IscsiTcp(name, self.port, self.luns)
+            case "iscsi_tcp-q":
+                return IscsiTcp(name, self.port, self.luns, receive_in_queue=True)
+            case "nvme":
+                return Nvme(name, targets.THIN_NVME_PORT if self.thin else targets.NVMET_PORT, depth=self.depth)
+            case "midlayer":
+                return ScsiDebug(name, 0, mib=self.mib)
+        raise Unexpected(f"no contender is called {name}")
+
+
+def rows(plan: Plan, results: Results) -> None:
+    """The rows of a table: all contenders are logged in, and take turns."""
+    boot = Boot(plan)
+    disks: dict[str, list[str]] = {}
+    for name in [*boot.names, *(["midlayer"] if plan["floor"] else [])]:
+        one = boot.contender(name)
+        one.prepare()
+        one.login()
+        disks[name] = one.disks()
+        queue = contenders.equalise(disks[name], boot.depth, str(plan["scheduler"]))
+        results.put("session", contender=name, keys=one.keys(), queue=queue)
+    for row in plan["rows"]:  # type: ignore[union-attr]
+        amount = {key: row[key] for key in ("ios", "seconds") if key in row}
+        # A B C C B A: what drifts meets all alike.
+        order = [*boot.names, *reversed(boot.names)] * int(str(plan["rounds"]))
+        floors = []
+        if plan["floor"]:
+            # Its number of I/Os is known once it has been measured.
+            probe = load.floor(str(plan["thin"]), boot.port, row, int(row["depth"]) * 4)
+            count = int(amount.get("ios") or max(float(str(probe["iops"])) * float(amount["seconds"]), row["depth"] * 4))
+            floors = [load.floor(str(plan["thin"]), boot.port, row, count) for _ in range(int(str(plan["rounds"])))]
+            order += ["midlayer"] * int(str(plan["rounds"]))
+        for sample in [*load.samples(order, disks, row, amount), *floors]:
+            results.put(str(sample.pop("kind")), **sample)
+
+
+EXPERIMENTS: dict[str, Callable[[Plan, Results], None]] = {"rows": rows}
+
+
+def run(plan: Plan, results: Results) -> None:
+    """Does what the plan says."""
+    EXPERIMENTS[str(plan["experiment"])](plan, results)

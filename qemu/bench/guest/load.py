@@ -1,0 +1,115 @@
+"""The load: fio on one disk after the other, and the floor's own client."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from . import counters, targets
+from .system import LOAD_CPU, Unexpected, run
+
+WORK = Path("/run/bench")
+# A job that takes this many times longer than it should has a device that hangs, in seconds.
+PATIENCE = 120
+
+
+def options(row: Mapping[str, object], amount: Mapping[str, object]) -> list[str]:
+    """fio's options for a row of the table. `amount` is seconds or a number of I/Os."""
+    batch = int(str(row["batch"]))
+    words = [
+        f"rw={row['rw']}",
+        f"bs={row['bs']}",
+        f"iodepth={row['depth']}",
+        f"iodepth_batch_submit={batch}",
+        f"iodepth_batch_complete_min={batch}",
+        f"iodepth_batch_complete_max={max(batch, 1) if batch > 1 else row['depth']}",
+    ]
+    if "ios" in amount:
+        words += [f"number_ios={amount['ios']}", "io_size=1t"]
+    else:
+        words += [f"runtime={int(float(str(amount['seconds'])) * 1000)}ms", "time_based"]
+    return words
+
+
+def samples(
+    order: Sequence[str], disks: Mapping[str, Sequence[str]], row: Mapping[str, object], amount: Mapping[str, object]
+) -> list[dict[str, object]]:
+    """Runs a sample on each contender's disks, in this order."""
+    WORK.mkdir(exist_ok=True)
+    lines = [
+        *("[global]", "ioengine=libaio", "direct=1", "thread=1", "norandommap", "randrepeat=1", "group_reporting=0"),
+        *(f"cpus_allowed={LOAD_CPU}", "size=100%", "stonewall", "percentile_list=50:99"),
+    ]
+    lines += options(row, amount)
+    for number, name in enumerate(order):
+        lines += [
+            f"[{number}]",
+            f"filename={':'.join(f'/dev/{disk}' for disk in disks[name])}",
+            # fio has their output go to files of its own in its directory, by the job's name.
+            *(f"exec_prerun={counters.COMMAND}", f"exec_postrun={counters.COMMAND}"),
+        ]
+    jobs = WORK / "jobs.fio"
+    jobs.write_text("\n".join(lines) + "\n")
+    text = run("fio", "--output-format=json", str(jobs), timeout=PATIENCE + len(order) * 10, cwd=WORK)
+    report = json.loads(text[text.index("{") :])
+    return [_sample(order, row, job) for job in report["jobs"]]
+
+
+def _sample(order: Sequence[str], row: Mapping[str, object], job: Mapping[str, object]) -> dict[str, object]:
+    number = int(str(job["jobname"]))
+    side = job["write" if "write" in str(row["rw"]) else "read"]
+    assert isinstance(side, dict)
+    if job.get("error"):
+        raise Unexpected(f"fio on {order[number]}: error {job['error']}")
+    before, after = (
+        counters.Counters.parse((WORK / f"{number}.{when}.txt").read_text()) for when in ("prerun", "postrun")
+    )
+    counted = after.since(before)
+    ios = side["total_ios"]
+    latency = side["clat_ns"].get("percentile", {})
+    return {
+        "kind": "sample",
+        "row": row["name"],
+        "contender": order[number],
+        "order": number,
+        "ios": ios,
+        "seconds": side["runtime"] / 1000,
+        "iops": side["iops"],
+        "bytes_per_second": side["bw_bytes"],
+        "p50_us": latency.get("50.000000", 0) / 1000,
+        "p99_us": latency.get("99.000000", 0) / 1000,
+        "switches": counted.switches / ios,
+        "segments": counted.segments / ios,
+        "acks": counted.acks / ios,
+        "busy_us": counted.busy_ns / 1000 / ios,
+    }
+
+
+def floor(program: str, port: int, row: Mapping[str, object], count: int) -> dict[str, object]:
+    """The smallest loop over a socket to the same target."""
+    size = {"4k": 4096, "64k": 65536, "1m": 1 << 20}[str(row["bs"])]
+    argv = [
+        *(program, "floor", "--target", f"{targets.ADDRESS}:{port}", "--name", targets.iqn("floor"), "--lun", "0"),
+        *("--op", "write" if "write" in str(row["rw"]) else "read", "--size", str(size)),
+        *("--depth", str(row["depth"]), "--batch", str(row["batch"]), "--count", str(count)),
+    ]
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+        preexec_fn=lambda: os.sched_setaffinity(0, [LOAD_CPU]),
+    )
+    if done.returncode:
+        raise Unexpected(f"{' '.join(argv)} ended with {done.returncode}")
+    report = json.loads(done.stdout)
+    return {
+        "kind": "sample",
+        "row": row["name"],
+        "contender": "floor",
+        "ios": report["ios"],
+        "seconds": report["seconds"],
+        "iops": report["ios"] / report["seconds"],
+    }

@@ -1,0 +1,106 @@
+"""The two machines that are measured: a kernel as a program of the host, and a virtual one that counts instructions.
+
+Both have the build root as their root file system, and get a directory with a plan in it, which they fill with results.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from . import settings
+
+# No boot may take longer, in seconds.
+LIMIT = 900
+# How often what the machine has written is looked at, in seconds.
+POLL = 0.2
+# The NVMe target's store; the driver of it may be built in.
+RAM_DISK = ("brd.rd_nr=1", "brd.rd_size=65536")
+
+
+class Broken(Exception):
+    """A machine did not do what its plan says."""
+
+
+def modules_at_their_place(modules: Path) -> None:
+    """Puts a kernel's modules where modprobe looks for them, in the build root's file system."""
+    place = Path("/lib/modules") / modules.name
+    place.parent.mkdir(exist_ok=True)
+    if not place.exists():
+        place.symlink_to(modules)
+
+
+def user_mode(directory: Path) -> list[str]:
+    """The user-mode kernel: 2 processors, at the host's speed."""
+    modules_at_their_place(settings.UML_MODULES)
+    return [
+        *(str(settings.UML), "mem=1536M", "seccomp=on", "ncpus=2", "root=/dev/root", "rootfstype=hostfs", "rw"),
+        *("con=null", "con0=null,fd:1", "ssl=null", "panic=-1", "quiet", *RAM_DISK, f"init={settings.INIT}", "--", str(directory)),
+    ]
+
+
+INSTRUMENTS: dict[str, Callable[[Path], list[str]]] = {"uml": user_mode}
+MODULE = {"uml": settings.UML_MODULE, "tcg": settings.MODULE}
+
+
+def _before_others() -> None:
+    # A processor of the machine that has to wait for one of the host's is not what is measured. Where this is not allowed, the
+    # host had better do nothing else.
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        pass
+
+
+def boot(instrument: str, directory: Path, plan: dict[str, object]) -> Iterator[dict[str, object]]:
+    """Boots a machine with this plan, and yields its results as they come."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for old in directory.iterdir():
+        old.unlink()
+    (directory / "plan.json").write_text(json.dumps(plan, indent=1))
+    results = directory / "results.jsonl"
+    results.touch()
+    argv = INSTRUMENTS[instrument](directory)
+    with (directory / "console").open("wb") as console:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_before_others,
+            env={"TMPDIR": "/dev/shm", "HOME": "/run", "PATH": os.environ["PATH"]},
+        )
+    try:
+        yield from _follow(child, results, time.monotonic() + LIMIT)
+    finally:
+        # It is the leader of its session; a user-mode kernel has processes of its own in it.
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        child.wait()
+
+
+def _follow(child: subprocess.Popen[bytes], results: Path, deadline: float) -> Iterator[dict[str, object]]:
+    with results.open() as file:
+        rest = ""
+        while True:
+            ended = child.poll() is not None
+            rest += file.read()
+            while "\n" in rest:
+                line, _, rest = rest.partition("\n")
+                result = json.loads(line)
+                if result["kind"] == "end":
+                    return
+                if result["kind"] == "error":
+                    raise Broken(result["text"])
+                yield result
+            if ended:
+                raise Broken(f"the machine ended early; see {results.parent}/console")
+            if time.monotonic() > deadline:
+                raise Broken(f"the machine took more than {LIMIT} s; see {results.parent}/console")
+            time.sleep(POLL)
