@@ -6,7 +6,7 @@
 //! sends all answers in one system call. A session has one connection and error recovery level 0.
 //! Names are not looked at, and there is no authentication.
 
-mod login;
+pub mod login;
 pub mod pdu;
 pub mod scsi;
 
@@ -15,7 +15,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::Arc;
 
-use crate::bytes::{be16, be32, broken, put};
+use crate::bytes::{be32, broken, put};
 use crate::disk::Disk;
 use crate::options::Options;
 use crate::server;
@@ -414,7 +414,7 @@ impl<'a> Session<'a> {
                     r2ts: 0,
                     residual,
                 };
-                return self.write(write, pdu);
+                return self.write(write, None, pdu);
             }
         }
         Ok(())
@@ -478,7 +478,7 @@ impl<'a> Session<'a> {
     }
 
     /// Takes what a PDU has of the data of `write`, and asks for more or ends it.
-    fn write(&mut self, write: Write, pdu: &Pdu<'_>) -> io::Result<()> {
+    fn write(&mut self, write: Write, slot: Option<usize>, pdu: &Pdu<'_>) -> io::Result<()> {
         let mut write = write;
         let end = write.received + pdu.data.len();
         if end > write.sequence_end.min(write.len) {
@@ -497,13 +497,12 @@ impl<'a> Session<'a> {
             self.respond(write.tag, 0, write.residual, write.r2ts, &[]);
             return Ok(());
         }
-        let slot = match self.writes.iter().position(Option::is_none) {
-            Some(slot) => slot,
-            None => {
-                self.writes.push(None);
-                self.writes.len() - 1
-            }
-        };
+        // While a sequence is under way its tag has to stay what it is.
+        let free = || self.writes.iter().position(Option::is_none);
+        let slot = slot.or_else(free).unwrap_or(self.writes.len());
+        if slot == self.writes.len() {
+            self.writes.push(None);
+        }
         if !pause {
             let now = (write.len - write.received).min(self.settled.max_burst);
             let header = self
@@ -527,15 +526,19 @@ impl<'a> Session<'a> {
         let (tag, transfer) = (be32(pdu.header, 16), be32(pdu.header, 20));
         let belongs = |write: &Write| write.tag == tag && write.unsolicited == (transfer == NO_TAG);
         let slot = if transfer == NO_TAG {
-            let mut slots = self.writes.iter_mut();
-            slots.find(|slot| slot.as_ref().is_some_and(belongs))
+            let mut slots = self.writes.iter();
+            slots
+                .position(|slot| slot.as_ref().is_some_and(belongs))
+                .unwrap_or(usize::MAX)
         } else {
-            self.writes.get_mut(transfer as usize)
+            transfer as usize
         };
         // What was refused or aborted may still have data under way.
-        let Some(write) = slot.and_then(|slot| slot.take_if(|write| belongs(write))) else {
-            return Ok(());
-        };
+        let write = self
+            .writes
+            .get_mut(slot)
+            .and_then(|slot| slot.take_if(|write| belongs(write)));
+        let Some(write) = write else { return Ok(()) };
         let offset = be32(pdu.header, 40) as usize;
         if offset != write.received {
             let due = write.received;
@@ -546,18 +549,6 @@ impl<'a> Session<'a> {
         if pdu.is_final() && !write.unsolicited && offset + pdu.data.len() != write.sequence_end {
             return Err(broken("a sequence that ends early"));
         }
-        self.write(write, pdu)
+        self.write(write, Some(slot), pdu)
     }
-}
-
-/// The operational parameters that the target's answer settles, for the client's side.
-pub fn pairs(data: &[u8]) -> io::Result<Vec<(String, String)>> {
-    let mut text = Text::default();
-    text.add(data)?;
-    text.take()
-}
-
-/// The session id of a login response.
-pub fn session_id(header: &[u8]) -> u16 {
-    be16(header, 14)
 }

@@ -8,6 +8,7 @@
 mod bytes;
 mod crc32c;
 mod disk;
+mod floor;
 mod iscsi;
 mod options;
 mod server;
@@ -19,8 +20,9 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let done = match arguments.next().as_deref() {
         Some("iscsi") => iscsi::main(arguments),
+        Some("floor") => floor::main(arguments),
         Some("--help" | "-h" | "help") => {
-            print!("{}", iscsi::HELP);
+            println!("{}\n{}", iscsi::HELP, floor::HELP);
             Ok(())
         }
         Some(other) => Err(format!("there is no command {other}")),

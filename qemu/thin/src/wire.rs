@@ -77,6 +77,10 @@ struct Insert {
 }
 
 impl Outbox {
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty()
+    }
+
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.own.extend_from_slice(bytes);
     }

@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `thin floor`: the smallest loop that does I/O on an iSCSI target (RFC 7143).
+//!
+//! One thread, one connection, blocking calls; what it takes for an I/O is what the target, TCP and
+//! the system calls take. Data that is read goes nowhere beyond the buffer that it arrived in.
+
+mod login;
+
+use std::io;
+use std::net::TcpStream;
+use std::time::Instant;
+
+use crate::bytes::{be24, be32, be64, broken};
+use crate::disk::Disk;
+use crate::iscsi::pdu::{opcode, Digests, Header, BHS, FINAL, IMMEDIATE, NO_TAG};
+use crate::iscsi::scsi::read_write_16;
+use crate::options::Options;
+use crate::wire::{Inbox, Outbox};
+use login::Parameters;
+
+pub const HELP: &str = "\
+thin floor --target ADDRESS:PORT --name IQN [--lun N] [--op read|write] [--size BYTES]
+           [--depth N] [--batch N] [--count N] [--sequential] [--max-recv BYTES]
+
+  --lun         the logical unit (0)
+  --op          what to do (read); write overwrites what is there
+  --size        of each I/O (4096)
+  --depth       how many are under way at a time (1)
+  --batch       how many that have ended make one write() of new ones (1)
+  --count       how many in all (10000)
+  --sequential  one after the other instead of random multiples of 4 KiB
+  --max-recv    the MaxRecvDataSegmentLength to declare (1048576)
+
+Prints a line of JSON: the time is that of the loop alone, without login and logout.
+";
+
+const READ_CAPACITY_16: [u8; 16] = [0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0];
+const BLOCK: u64 = 512;
+const ALIGNMENT: u64 = 4096;
+/// Where the data of writes comes from.
+const PAYLOAD: u64 = 0;
+
+struct Job {
+    write: bool,
+    size: usize,
+    depth: usize,
+    batch: usize,
+    count: u64,
+    sequential: bool,
+}
+
+pub fn main(arguments: impl Iterator<Item = String>) -> Result<(), String> {
+    let valued = [
+        "target", "name", "lun", "op", "size", "depth", "batch", "count", "max-recv",
+    ];
+    let options = Options::parse(arguments, &valued, &["sequential", "help"])?;
+    if options.flag("help") {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let target = options.text("target").ok_or("--target is missing")?;
+    let name = options.text("name").ok_or("--name is missing")?;
+    let lun = options.range("lun", 0, 0..=0x3fff)? as u16;
+    let max_recv = options.range("max-recv", 1 << 20, 512..=(1 << 24) - 1)? as usize;
+    let size = options.range("size", 4096, BLOCK..=1 << 30)?;
+    if size % BLOCK != 0 {
+        return Err(format!("--size {size}: not a multiple of {BLOCK}"));
+    }
+    let depth = options.range("depth", 1, 1..=1 << 16)?;
+    let job = Job {
+        write: match options.text("op").unwrap_or("read") {
+            "read" => false,
+            "write" => true,
+            other => return Err(format!("--op {other}: neither read nor write")),
+        },
+        size: size as usize,
+        depth: depth as usize,
+        batch: options.range("batch", 1, 1..=depth)? as usize,
+        count: options.range("count", 10_000, 1..=u64::MAX)?,
+        sequential: options.flag("sequential"),
+    };
+    let line = run(target, name, lun, max_recv, &job).map_err(|e| format!("{target}: {e}"))?;
+    println!("{line}");
+    Ok(())
+}
+
+fn run(target: &str, name: &str, lun: u16, max_recv: usize, job: &Job) -> io::Result<String> {
+    let mut stream = TcpStream::connect(target)?;
+    stream.set_nodelay(true)?;
+    let mut inbox = Inbox::new(64 << 10);
+    let parameters = login::login(&mut stream, &mut inbox, name, max_recv)?;
+    let mut client = Client::new(stream, inbox, parameters, lun, job.size);
+    let capacity = client.capacity()?;
+    if capacity < job.size as u64 {
+        return Err(broken(format!("the unit has {capacity} bytes only")));
+    }
+    let switches = context_switches();
+    let start = Instant::now();
+    client.work(job, capacity)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let switches = context_switches() - switches;
+    client.log_out()?;
+    let Parameters {
+        max_send,
+        max_burst,
+        first_burst,
+        initial_r2t,
+        immediate_data,
+        ..
+    } = client.parameters;
+    Ok(format!(
+        "{{\"ios\": {}, \"seconds\": {seconds:.6}, \"context\": {{\"op\": \"{}\", \"size\": {}, \
+         \"depth\": {}, \"batch\": {}, \"sequential\": {}, \"reads\": {}, \"writes\": {}, \
+         \"context_switches\": {switches}, \"r2ts\": {}, \"max_recv\": {max_recv}, \
+         \"target_max_recv\": {max_send}, \"max_burst\": {max_burst}, \
+         \"first_burst\": {first_burst}, \"initial_r2t\": {initial_r2t}, \
+         \"immediate_data\": {immediate_data}}}}}",
+        job.count,
+        if job.write { "write" } else { "read" },
+        job.size,
+        job.depth,
+        job.batch,
+        job.sequential,
+        client.reads,
+        client.writes,
+        client.r2ts,
+    ))
+}
+
+/// How often this thread has waited or been made to wait.
+fn context_switches() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let lines = status
+        .lines()
+        .filter_map(|line| line.split_once("ctxt_switches:"));
+    lines
+        .filter_map(|(_, number)| number.trim().parse::<u64>().ok())
+        .sum()
+}
+
+/// Something that has come from the target.
+enum Event {
+    /// The task has ended well.
+    Done(u32),
+    /// Anything that ends no task.
+    Other,
+}
+
+struct Client {
+    stream: TcpStream,
+    inbox: Inbox,
+    out: Outbox,
+    payload: Disk,
+    parameters: Parameters,
+    lun: [u8; 8],
+    size: usize,
+    cmd_sn: u32,
+    max_cmd_sn: u32,
+    exp_stat_sn: u32,
+    /// Bytes of a data segment that have not arrived yet.
+    skip: usize,
+    received: u64,
+    reads: u64,
+    writes: u64,
+    r2ts: u64,
+}
+
+impl Client {
+    fn new(stream: TcpStream, inbox: Inbox, parameters: Parameters, lun: u16, size: usize) -> Self {
+        let field = if lun > 0xff { 0x4000 | lun } else { lun };
+        Self {
+            stream,
+            inbox,
+            out: Outbox::default(),
+            payload: Disk::new(size as u64),
+            lun: (u64::from(field) << 48).to_be_bytes(),
+            size,
+            cmd_sn: parameters.cmd_sn,
+            max_cmd_sn: parameters.max_cmd_sn,
+            exp_stat_sn: parameters.exp_stat_sn,
+            parameters,
+            skip: 0,
+            received: 0,
+            reads: 0,
+            writes: 0,
+            r2ts: 0,
+        }
+    }
+
+    fn work(&mut self, job: &Job, capacity: u64) -> io::Result<()> {
+        let places = Places::new(job, capacity);
+        let mut places = places;
+        let mut free: Vec<u32> = (0..job.depth as u32).rev().collect();
+        let (mut to_start, mut to_end) = (job.count, job.count);
+        self.received = 0;
+        self.start(job, &mut free, &mut to_start, &mut places)?;
+        while to_end > 0 {
+            self.fill()?;
+            while let Some(event) = self.next()? {
+                let Event::Done(tag) = event else { continue };
+                to_end -= 1;
+                free.push(tag);
+                if free.len() as u64 >= to_start.min(job.batch as u64) {
+                    self.start(job, &mut free, &mut to_start, &mut places)?;
+                }
+            }
+            // Answers to R2Ts.
+            self.flush()?;
+        }
+        let expected = if job.write {
+            0
+        } else {
+            job.count * job.size as u64
+        };
+        if self.received != expected {
+            let received = self.received;
+            return Err(broken(format!(
+                "{received} bytes of data, {expected} expected"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Starts as many commands as there are tags and the target has room for, by one write.
+    fn start(
+        &mut self,
+        job: &Job,
+        free: &mut Vec<u32>,
+        to_start: &mut u64,
+        places: &mut Places,
+    ) -> io::Result<()> {
+        let room = self.max_cmd_sn.wrapping_sub(self.cmd_sn).wrapping_add(1) as i32;
+        let room = usize::try_from(room).unwrap_or(0);
+        for _ in 0..room.min(free.len()) {
+            if *to_start == 0 {
+                break;
+            }
+            let Some(tag) = free.pop() else { break };
+            let cdb = read_write_16(job.write, places.next(), (job.size as u64 / BLOCK) as u32);
+            self.command(tag, &cdb, job.write, job.size);
+            *to_start -= 1;
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.out.is_empty() {
+            self.writes += 1;
+            self.out.flush(&self.payload, &mut self.stream)?;
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.reads += 1;
+        if !self.inbox.fill(&mut self.stream)? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    /// RFC 7143 section 11.3; unsolicited data follows as far as it was agreed to.
+    fn command(&mut self, tag: u32, cdb: &[u8], write: bool, len: usize) {
+        let Parameters {
+            immediate_data,
+            initial_r2t,
+            max_send,
+            first_burst,
+            ..
+        } = self.parameters;
+        let unsolicited = if write { len.min(first_burst) } else { 0 };
+        let immediate = if immediate_data {
+            unsolicited.min(max_send)
+        } else {
+            0
+        };
+        let more = !initial_r2t && immediate < unsolicited;
+        let flags = if write { 0x21 } else { 0x41 } | if more { 0 } else { FINAL };
+        let header = Header::new(opcode::SCSI_COMMAND, flags)
+            .copy(8, &self.lun)
+            .word(16, tag)
+            .word(20, len as u32)
+            .word(24, self.cmd_sn)
+            .word(28, self.exp_stat_sn)
+            .copy(32, cdb);
+        self.cmd_sn = self.cmd_sn.wrapping_add(1);
+        if immediate == 0 {
+            header.with(&[], Digests::default(), &mut self.out);
+        } else {
+            header.with_disk(PAYLOAD, immediate, Digests::default(), &mut self.out);
+        }
+        if more {
+            self.data_out(tag, NO_TAG, immediate, unsolicited);
+        }
+    }
+
+    /// RFC 7143 section 11.7: the sequence that has the data from `from` to `end`.
+    fn data_out(&mut self, tag: u32, transfer: u32, from: usize, end: usize) {
+        let (mut from, mut number) = (from, 0);
+        while from < end {
+            let now = (end - from).min(self.parameters.max_send);
+            let flags = if from + now == end { FINAL } else { 0 };
+            let header = Header::new(opcode::DATA_OUT, flags)
+                .copy(8, &self.lun)
+                .word(16, tag)
+                .word(20, transfer)
+                .word(28, self.exp_stat_sn)
+                .word(36, number)
+                .word(40, from as u32);
+            header.with_disk(
+                PAYLOAD + from as u64,
+                now,
+                Digests::default(),
+                &mut self.out,
+            );
+            from += now;
+            number += 1;
+        }
+    }
+
+    /// Takes the next PDU's header, when it is there; its data is let go.
+    fn next(&mut self) -> io::Result<Option<Event>> {
+        if self.skip != 0 {
+            let now = self.skip.min(self.inbox.bytes().len());
+            self.inbox.consume(now);
+            self.skip -= now;
+        }
+        let Some(header) = self.inbox.bytes().first_chunk::<BHS>() else {
+            return Ok(None);
+        };
+        let header = *header;
+        let data = be24(&header, 5) as usize;
+        let (tag, flags) = (be32(&header, 16), header[1]);
+        let operation = header[0] & 0x3f;
+        let has_status = operation != opcode::DATA_IN || flags & 1 != 0;
+        self.max_cmd_sn = be32(&header, 32);
+        if has_status && operation != opcode::R2T {
+            self.exp_stat_sn = be32(&header, 24).wrapping_add(1);
+        }
+        self.inbox.consume(BHS);
+        self.skip = data.next_multiple_of(4) + 4 * usize::from(header[4]);
+        match operation {
+            opcode::DATA_IN => {
+                self.received += data as u64;
+                if !has_status {
+                    return Ok(Some(Event::Other));
+                }
+            }
+            opcode::SCSI_RESPONSE => {}
+            opcode::R2T => {
+                let from = be32(&header, 40) as usize;
+                let end = from.saturating_add(be32(&header, 44) as usize);
+                if end > self.size {
+                    return Err(broken(format!("an R2T up to {end}")));
+                }
+                self.r2ts += 1;
+                self.data_out(tag, be32(&header, 20), from, end);
+                return Ok(Some(Event::Other));
+            }
+            opcode::NOP_IN => {
+                if be32(&header, 20) != NO_TAG {
+                    let answer = Header::new(opcode::NOP_OUT | IMMEDIATE, FINAL)
+                        .copy(8, &header[8..16])
+                        .word(16, NO_TAG)
+                        .copy(20, &header[20..24])
+                        .word(24, self.cmd_sn)
+                        .word(28, self.exp_stat_sn);
+                    answer.with(&[], Digests::default(), &mut self.out);
+                }
+                return Ok(Some(Event::Other));
+            }
+            opcode::LOGOUT_RESPONSE => return Ok(Some(Event::Done(tag))),
+            _ => return Err(broken(format!("opcode {operation:#04x}"))),
+        }
+        match (operation, header[2], header[3]) {
+            (opcode::DATA_IN, _, 0) | (_, 0, 0) => Ok(Some(Event::Done(tag))),
+            (_, response, status) => {
+                let what = format!("a task ended with {response:#04x}, status {status:#04x}");
+                Err(io::Error::other(what))
+            }
+        }
+    }
+
+    /// Asks for the unit's size. A target may have something else to say first.
+    fn capacity(&mut self) -> io::Result<u64> {
+        for _ in 0..4 {
+            self.command(0, &READ_CAPACITY_16, false, 32);
+            self.flush()?;
+            // The header alone is not enough here: the answer is in the data.
+            while self.inbox.bytes().len() < BHS + be24(self.inbox.bytes(), 5) as usize {
+                self.fill()?;
+            }
+            let answer = self.inbox.bytes();
+            let (operation, last) = (answer[0] & 0x3f, be64(answer, BHS));
+            let block = u64::from(be32(answer, BHS + 8));
+            if operation == opcode::SCSI_RESPONSE && answer[3] == 2 {
+                // CHECK CONDITION, most likely UNIT ATTENTION of a new nexus.
+                self.exp_stat_sn = be32(answer, 24).wrapping_add(1);
+                self.max_cmd_sn = be32(answer, 32);
+                let len = BHS + (be24(answer, 5) as usize).next_multiple_of(4);
+                self.inbox.consume(len);
+                continue;
+            }
+            let mut done = false;
+            while !done {
+                match self.next()? {
+                    Some(event) => done = matches!(event, Event::Done(_)),
+                    None => self.fill()?,
+                }
+            }
+            while self.skip != 0 && self.next()?.is_none() {
+                if self.skip != 0 {
+                    self.fill()?;
+                }
+            }
+            if operation != opcode::DATA_IN || block != BLOCK {
+                return Err(broken(format!("a unit with blocks of {block} bytes")));
+            }
+            return Ok(last.saturating_add(1).saturating_mul(BLOCK));
+        }
+        Err(io::Error::other("READ CAPACITY (16) goes on failing"))
+    }
+
+    fn log_out(&mut self) -> io::Result<()> {
+        let header = Header::new(opcode::LOGOUT | IMMEDIATE, FINAL)
+            .word(24, self.cmd_sn)
+            .word(28, self.exp_stat_sn);
+        header.with(&[], Digests::default(), &mut self.out);
+        self.flush()?;
+        loop {
+            match self.next()? {
+                Some(Event::Done(_)) => return Ok(()),
+                Some(Event::Other) => {}
+                None => self.fill()?,
+            }
+        }
+    }
+}
+
+/// Where the commands go.
+struct Places {
+    sequential: bool,
+    state: u64,
+    count: u64,
+    step: u64,
+}
+
+impl Places {
+    fn new(job: &Job, capacity: u64) -> Self {
+        let size = job.size as u64;
+        let step = if job.sequential { size } else { ALIGNMENT };
+        Self {
+            sequential: job.sequential,
+            state: if job.sequential {
+                0
+            } else {
+                0x9e37_79b9_7f4a_7c15
+            },
+            count: (capacity - size) / step + 1,
+            step: step / BLOCK,
+        }
+    }
+
+    /// The next block address: in order, or by xorshift, the same ones in every run.
+    fn next(&mut self) -> u64 {
+        if self.sequential {
+            let place = self.state;
+            self.state = (place + 1) % self.count;
+            return place * self.step;
+        }
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        let place = (u128::from(self.state) * u128::from(self.count)) >> 64;
+        place as u64 * self.step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{iscsi, server};
+    use std::sync::Arc;
+
+    fn job(write: bool, size: usize, depth: usize, batch: usize, sequential: bool) -> Job {
+        Job {
+            write,
+            size,
+            depth,
+            batch,
+            count: 300,
+            sequential,
+        }
+    }
+
+    /// Against our own target, over the loopback device.
+    #[test]
+    fn loopback() {
+        let listener = server::listen("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let target = Arc::new(iscsi::Target::new(64, 2, 16, false, 65_536));
+        std::thread::spawn(move || {
+            server::run(&listener, move |stream| iscsi::serve(&target, stream));
+        });
+        for job in [
+            job(false, 4096, 1, 1, false),
+            job(true, 4096, 32, 8, false),
+            job(false, 1 << 20, 8, 3, true),
+            job(true, 1 << 20, 20, 1, true),
+            job(true, 512, 4, 4, false),
+        ] {
+            for max_recv in [1 << 20, 5000] {
+                let line =
+                    run(&address, "iqn.2004-01.net.example:thin", 1, max_recv, &job).unwrap();
+                assert!(line.starts_with("{\"ios\": 300, "), "{line}");
+            }
+        }
+        let too_large = job(false, 128 << 20, 1, 1, false);
+        assert!(run(&address, "iqn.a", 0, 8192, &too_large).is_err());
+        assert!(run(&address, "iqn.a", 2, 8192, &job(false, 512, 1, 1, false)).is_err());
+    }
+
+    #[test]
+    fn places_are_on_the_unit() {
+        let capacity = 1 << 20;
+        for sequential in [false, true] {
+            let job = job(false, 8192, 1, 1, sequential);
+            let mut places = Places::new(&job, capacity);
+            for _ in 0..1000 {
+                assert!(places.next() * BLOCK + 8192 <= capacity);
+            }
+        }
+    }
+}
