@@ -11,7 +11,7 @@ use std::io;
 use std::net::TcpStream;
 use std::time::Instant;
 
-use crate::bytes::{be24, be32, be64, broken};
+use crate::bytes::{be16, be24, be32, be64, broken};
 use crate::disk::Disk;
 use crate::iscsi::pdu::{opcode, Digests, Header, BHS, FINAL, IMMEDIATE, NO_TAG};
 use crate::iscsi::scsi::read_write_16;
@@ -376,7 +376,13 @@ impl Client {
         match (operation, header[2], header[3]) {
             (opcode::DATA_IN, _, 0) | (_, 0, 0) => Ok(Some(Event::Done(tag))),
             (_, response, status) => {
-                let what = format!("a task ended with {response:#04x}, status {status:#04x}");
+                // What has arrived of the sense data: its key, and the code that says why.
+                let sense = self.inbox.bytes();
+                let (key, code) = (be16(sense, 3) & 0xf, be16(sense, 14));
+                let what = format!(
+                    "a task ended with response {response:#04x}, status {status:#04x}, \
+                     sense key {key:x}h, {code:04x}h"
+                );
                 Err(io::Error::other(what))
             }
         }

@@ -10,6 +10,7 @@ mod crc32c;
 mod disk;
 mod floor;
 mod iscsi;
+mod nvme;
 mod options;
 mod server;
 mod wire;
@@ -20,9 +21,10 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let done = match arguments.next().as_deref() {
         Some("iscsi") => iscsi::main(arguments),
+        Some("nvme") => nvme::main(arguments),
         Some("floor") => floor::main(arguments),
         Some("--help" | "-h" | "help") => {
-            println!("{}\n{}", iscsi::HELP, floor::HELP);
+            println!("{}\n{}\n{}", iscsi::HELP, nvme::HELP, floor::HELP);
             Ok(())
         }
         Some(other) => Err(format!("there is no command {other}")),
