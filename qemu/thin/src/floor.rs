@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::bytes::{be16, be24, be32, be64, broken};
 use crate::disk::Disk;
-use crate::iscsi::pdu::{opcode, Digests, Header, BHS, FINAL, IMMEDIATE, NO_TAG};
+use crate::iscsi::pdu::{opcode, Digests, Header, Pdu, BHS, FINAL, IMMEDIATE, NO_TAG};
 use crate::iscsi::scsi::read_write_16;
 use crate::options::Options;
 use crate::wire::{Inbox, Outbox};
@@ -36,6 +36,10 @@ Prints a line of JSON: the time is that of the loop alone, without login and log
 ";
 
 const READ_CAPACITY_16: [u8; 16] = [0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0];
+/// The task attribute.
+const SIMPLE: u8 = 1;
+/// How many conditions of a new nexus are waited out.
+const ATTENTIONS: usize = 8;
 const BLOCK: u64 = 512;
 const ALIGNMENT: u64 = 4096;
 /// Where the data of writes comes from.
@@ -189,8 +193,7 @@ impl Client {
     }
 
     fn work(&mut self, job: &Job, capacity: u64) -> io::Result<()> {
-        let places = Places::new(job, capacity);
-        let mut places = places;
+        let mut places = Places::new(job, capacity);
         let mut free: Vec<u32> = (0..job.depth as u32).rev().collect();
         let (mut to_start, mut to_end) = (job.count, job.count);
         self.received = 0;
@@ -276,7 +279,12 @@ impl Client {
             0
         };
         let more = !initial_r2t && immediate < unsolicited;
-        let flags = if write { 0x21 } else { 0x41 } | if more { 0 } else { FINAL };
+        let direction = match (write, len) {
+            (true, _) => 0x20,
+            (false, 0) => 0,
+            (false, _) => 0x40,
+        };
+        let flags = direction | SIMPLE | if more { 0 } else { FINAL };
         let header = Header::new(opcode::SCSI_COMMAND, flags)
             .copy(8, &self.lun)
             .word(16, tag)
@@ -388,44 +396,46 @@ impl Client {
         }
     }
 
-    /// Asks for the unit's size. A target may have something else to say first.
+    /// The unit's size. A target may have to say first that much has happened since last time.
     fn capacity(&mut self) -> io::Result<u64> {
-        for _ in 0..4 {
-            self.command(0, &READ_CAPACITY_16, false, 32);
-            self.flush()?;
-            // The header alone is not enough here: the answer is in the data.
-            while self.inbox.bytes().len() < BHS + be24(self.inbox.bytes(), 5) as usize {
-                self.fill()?;
-            }
-            let answer = self.inbox.bytes();
-            let (operation, last) = (answer[0] & 0x3f, be64(answer, BHS));
-            let block = u64::from(be32(answer, BHS + 8));
-            if operation == opcode::SCSI_RESPONSE && answer[3] == 2 {
-                // CHECK CONDITION, most likely UNIT ATTENTION of a new nexus.
-                self.exp_stat_sn = be32(answer, 24).wrapping_add(1);
-                self.max_cmd_sn = be32(answer, 32);
-                let len = BHS + (be24(answer, 5) as usize).next_multiple_of(4);
-                self.inbox.consume(len);
+        for _ in 0..ATTENTIONS {
+            if self.ask(&[0; 16], 0)?.is_none() {
                 continue;
             }
-            let mut done = false;
-            while !done {
-                match self.next()? {
-                    Some(event) => done = matches!(event, Event::Done(_)),
-                    None => self.fill()?,
-                }
-            }
-            while self.skip != 0 && self.next()?.is_none() {
-                if self.skip != 0 {
-                    self.fill()?;
-                }
-            }
-            if operation != opcode::DATA_IN || block != BLOCK {
+            let data = self.ask(&READ_CAPACITY_16, 32)?.unwrap_or_default();
+            let (last, block) = (be64(&data, 0), be32(&data, 8));
+            if u64::from(block) != BLOCK {
                 return Err(broken(format!("a unit with blocks of {block} bytes")));
             }
             return Ok(last.saturating_add(1).saturating_mul(BLOCK));
         }
-        Err(io::Error::other("READ CAPACITY (16) goes on failing"))
+        Err(io::Error::other("TEST UNIT READY goes on failing"))
+    }
+
+    /// Has a command executed that answers with little; None for CHECK CONDITION.
+    fn ask(&mut self, cdb: &[u8], len: usize) -> io::Result<Option<Vec<u8>>> {
+        self.command(0, cdb, false, len);
+        self.flush()?;
+        loop {
+            let Some(pdu) = Pdu::first(self.inbox.bytes(), Digests::default(), 8192)? else {
+                self.fill()?;
+                continue;
+            };
+            let (data, status, refused) = (pdu.data.to_vec(), pdu.header[3], pdu.header[2] != 0);
+            let (operation, whole) = (pdu.opcode(), pdu.len);
+            if operation == opcode::SCSI_RESPONSE && status == 2 && !refused {
+                self.exp_stat_sn = be32(pdu.header, 24).wrapping_add(1);
+                self.max_cmd_sn = be32(pdu.header, 32);
+                self.inbox.consume(whole);
+                return Ok(None);
+            }
+            let event = self.next()?;
+            // The PDU is there whole, so that this lets go of all its data.
+            self.inbox.consume(std::mem::take(&mut self.skip));
+            if let Some(Event::Done(_)) = event {
+                return Ok(Some(data));
+            }
+        }
     }
 
     fn log_out(&mut self) -> io::Result<()> {
