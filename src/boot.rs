@@ -53,6 +53,7 @@ use crate::{
         },
         iscsi::{
             error::Error as ProtocolError,
+            keys::Offer,
             login::Established, //
         },
     }, //
@@ -210,6 +211,7 @@ fn account(boot: &Boot, network: &Network) -> Result<KBox<Account>, Failure<'sta
         initiator: boot.initiator.value.clone(),
         target: boot.target.value.clone(),
         isid: isid(network.mac()),
+        offer: Offer::default(),
     };
     KBox::new(account, GFP_KERNEL).map_err(Failure::kernel)
 }

@@ -44,6 +44,7 @@ use crate::{
         thread::Thread, //
     },
     proto::iscsi::{
+        digest::Digest,
         login::Established,
         lun::Lun,
         pdu::request::Direction, //
@@ -84,11 +85,15 @@ pub(crate) struct Initiator {
 impl Initiator {
     /// Puts a session to work that `login` has established.
     pub(crate) fn new(
-        account: KBox<Account>,
+        mut account: KBox<Account>,
         socket: Socket,
         established: &Established,
     ) -> Result<Self> {
-        let nexus = Nexus::new()?;
+        // The block layer is told once whether pages may change while they are sent. Where they may,
+        // no later login can have a digest over them.
+        let digests = established.parameters.data_digest != Digest::None;
+        account.offer.data_digest = digests;
+        let nexus = Nexus::new(digests)?;
         let tasks = Tasks::new(COMMANDS)?;
         let connection =
             recovery::connect(&nexus, socket, established, tasks, clock::milliseconds())

@@ -83,8 +83,8 @@ fn a_login_in_two_exchanges() {
         .map(|pair| pair.split_once('=').unwrap())
         .collect();
     let expected = BTreeMap::from([
-        ("HeaderDigest", "None"),
-        ("DataDigest", "None"),
+        ("HeaderDigest", "None,CRC32C"),
+        ("DataDigest", "None,CRC32C"),
         ("MaxConnections", "1"),
         ("InitialR2T", "No"),
         ("ImmediateData", "Yes"),

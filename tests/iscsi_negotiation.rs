@@ -13,6 +13,7 @@
 mod iscsi_support;
 
 use iscsi_init::proto::iscsi::{
+    digest::Digest,
     error::{
         Error,
         Malformed,
@@ -280,8 +281,8 @@ fn numbers_outside_their_range_are_refused() {
 #[test]
 fn answers_follow_from_the_offer() {
     for pair in [
-        "HeaderDigest=CRC32C",
-        "DataDigest=CRC32C",
+        "HeaderDigest=CRC32",
+        "DataDigest=crc32c",
         "MaxConnections=2",
         "MaxOutstandingR2T=2",
         "ErrorRecoveryLevel=1",
@@ -303,6 +304,43 @@ fn answers_follow_from_the_offer() {
             assert_eq!(error, Malformed::NotABoolean(key).into());
         }
     }
+}
+
+/// RFC 7143 section 13.1: each digest is chosen on its own.
+#[test]
+fn a_target_may_choose_digests_that_are_offered() {
+    for (pair, header, data) in [
+        ("HeaderDigest=CRC32C", Digest::Crc32c, Digest::None),
+        ("DataDigest=CRC32C", Digest::None, Digest::Crc32c),
+    ] {
+        let parameters = established(agreed_but(pair)).parameters;
+        let chosen = (parameters.header_digest, parameters.data_digest);
+        assert_eq!(chosen, (header, data), "{pair}");
+        assert!(parameters.to_string().contains(pair));
+    }
+
+    let identity = Identity {
+        initiator: INITIATOR,
+        target: TARGET,
+        isid: ISID,
+    };
+    let offer = Offer {
+        data_digest: false,
+        ..Offer::default()
+    };
+    let answered = |pair| {
+        let login = Login::new(identity, offer);
+        let login = go_on(step(login, TO_OPERATIONAL, 0, ""));
+        let sent = request(&login).1;
+        assert!(
+            sent.starts_with("HeaderDigest=None,CRC32C\0DataDigest=None\0"),
+            "{sent}"
+        );
+        step(login, TO_FULL_FEATURE, 1, pair)
+    };
+    let violation = Violation::InadmissibleAnswer(Key::DataDigest);
+    assert_eq!(failed(answered("DataDigest=CRC32C")), violation.into());
+    established(answered("HeaderDigest=CRC32C,DataDigest=None"));
 }
 
 #[test]

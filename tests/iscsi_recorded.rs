@@ -54,7 +54,12 @@ fn a_session_with_tgt() {
         target: "iqn.2004-10.example:disk",
         isid: [0x80, 1, 2, 3, 4, 5],
     };
-    let login = Login::new(identity, Offer::default());
+    let offer = Offer {
+        header_digest: false,
+        data_digest: false,
+        ..Offer::default()
+    };
+    let login = Login::new(identity, offer);
     let mut buffer = [0; 48 + 8192];
     let length = login.request(&mut buffer).unwrap();
     let text = b"InitiatorName=iqn.2004-10.example:trial\0TargetName=iqn.2004-10.example:disk\0\

@@ -132,8 +132,8 @@ class Lio:
         """Sets an attribute of the portal group."""
         self.machine.check(self._set(attribute, value))
 
-    def limit(self, key: str, value: int) -> None:
-        """Sets what the target declares for a key."""
+    def limit(self, key: str, value: int | str) -> None:
+        """Sets what the target declares or agrees to for a key."""
         self.machine.check(f"echo {value} >{self.GROUP}/param/{key}")
 
     def enable(self, enabled: bool) -> None:

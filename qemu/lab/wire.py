@@ -26,11 +26,13 @@ RESERVED: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = {
 
 @dataclass(frozen=True)
 class Pdu:
-    """One PDU without digests."""
+    """One PDU, with the digests behind its header and its data where there are any."""
 
     header: bytes
     data: bytes
     padding: bytes
+    header_digest: bytes = b""
+    data_digest: bytes = b""
 
     @property
     def opcode(self) -> int:
@@ -56,24 +58,61 @@ class Pdu:
         return {name: value for name, _, value in pairs}
 
 
-def connections(capture: Capture) -> list[list[Pdu]]:
-    """What the initiators sent, PDU by PDU, connection by connection."""
+def connections(capture: Capture, *, digests: bool = False) -> list[list[Pdu]]:
+    """What the initiators sent, PDU by PDU, connection by connection; `digests` are behind all headers and data or none."""
     numbers = {row[0] for row in capture.fields("iscsi.opcode == 0x03", "tcp.stream")}
-    return [_split(capture.sent(int(number))) for number in sorted(numbers, key=int)]
+    return [_split(capture.sent(int(number)), 4 if digests else 0) for number in sorted(numbers, key=int)]
 
 
-def _split(stream: bytes) -> list[Pdu]:
+def _split(stream: bytes, digest: int) -> list[Pdu]:
     """Splits a connection's bytes; a PDU that the connection's end cut off is left out."""
     found = []
-    while len(stream) >= HEADER:
-        data = HEADER + 4 * stream[4]
-        length = int.from_bytes(stream[5:8], "big")
-        end = data + length + -length % 4
-        if len(stream) < end:
+    start = 0
+    while start + HEADER <= len(stream):
+        header = start + HEADER + 4 * stream[start + 4]
+        length = int.from_bytes(stream[start + 5 : start + 8], "big")
+        # RFC 7143 section 6.3: none in the Login Phase.
+        behind = 0 if stream[start] & 0x3F == LOGIN else digest
+        data = header + behind
+        padding = data + length
+        end = padding + -length % 4
+        whole = end + (behind if length else 0)
+        if len(stream) < whole:
             break
-        found.append(Pdu(stream[:HEADER], stream[data : data + length], stream[data + length : end]))
-        stream = stream[end:]
+        found.append(Pdu(stream[start:header], stream[data:padding], stream[padding:end], stream[header:data], stream[end:whole]))
+        start = whole
     return found
+
+
+def _crc32c_table() -> list[int]:
+    table = []
+    for number in range(256):
+        for _ in range(8):
+            number = number >> 1 ^ (0x82F63B78 if number & 1 else 0)
+        table.append(number)
+    return table
+
+
+CRC32C = _crc32c_table()
+
+
+def crc32c(data: bytes) -> bytes:
+    """The digest of RFC 7143 section 13.1 as it is sent."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC32C[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return (crc ^ 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def check_digests(pdus: list[Pdu]) -> None:
+    """Fails the scenario unless every PDU behind the login has digests that fit."""
+    for number, pdu in enumerate(pdus):
+        if pdu.opcode == LOGIN:
+            continue
+        what = f"PDU {number} ({pdu.header.hex(' ', 4)})"
+        expect(pdu.header_digest == crc32c(pdu.header), f"a fitting header digest in {what}", pdu.header_digest.hex())
+        wanted = crc32c(pdu.data + pdu.padding) if pdu.data else b""
+        expect(pdu.data_digest == wanted, f"a fitting data digest in {what}", pdu.data_digest.hex())
 
 
 def check_connection(pdus: list[Pdu]) -> None:

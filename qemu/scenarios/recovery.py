@@ -4,6 +4,8 @@ import time
 
 from lab import guest, images
 from lab.errors import expect
+from lab.net import SERVER
+from lab.relay import Relay
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
 from lab.targets import NAME
 
@@ -153,5 +155,54 @@ def shutdown_rmmod_without_target(lab: Lab) -> None:
     machine.check("rmmod iscsi_init", guest.SHUTDOWN)
     target.start()
     guest.succeeds(machine)
+    machine.check("rmmod iscsi_init")
+    guest.healthy(machine)
+
+
+# Opcodes of a target's PDUs.
+SCSI_RESPONSE, DATA_IN = 0x21, 0x25
+
+
+@scenario
+def recovery_digests(lab: Lab) -> None:
+    """A bit changes on the way, in a header, in data, and in sense data: each time a new session, and the data is right."""
+    target = lab.tgt(lab.tiny_disk())
+    for key in ("HeaderDigest", "DataDigest"):
+        target.configure("--mode", "target", "--op", "update", "--name", key, "--value", "CRC32C")
+    relay = Relay(target.address)
+    machine = lab.bench()
+    parameters = f"if=eth0:192.168.7.63:255.255.255.0 target={SERVER}:{relay.port}:{NAME} lun=1"
+    guest.succeeds(machine, parameters)
+    read = "dd if=/dev/sda iflag=direct bs=64k count=32 2>/dev/null | sha256sum"
+    digest = machine.check(read)
+
+    def damage(opcode: int, place: int) -> None:
+        """Has one bit of the next such PDU changed, `place` bytes from its start, or from its end."""
+
+        def once(pdu: bytes) -> bytes:
+            if pdu[0] & 0x3F != opcode:
+                return pdu
+            relay.damage = lambda pdu: pdu
+            changed = bytearray(pdu)
+            changed[place] ^= 0x10
+            return bytes(changed)
+
+        relay.damage = once
+
+    for opcode, place, said in (
+        (DATA_IN, 41, "a header that its digest does not fit"),
+        (DATA_IN, 49, "a header that its digest does not fit"),
+        (DATA_IN, 52 + 1000, "SCSI Data-In with data that its digest does not fit"),
+        (DATA_IN, -1, "SCSI Data-In with data that its digest does not fit"),
+        (SCSI_RESPONSE, 20, "a header that its digest does not fit"),
+    ):
+        damage(opcode, place)
+        write = "dd if=/dev/urandom of=/dev/sda oflag=direct bs=64k seek=1000 count=1 conv=notrunc 2>/dev/null"
+        seen = machine.check(f"{write} && {read}")
+        expect(seen == digest, "the same data again", seen)
+        machine.console.wait(f"iscsi_init: session with .* lost: .*{said}", 60)
+        machine.console.wait("iscsi_init: session with .* restored", 60)
+    lost = machine.log(LOST)
+    expect(not lost, "no I/O error", "\n".join(lost))
     machine.check("rmmod iscsi_init")
     guest.healthy(machine)

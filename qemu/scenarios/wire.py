@@ -23,7 +23,7 @@ done
 """
 
 
-def talk(lab: Lab, parameters: str) -> list[wire.Pdu]:
+def talk(lab: Lab, parameters: str, *, digests: bool = False) -> list[wire.Pdu]:
     """Loads the module, moves data, unloads it; returns what the module sent."""
     machine = lab.bench()
     guest.succeeds(machine, parameters)
@@ -31,7 +31,7 @@ def talk(lab: Lab, parameters: str) -> list[wire.Pdu]:
     machine.check("rmmod iscsi_init")
     guest.healthy(machine)
     machine.kill()
-    found = wire.connections(lab.capture)
+    found = wire.connections(lab.capture, digests=digests)
     expect(len(found) == 1, "one connection", len(found))
     wire.check_connection(found[0])
     return found[0]
@@ -73,3 +73,31 @@ def wire_lio(lab: Lab) -> None:
     complaints = target.machine.log(r"(iSCSI|iscsi|TARGET_CORE).*(rror|nvalid|eject|ailed)")
     complaints = [line for line in complaints if "Unable to load" not in line]
     expect(not complaints, "no complaint by LIO", "\n".join(complaints))
+
+
+def protected(lab: Lab, parameters: str) -> None:
+    """The same against a target that wants digests: each fits, and the target, which checks them, is content."""
+    pdus = talk(lab, parameters, digests=True)
+    wire.check_digests(pdus)
+    expect(any(pdu.opcode == wire.DATA_OUT for pdu in pdus), "Data-Out")
+    expect(pdus[-1].opcode == wire.LOGOUT, "Logout last", pdus[-1])
+    expect(any(machine.log("logged out from [^,]*$") for machine in lab.machines), "the target to confirm the logout")
+
+
+@scenario
+def wire_digests_tgt(lab: Lab) -> None:
+    """CRC32C digests over headers and data, as tgt is set to want them."""
+    target = lab.tgt(lab.tiny_disk())
+    for key in ("HeaderDigest", "DataDigest"):
+        target.configure("--mode", "target", "--op", "update", "--name", key, "--value", "CRC32C")
+    protected(lab, f"if=eth0:192.168.7.63:255.255.255.0 initiator={INITIATOR} target={SERVER}:{NAME} lun=1")
+
+
+@scenario
+def wire_digests_lio(lab: Lab) -> None:
+    """CRC32C digests over headers and data, as LIO is set to want them; PDUs shorter than a burst."""
+    target = lab.lio(lab.tiny_disk())
+    target.limit("MaxXmitDataSegmentLength", 8192)
+    for key in ("HeaderDigest", "DataDigest"):
+        target.limit(key, "CRC32C")
+    protected(lab, f"if=eth0:192.168.7.63:255.255.255.0 initiator={INITIATOR} target={target.address}:{NAME}")

@@ -55,6 +55,8 @@ pub(crate) struct Account {
     /// so that the target ends what is left of an earlier session before it starts the next
     /// (RFC 7143 section 6.3.5).
     pub(crate) isid: [u8; 6],
+    /// What is offered to the target.
+    pub(crate) offer: Offer,
 }
 
 /// Why there is no session.
@@ -140,7 +142,7 @@ fn negotiate(
         isid: account.isid,
     };
     let protocol = |error| LoginFailure::Protocol(portal, error);
-    let mut login = Login::new(identity, Offer::default());
+    let mut login = Login::new(identity, account.offer);
 
     loop {
         let length = login.request(buffer).map_err(protocol)?;

@@ -85,11 +85,15 @@ pub(crate) struct Nexus {
     pub(super) workqueue: Arc<Workqueue>,
     sending: AtomicBool,
     refusing: AtomicBool,
+    /// Data is protected by a digest, which it must fit until it has been sent.
+    digests: bool,
 }
 
 impl Nexus {
     /// A nexus without a connection.
-    pub(super) fn new() -> Result<Arc<Self>> {
+    ///
+    /// `digests` tells whether data goes with a digest on any of its connections.
+    pub(super) fn new(digests: bool) -> Result<Arc<Self>> {
         let workqueue = Workqueue::new()?;
 
         Arc::pin_init(
@@ -103,6 +107,7 @@ impl Nexus {
                 workqueue,
                 sending: AtomicBool::new(false),
                 refusing: AtomicBool::new(false),
+                digests,
             }),
             GFP_KERNEL,
         )
@@ -203,6 +208,10 @@ impl Operations for Nexus {
         if let Some(connection) = connection {
             connection.with(|wire, _| wire.fail(Failure::ResetRequested));
         }
+    }
+
+    fn stable_pages(&self) -> bool {
+        self.digests
     }
 }
 

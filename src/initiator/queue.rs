@@ -51,9 +51,4 @@ impl Queue {
         self.length = self.length.checked_sub(1)?;
         Some(front)
     }
-
-    /// Whether nothing is queued.
-    pub(super) fn is_empty(&self) -> bool {
-        self.length == 0
-    }
 }

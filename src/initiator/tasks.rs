@@ -10,7 +10,8 @@ use crate::{
     linux::scsi::{
         Command,
         Cursor,
-        HostStatus, //
+        HostStatus,
+        Outcome, //
     },
     proto::iscsi::{
         tag::Itt,
@@ -28,6 +29,16 @@ pub(super) struct Running {
     pub(super) task: Option<Task>,
     /// It was sent in an earlier session whose end left open what became of it.
     pub(super) repeated: bool,
+    /// It has been answered, and what is to become of it once none of its pages are lent.
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    /// The mid-layer gets it back, as its command was told.
+    Done,
+    /// It is sent again.
+    Again,
 }
 
 #[derive(Default)]
@@ -72,6 +83,7 @@ impl Tasks {
             cursor: Cursor::default(),
             task: None,
             repeated: false,
+            end: None,
         });
         Some(itt(place.uses, tag))
     }
@@ -83,13 +95,31 @@ impl Tasks {
         place.running.as_mut().filter(|_| place.uses == uses)
     }
 
-    /// Takes the command with this tag out.
-    pub(super) fn remove(&mut self, itt: Itt) -> Option<Running> {
-        self.get(itt)?;
+    /// Lets a command go that has been answered; gives a new tag for one that is to be sent again.
+    /// Does nothing with any other.
+    pub(super) fn finish(&mut self, itt: Itt) -> Option<Itt> {
+        let end = self.get(itt)?.end?;
         let (_, tag) = parts(itt);
-        let running = self.places.get_mut(tag)?.running.take()?;
+        let command = self.places.get_mut(tag)?.running.take()?.command;
         self.count = self.count.saturating_sub(1);
-        Some(running)
+        match end {
+            End::Done => {
+                command.done();
+                None
+            }
+            End::Again => self.insert(command),
+        }
+    }
+
+    /// Lets all commands go that have been answered, but for those that are to be sent again.
+    pub(super) fn finish_all(&mut self) {
+        for place in &mut self.places {
+            let answered = |running: &mut Running| matches!(running.end.take(), Some(End::Done));
+            if let Some(running) = place.running.take_if(answered) {
+                self.count = self.count.saturating_sub(1);
+                running.command.done();
+            }
+        }
     }
 
     /// Whether there is a command with this block layer tag.
@@ -143,10 +173,24 @@ impl Tasks {
 }
 
 impl Running {
+    /// The command ends like this once none of its pages are lent.
+    pub(super) fn conclude(&mut self, outcome: Outcome<'_>) {
+        self.task = None;
+        self.command.conclude(outcome);
+        self.end = Some(End::Done);
+    }
+
+    /// The command is sent again once none of its pages are lent.
+    pub(super) fn again(&mut self) {
+        self.task = None;
+        self.command.set_sent(false);
+        self.end = Some(End::Again);
+    }
+
     /// Completes a command that has no result from the device.
     pub(super) fn end(self, status: HostStatus) {
         let residual = self.command.length();
-        self.command.complete(crate::linux::scsi::Outcome {
+        self.command.complete(Outcome {
             host: status,
             status: 0,
             residual,
@@ -173,7 +217,6 @@ mod tests {
     use super::*;
     use crate::{
         linux::scsi::testing::{
-            succeed,
             Released,
             Set,
             Submitted,
@@ -206,6 +249,15 @@ mod tests {
         Ok((submitted, command))
     }
 
+    fn good() -> Outcome<'static> {
+        Outcome {
+            host: HostStatus::Ok,
+            status: 0,
+            residual: 0,
+            sense: &[],
+        }
+    }
+
     /// What a command has once it is sent.
     fn sent() -> Option<Task> {
         let lun = Lun::from_scsilun(0);
@@ -226,10 +278,13 @@ mod tests {
         let other = tasks.get(Itt::new(itt.value() ^ 1)).is_some();
         let earlier = tasks.get(Itt::new(itt.value().wrapping_sub(1 << 16)));
         let earlier = earlier.is_some() || tasks.get(Itt::RESERVED).is_some();
-        let removed = tasks.remove(itt).ok_or(EINVAL)?;
-        let twice = tasks.remove(itt).is_some();
-        succeed(removed.command);
+        // Nobody has answered it.
+        let early = tasks.finish(itt).is_some() || !tasks.holds(tag);
+        tasks.get(itt).ok_or(EINVAL)?.conclude(good());
+        let again = tasks.finish(itt).is_some();
+        let twice = tasks.finish(itt).is_some() || tasks.get(itt).is_some();
         assert_eq!(submitted.result(), GOOD);
+        assert_eq!((early, again), (false, false));
         assert_eq!((held, count), (true, 1));
         assert_eq!(found, Some(tag));
         assert_eq!((other, earlier, twice), (false, false, false));
@@ -246,8 +301,8 @@ mod tests {
             let (submitted, command) = submit(&set)?;
             let itt = tasks.insert(command).ok_or(EINVAL)?;
             let found = tasks.get(earlier).is_some();
-            let removed = tasks.remove(itt).ok_or(EINVAL)?;
-            succeed(removed.command);
+            tasks.get(itt).ok_or(EINVAL)?.conclude(good());
+            tasks.finish(itt);
             assert_eq!(submitted.result(), GOOD);
             assert!(!found);
             assert!(itt != earlier);
@@ -296,18 +351,47 @@ mod tests {
         let old = tasks.get(unsent).is_some() || tasks.get(itt).is_some();
         let count = tasks.len();
         let new = *renewed.first().ok_or(EINVAL)?;
-        let running = tasks.remove(new).ok_or(EINVAL)?;
+        let running = tasks.get(new).ok_or(EINVAL)?;
         let seen = (
             running.command.tag(),
             running.repeated,
             running.task.is_some(),
         );
-        succeed(running.command);
+        running.conclude(good());
+        tasks.finish(new);
         assert_eq!(lost, DISRUPTED);
         assert_eq!(waiting.result(), GOOD);
         assert_eq!((renewed.len(), count), (1, 1));
         assert!(!old);
         assert_eq!(seen, (tag, false, false));
+        Ok(())
+    }
+
+    #[test]
+    fn an_answered_command_ends_or_is_sent_again_when_it_may() -> Result {
+        let set = set()?;
+        let mut tasks = Tasks::new(COUNT)?;
+        let (ended, one) = submit(&set)?;
+        let (repeated, two) = submit(&set)?;
+        let (open, three) = submit(&set)?;
+        let first = tasks.insert(one).ok_or(EINVAL)?;
+        let second = tasks.insert(two).ok_or(EINVAL)?;
+        let third = tasks.insert(three).ok_or(EINVAL)?;
+        tasks.get(first).ok_or(EINVAL)?.conclude(good());
+        tasks.get(second).ok_or(EINVAL)?.again();
+        // Whatever else is said of an answered command is about none.
+        let task = tasks.get(first).ok_or(EINVAL)?.task.is_some();
+        let new = tasks.finish(second).ok_or(EINVAL)?;
+        let old = tasks.get(second).is_some();
+        tasks.get(new).ok_or(EINVAL)?.again();
+        tasks.finish_all();
+        let count = tasks.len();
+        // It has stayed, under its tag until the tags are new.
+        let stayed = tasks.get(new).is_some() && tasks.get(third).is_some();
+        tasks.end_all(HostStatus::NoConnect);
+        assert_eq!(ended.result(), GOOD);
+        assert_eq!([repeated.result(), open.result()], [NO_CONNECT; 2]);
+        assert_eq!((task, old, count, stayed), (false, false, 2, true));
         Ok(())
     }
 

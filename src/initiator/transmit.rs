@@ -3,9 +3,12 @@
 //! What is sent on a connection, and in which order.
 //!
 //! First what answers the target, then the data it has been promised or has asked for, then new
-//! commands as far as its window allows. Each PDU is one header, copied, and one description of its
-//! data, which goes out of the command's own pages. When the socket is full, sending stops in the
-//! middle of a PDU and goes on from there.
+//! commands as far as its window allows. All that can go now is put into one [`Burst`], headers
+//! copied and data lent from the commands' own pages, which one call sends. When the socket is full
+//! the burst stays, and goes on from there.
+//!
+//! A command owns its pages. While a burst or a PDU that has begun lends some of them, the command
+//! may have been answered, but is completed only when they have gone.
 
 use super::tasks::Tasks;
 use super::{
@@ -15,12 +18,22 @@ use super::{
 };
 use crate::{
     linux::{
-        scsi::Pages,
-        tcp::Stream, //
+        crc32c::crc32c,
+        tcp::{
+            Burst,
+            Stream, //
+        }, //
     },
     proto::{
-        bytes,
+        bytes::{
+            self,
+            Writer, //
+        },
         iscsi::{
+            digest::{
+                Crc32c,
+                Digest, //
+            },
             error::Error as ProtocolError,
             pdu::{
                 request::Attribute,
@@ -48,7 +61,13 @@ const PADDING: [u8; 3] = [0; 3];
 
 /// The sending half of a connection.
 pub(super) struct Transmit {
-    current: Option<Pdu>,
+    burst: Burst,
+    /// More follows the burst at once.
+    more: bool,
+    /// The tasks whose pages the burst lends.
+    lent: KVec<Itt>,
+    /// What the burst has no room for of a PDU whose header it has.
+    data: Option<Data>,
     /// Commands that have not been sent.
     waiting: Queue,
     /// Tasks whose data is owed.
@@ -56,37 +75,49 @@ pub(super) struct Transmit {
     replies: [Option<Ping>; REPLIES],
     ping: bool,
     logout: bool,
-    pages: Pages,
 }
 
-/// A PDU on its way, and how much of each part has gone.
+/// A PDU that is to be sent.
 struct Pdu {
     header: [u8; HEADER_LENGTH],
-    header_sent: usize,
     data: Option<Data>,
-    padding: usize,
-    /// Another PDU follows at once.
-    more: bool,
 }
 
-/// The part of a command's data buffer that is left to send.
+/// A data segment, or the rest of one, as a part of a command's data buffer.
 struct Data {
     itt: Itt,
     offset: u32,
     left: u32,
+    padding: usize,
+    crc: Crc32c,
+}
+
+impl Data {
+    fn new(itt: Itt, offset: u32, length: u32) -> Self {
+        Self {
+            itt,
+            offset,
+            left: length,
+            // CAST: 32 bits fit a machine word.
+            padding: bytes::padding(length as usize),
+            crc: Crc32c::START,
+        }
+    }
 }
 
 impl Transmit {
     /// Nothing to send yet, with room for `count` commands.
     pub(super) fn new(count: u16) -> Result<Self> {
         Ok(Self {
-            current: None,
+            burst: Burst::new()?,
+            more: false,
+            lent: KVec::with_capacity(Burst::CAPACITY, GFP_KERNEL)?,
+            data: None,
             waiting: Queue::new(count)?,
             owed: Queue::new(count.saturating_mul(2))?,
             replies: [None; REPLIES],
             ping: false,
             logout: false,
-            pages: Pages::new()?,
         })
     }
 
@@ -118,10 +149,9 @@ impl Transmit {
         self.logout = true;
     }
 
-    /// Whether part of this task's data is in the PDU on its way.
+    /// Whether pages of this task are lent.
     pub(super) fn is_sending(&self, itt: Itt) -> bool {
-        let data = self.current.as_ref().and_then(|pdu| pdu.data.as_ref());
-        data.is_some_and(|data| data.itt == itt)
+        self.data.as_ref().is_some_and(|data| data.itt == itt) || self.lent.contains(&itt)
     }
 
     /// Sends what there is to send, as far as there is space.
@@ -132,31 +162,100 @@ impl Transmit {
         stream: &mut Stream<'_>,
     ) -> Result<(), Failure> {
         loop {
-            if let Some(pdu) = &mut self.current {
-                if !pdu.send(tasks, &mut self.pages, stream)? {
-                    return Ok(());
+            if !stream
+                .send(&mut self.burst, self.more)
+                .map_err(Failure::Socket)?
+            {
+                return Ok(());
+            }
+            while let Some(itt) = self.lent.pop() {
+                if let Some(again) = tasks.finish(itt) {
+                    self.command(again);
                 }
             }
-            self.current = self.next(session, tasks)?;
-            if self.current.is_none() {
+            self.fill(session, tasks, stream)?;
+            if self.burst.is_empty() {
                 return Ok(());
             }
         }
     }
 
-    fn next(&mut self, session: &mut Session, tasks: &mut Tasks) -> Result<Option<Pdu>, Failure> {
-        let mut next = match self.next_control(session) {
-            Some(pdu) => Some(pdu),
-            None => match self.next_data(session, tasks) {
-                Some(pdu) => Some(pdu),
-                None => self.next_command(session, tasks)?,
-            },
-        };
-        self.forget_ended(tasks);
-        if let Some(pdu) = &mut next {
-            pdu.more = !self.owed.is_empty() || !self.waiting.is_empty() && session.window_open();
+    /// Puts into the burst what is to be sent, until there is nothing more, or no room or memory.
+    fn fill(
+        &mut self,
+        session: &mut Session,
+        tasks: &mut Tasks,
+        stream: &mut Stream<'_>,
+    ) -> Result<(), Failure> {
+        let parameters = session.parameters();
+        let (header_digest, data_digest) = (parameters.header_digest, parameters.data_digest);
+
+        self.more = true;
+        // A header takes its number when it is made, so there must be room for it before.
+        while self.add_data(data_digest, tasks, stream)? && self.burst.reserve(stream) {
+            let Some(pdu) = self.next(session, tasks)? else {
+                self.more = false;
+                break;
+            };
+            let mut buffer = [0; HEADER_LENGTH + Digest::LENGTH];
+            let header = digested(&mut buffer, &pdu.header, header_digest, Crc32c::START);
+            if !self.burst.copy(stream, header) {
+                return Err(Failure::LostTask);
+            }
+            self.data = pdu.data;
         }
-        Ok(next)
+        Ok(())
+    }
+
+    /// Puts the data into the burst whose header it has, with what follows that data; false when
+    /// not all of it fits.
+    fn add_data(
+        &mut self,
+        digest: Digest,
+        tasks: &mut Tasks,
+        stream: &mut Stream<'_>,
+    ) -> Result<bool, Failure> {
+        let Some(data) = &mut self.data else {
+            return Ok(true);
+        };
+        if !self.burst.reserve(stream) || self.lent.push_within_capacity(data.itt).is_err() {
+            return Ok(false);
+        }
+        let running = tasks.get(data.itt).ok_or(Failure::LostTask)?;
+        let from = self.burst.pieces();
+        let cursor = &mut running.cursor;
+        let added = self
+            .burst
+            .add(&running.command, cursor, data.offset, data.left);
+        if added == 0 && data.left > 0 {
+            return Err(Failure::LostTask);
+        }
+        data.offset = data.offset.saturating_add(added);
+        data.left = data.left.saturating_sub(added);
+        if digest == Digest::Crc32c {
+            data.crc = Crc32c(self.burst.crc32c(from, data.crc.0));
+        }
+        if data.left > 0 {
+            return Ok(false);
+        }
+        let mut buffer = [0; PADDING.len() + Digest::LENGTH];
+        let padding = PADDING.get(..data.padding).unwrap_or_default();
+        let end = digested(&mut buffer, padding, digest, data.crc);
+        if !self.burst.copy(stream, end) {
+            return Ok(false);
+        }
+        self.data = None;
+        Ok(true)
+    }
+
+    fn next(&mut self, session: &mut Session, tasks: &mut Tasks) -> Result<Option<Pdu>, Failure> {
+        match self.next_control(session) {
+            Some(pdu) => Ok(Some(pdu)),
+            None => match self.next_data(session, tasks) {
+                Some(pdu) => Ok(Some(pdu)),
+                None => self.next_command(session, tasks),
+            },
+        }
     }
 
     /// Has the queue of owed data begin with a task that owes some.
@@ -181,7 +280,7 @@ impl Transmit {
         } else {
             return None;
         };
-        Some(Pdu::new(header, None))
+        Some(Pdu { header, data: None })
     }
 
     fn next_data(&mut self, session: &Session, tasks: &mut Tasks) -> Option<Pdu> {
@@ -192,12 +291,10 @@ impl Transmit {
         if !task.owes_data() {
             self.owed.pop();
         }
-        let data = Data {
-            itt,
-            offset: data_out.offset,
-            left: data_out.length,
-        };
-        Some(Pdu::new(session.data_out(itt, &data_out), Some(data)))
+        Some(Pdu {
+            header: session.data_out(itt, &data_out),
+            data: Some(Data::new(itt, data_out.offset, data_out.length)),
+        })
     }
 
     fn next_command(
@@ -222,11 +319,7 @@ impl Transmit {
                 session.scsi_command(&mut task, itt, Attribute::Simple, running.command.cdb())?;
             let data = match task.immediate_length() {
                 0 => None,
-                left => Some(Data {
-                    itt,
-                    offset: 0,
-                    left,
-                }),
+                length => Some(Data::new(itt, 0, length)),
             };
             let owes_data = task.owes_data();
             running.task = Some(task);
@@ -234,80 +327,22 @@ impl Transmit {
             if owes_data {
                 self.data(itt)?;
             }
-            return Ok(Some(Pdu::new(header, data)));
+            return Ok(Some(Pdu { header, data }));
         }
         Ok(None)
     }
 }
 
-impl Pdu {
-    fn new(header: [u8; HEADER_LENGTH], data: Option<Data>) -> Self {
-        let length = data.as_ref().map_or(0, |data| data.left);
-        Self {
-            header,
-            header_sent: 0,
-            data,
-            // CAST: 32 bits fit a machine word.
-            padding: bytes::padding(length as usize),
-            more: false,
-        }
+/// `bytes` and, when they end what a digest protects, that digest behind them, in `buffer`; `crc` is
+/// the remainder before them.
+fn digested<'a>(buffer: &'a mut [u8], bytes: &[u8], digest: Digest, crc: Crc32c) -> &'a [u8] {
+    let mut writer = Writer::new(buffer);
+    // The buffers have room for both.
+    let _ = writer.put(bytes);
+    if digest == Digest::Crc32c {
+        let _ = writer.put(&Crc32c(crc32c(crc.0, bytes)).bytes());
     }
-
-    /// Sends what is left of the PDU; false when there is no space for all of it.
-    fn send(
-        &mut self,
-        tasks: &mut Tasks,
-        pages: &mut Pages,
-        stream: &mut Stream<'_>,
-    ) -> Result<bool, Failure> {
-        let header = self.header.get(self.header_sent..).unwrap_or_default();
-        if !header.is_empty() {
-            let more = self.more || self.data.is_some();
-            let Some(sent) = space(stream.send(header, more))? else {
-                return Ok(false);
-            };
-            self.header_sent = self.header_sent.saturating_add(sent);
-            if self.header_sent < HEADER_LENGTH {
-                return Ok(false);
-            }
-        }
-        while let Some(data) = &mut self.data {
-            let running = tasks.get(data.itt).ok_or(Failure::LostTask)?;
-            let cursor = &mut running.cursor;
-            running.command.pages(cursor, data.offset, data.left, pages);
-            if pages.len() == 0 {
-                return Err(Failure::LostTask);
-            }
-            let more = self.more || self.padding > 0 || pages.len() < data.left;
-            let Some(sent) = space(stream.send_pages(pages, more))? else {
-                return Ok(false);
-            };
-            // CAST: At most what `pages` describes was sent.
-            let sent = sent as u32;
-            data.offset = data.offset.saturating_add(sent);
-            data.left = data.left.saturating_sub(sent);
-            if data.left == 0 {
-                self.data = None;
-            }
-        }
-        while self.padding > 0 {
-            let zeroes = PADDING.get(..self.padding).unwrap_or_default();
-            let Some(sent) = space(stream.send(zeroes, self.more))? else {
-                return Ok(false);
-            };
-            self.padding = self.padding.saturating_sub(sent);
-        }
-        Ok(true)
-    }
-}
-
-/// How much was sent; `None` when there is no space now.
-fn space(sent: Result<usize>) -> Result<Option<usize>, Failure> {
-    match sent {
-        Ok(sent) => Ok(Some(sent)),
-        Err(EAGAIN) => Ok(None),
-        Err(error) => Err(Failure::Socket(error)),
-    }
+    writer.finish()
 }
 
 impl From<ProtocolError> for Failure {

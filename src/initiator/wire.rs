@@ -40,6 +40,7 @@ use crate::{
         opcode::Opcode,
         pdu::response::{
             self,
+            DataIn,
             Event,
             NopIn,
             Received,
@@ -131,8 +132,6 @@ pub(super) struct Wire {
     receive: Receive,
     transmit: Transmit,
     failure: Option<Failure>,
-    /// A command that has ended while the last of its data was on its way.
-    ended: Option<Ended>,
     /// The target has asked for the logout that was sent.
     leaving: bool,
     /// When something was last received.
@@ -141,19 +140,6 @@ pub(super) struct Wire {
     pinged: Option<u64>,
     /// When a command last ended, on this connection or before.
     progress: u64,
-}
-
-/// How a command ended whose data is still on its way.
-struct Ended {
-    itt: Itt,
-    pdu: Received,
-    sense: [u8; Ended::SENSE_SIZE],
-    sense_length: usize,
-}
-
-impl Ended {
-    /// What the mid-layer keeps.
-    const SENSE_SIZE: usize = 96;
 }
 
 impl Wire {
@@ -174,7 +160,6 @@ impl Wire {
             receive: Receive::new(),
             transmit,
             failure: None,
-            ended: None,
             leaving: false,
             heard: clock::milliseconds(),
             pinged: None,
@@ -198,8 +183,9 @@ impl Wire {
     /// Gives the commands away, once the connection has been reset.
     pub(super) fn take_tasks(&mut self) -> Option<Tasks> {
         self.accept();
-        if let Some(ended) = self.ended.take() {
-            self.finish(&ended);
+        if let Some(tasks) = &mut self.tasks {
+            // The connection has been reset, so nothing of theirs will be sent.
+            tasks.finish_all();
         }
         self.tasks.take()
     }
@@ -217,7 +203,6 @@ impl Wire {
         if let Err(failure) = result {
             self.fail(failure);
         }
-        self.finish_ended();
     }
 
     /// Sends a Logout Request.
@@ -298,8 +283,8 @@ impl Wire {
     fn handle(&mut self, pdu: Received) -> Result<(), Failure> {
         match pdu {
             Received::DataIn(data_in) if data_in.status.is_none() => Ok(()),
-            Received::DataIn(data_in) => self.end(data_in.itt, pdu),
-            Received::ScsiResponse(response) => self.end(response.itt, pdu),
+            Received::DataIn(data_in) => self.end(data_in.itt, &pdu),
+            Received::ScsiResponse(response) => self.end(response.itt, &pdu),
             Received::R2t(r2t) => {
                 let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
                 let running = tasks.get(r2t.itt);
@@ -354,46 +339,18 @@ impl Wire {
         }
     }
 
-    /// Ends the command `itt`, of which `pdu` says how; waits for the last of its data to go.
-    fn end(&mut self, itt: Itt, pdu: Received) -> Result<(), Failure> {
+    /// Ends the command `itt`, of which `pdu` says how.
+    fn end(&mut self, itt: Itt, pdu: &Received) -> Result<(), Failure> {
         self.progress = self.heard;
+        let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
+        let running = tasks.get(itt).ok_or(Failure::UnknownTask(itt))?;
+        conclude(running, itt, pdu, response::sense(self.receive.side()))?;
         if !self.transmit.is_sending(itt) {
-            let sense = response::sense(self.receive.side());
-            let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
-            return end(tasks, &mut self.transmit, itt, &pdu, sense);
+            if let Some(again) = tasks.finish(itt) {
+                self.transmit.command(again);
+            }
         }
-        let mut ended = Ended {
-            itt,
-            pdu,
-            sense: [0; Ended::SENSE_SIZE],
-            sense_length: 0,
-        };
-        let sense = response::sense(self.receive.side());
-        for (to, from) in ended.sense.iter_mut().zip(sense) {
-            *to = *from;
-        }
-        ended.sense_length = sense.len().min(Ended::SENSE_SIZE);
-        self.ended = Some(ended);
         Ok(())
-    }
-
-    /// Ends the command whose data was on its way, once that has gone.
-    fn finish_ended(&mut self) {
-        let transmit = &self.transmit;
-        let Some(ended) = self.ended.take_if(|ended| !transmit.is_sending(ended.itt)) else {
-            return;
-        };
-        self.finish(&ended);
-    }
-
-    fn finish(&mut self, ended: &Ended) {
-        let Some(tasks) = &mut self.tasks else {
-            return;
-        };
-        let sense = ended.sense.get(..ended.sense_length).unwrap_or_default();
-        if let Err(failure) = end(tasks, &mut self.transmit, ended.itt, &ended.pdu, sense) {
-            self.fail(failure);
-        }
     }
 }
 
@@ -424,41 +381,30 @@ impl Protocol for Wire {
     }
 }
 
-/// Ends the command `itt` as `pdu` and `sense` say.
-fn end(
-    tasks: &mut Tasks,
-    transmit: &mut Transmit,
-    itt: Itt,
-    pdu: &Received,
-    sense: &[u8],
-) -> Result<(), Failure> {
-    let running = tasks.get(itt).ok_or(Failure::UnknownTask(itt))?;
+/// Notes with a command how it ends, as `pdu` and `sense` say.
+fn conclude(running: &mut Running, itt: Itt, pdu: &Received, sense: &[u8]) -> Result<(), Failure> {
     let task = running.task.as_ref().ok_or(Failure::UnknownTask(itt))?;
     let outcome = match pdu {
         Received::ScsiResponse(response) => task.response(response),
-        Received::DataIn(data_in) => match &data_in.status {
-            Some(status) => task.status(status),
-            None => return Ok(()),
-        },
+        Received::DataIn(DataIn {
+            status: Some(status),
+            ..
+        }) => task.status(status),
         _ => return Ok(()),
     };
-    let repeated = running.repeated;
-    let running = tasks.remove(itt).ok_or(Failure::UnknownTask(itt))?;
 
     match outcome {
         // The first command after a new session may only be told that there is one; it
         // was not executed. The block layer would count that as a failure of a command
         // that has waited for long.
         Outcome::Completed(status)
-            if repeated
+            if running.repeated
                 && status.status == ScsiStatus::CHECK_CONDITION
                 && is_reset_notice(sense) =>
         {
-            if let Some(itt) = tasks.insert(running.command) {
-                transmit.command(itt);
-            }
+            running.again()
         }
-        Outcome::Completed(status) => running.command.complete(CommandOutcome {
+        Outcome::Completed(status) => running.conclude(CommandOutcome {
             host: HostStatus::Ok,
             status: status.status.value(),
             residual: match status.residual {
@@ -468,8 +414,13 @@ fn end(
             sense,
         }),
         Outcome::Failed(failure) => {
-            report(&running, failure);
-            running.end(HostStatus::Error);
+            report(running, failure);
+            running.conclude(CommandOutcome {
+                host: HostStatus::Error,
+                status: 0,
+                residual: running.command.length(),
+                sense: &[],
+            });
         }
     }
     Ok(())

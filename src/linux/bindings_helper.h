@@ -3,6 +3,7 @@
 #include <linux/async.h>
 #include <linux/blkdev.h>
 #include <linux/completion.h>
+#include <linux/crc32.h>
 #include <linux/err.h>
 #include <linux/etherdevice.h>
 #include <linux/fs.h>

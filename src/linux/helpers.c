@@ -6,6 +6,7 @@
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
 #include <linux/completion.h>
+#include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -163,6 +164,16 @@ void iscsi_init_sock_lock(struct sock *sk)
 	lock_sock(sk);
 }
 
+bool iscsi_init_sock_lock_fast(struct sock *sk)
+{
+	return lock_sock_fast(sk);
+}
+
+void iscsi_init_sock_unlock_fast(struct sock *sk, bool slow)
+{
+	unlock_sock_fast(sk, slow);
+}
+
 bool iscsi_init_sock_writable(struct sock *sk)
 {
 	if (!sk_stream_is_writeable(sk) || !sk->sk_socket)
@@ -187,15 +198,45 @@ unsigned int iscsi_init_sock_queued(struct sock *sk)
 	return tcp_inq(sk);
 }
 
-int iscsi_init_sock_send(struct sock *sk, const void *data, size_t length, bool more)
+bool iscsi_init_sock_reserve(struct sock *sk, unsigned int length)
 {
-	struct msghdr msg = {
-		.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0),
-	};
-	struct kvec piece = { .iov_base = (void *)data, .iov_len = length };
+	return skb_page_frag_refill(length, sk_page_frag(sk), sk->sk_allocation);
+}
 
-	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &piece, 1, length);
-	return tcp_sendmsg_locked(sk, &msg, length);
+/*
+ * Copies @data to the memory reserved before. The piece is added to @last where it continues that;
+ * else it becomes @next, which holds a reference to its page.
+ */
+bool iscsi_init_sock_stage(struct sock *sk, const void *data, unsigned int length,
+			   struct bio_vec *last, struct bio_vec *next)
+{
+	struct page_frag *frag = sk_page_frag(sk);
+	unsigned int offset = frag->offset;
+
+	memcpy(page_address(frag->page) + offset, data, length);
+	frag->offset += length;
+	if (last && last->bv_page == frag->page && last->bv_offset + last->bv_len == offset) {
+		last->bv_len += length;
+		return false;
+	}
+	get_page(frag->page);
+	bvec_set_page(next, frag->page, length, offset);
+	return true;
+}
+
+void iscsi_init_page_put(struct page *page)
+{
+	put_page(page);
+}
+
+u32 iscsi_init_pages_crc32c(const struct bio_vec *pages, unsigned int count, u32 crc)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		crc = crc32c(crc, page_address(pages[i].bv_page) + pages[i].bv_offset,
+			     pages[i].bv_len);
+	return crc;
 }
 
 int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
@@ -294,11 +335,16 @@ unsigned int iscsi_init_command_pages(struct scsi_cmnd *cmd, struct iscsi_init_c
 	return done;
 }
 
-/* Copies from a packet into the buffer at @offset; -EFAULT when either is too short. */
+/*
+ * Copies from a packet into the buffer at @offset, and counts what is copied into @crc unless that is
+ * NULL; -EFAULT when either is too short.
+ */
 int iscsi_init_command_copy_in(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor,
 			       unsigned int offset, const struct sk_buff *skb,
-			       unsigned int skb_offset, unsigned int length)
+			       unsigned int skb_offset, unsigned int length, u32 *crc)
 {
+	int error;
+
 	while (length) {
 		unsigned int skip, piece;
 		struct bio_vec pages;
@@ -311,8 +357,12 @@ int iscsi_init_command_copy_in(struct scsi_cmnd *cmd, struct iscsi_init_cursor *
 		bvec_set_page(&pages, sg_page(cursor->segment), piece,
 			      cursor->segment->offset + skip);
 		iov_iter_bvec(&iter, ITER_DEST, &pages, 1, piece);
-		if (skb_copy_datagram_iter(skb, skb_offset, &iter, piece))
-			return -EFAULT;
+		if (crc)
+			error = skb_copy_and_crc32c_datagram_iter(skb, skb_offset, &iter, piece, crc);
+		else
+			error = skb_copy_datagram_iter(skb, skb_offset, &iter, piece);
+		if (error)
+			return error;
 		offset += piece;
 		skb_offset += piece;
 		length -= piece;
@@ -347,6 +397,20 @@ void iscsi_init_host_set_limits(struct Scsi_Host *shost, unsigned short commands
 	shost->max_cmd_len = MAX_COMMAND_SIZE;
 	shost->dma_alignment = 0;
 	shost->queuecommand_may_block = true;
+}
+
+/*
+ * The target sorts and merges requests, and a scheduler here would have each request of a lone
+ * submitter sent by a worker. Whoever wants one can still choose it.
+ */
+void iscsi_init_host_unscheduled(struct Scsi_Host *shost)
+{
+	shost->tag_set.flags |= BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+}
+
+void iscsi_init_limits_stable(struct queue_limits *limits)
+{
+	limits->features |= BLK_FEAT_STABLE_WRITES;
 }
 
 void **iscsi_init_host_private(struct Scsi_Host *shost)
@@ -401,5 +465,5 @@ unsigned long iscsi_init_jiffies_of(unsigned int milliseconds)
 
 u64 iscsi_init_milliseconds(void)
 {
-	return ktime_to_ms(ktime_get());
+	return ktime_to_ms(ktime_get_coarse());
 }

@@ -17,7 +17,9 @@ struct device;
 struct file;
 struct llist_head;
 struct llist_node;
+struct page;
 struct proc_dir_entry;
+struct queue_limits;
 struct request;
 struct scatterlist;
 struct Scsi_Host;
@@ -57,11 +59,17 @@ void iscsi_init_sock_attach(struct sock *sk, void *owner, const struct iscsi_ini
 void iscsi_init_sock_detach(struct sock *sk, const struct iscsi_init_callbacks *theirs);
 void *iscsi_init_sock_owner(const struct sock *sk);
 void iscsi_init_sock_lock(struct sock *sk);
+bool iscsi_init_sock_lock_fast(struct sock *sk);
+void iscsi_init_sock_unlock_fast(struct sock *sk, bool slow);
 bool iscsi_init_sock_writable(struct sock *sk);
 int iscsi_init_sock_error(struct sock *sk);
 bool iscsi_init_sock_open(const struct sock *sk);
 unsigned int iscsi_init_sock_queued(struct sock *sk);
-int iscsi_init_sock_send(struct sock *sk, const void *data, size_t length, bool more);
+bool iscsi_init_sock_reserve(struct sock *sk, unsigned int length);
+bool iscsi_init_sock_stage(struct sock *sk, const void *data, unsigned int length,
+			   struct bio_vec *last, struct bio_vec *next);
+void iscsi_init_page_put(struct page *page);
+u32 iscsi_init_pages_crc32c(const struct bio_vec *pages, unsigned int count, u32 crc);
 int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
 			       size_t length, bool more);
 
@@ -91,7 +99,7 @@ unsigned int iscsi_init_command_pages(struct scsi_cmnd *cmd, struct iscsi_init_c
 				      unsigned int *filled);
 int iscsi_init_command_copy_in(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor,
 			       unsigned int offset, const struct sk_buff *skb,
-			       unsigned int skb_offset, unsigned int length);
+			       unsigned int skb_offset, unsigned int length, u32 *crc);
 
 bool iscsi_init_list_empty(const struct llist_head *list);
 void iscsi_init_list_add(struct llist_node *node, struct llist_head *list);
@@ -99,6 +107,8 @@ struct llist_node *iscsi_init_list_take(struct llist_head *list);
 
 void iscsi_init_host_set_limits(struct Scsi_Host *shost, unsigned short commands,
 				short commands_per_lun, unsigned int sectors);
+void iscsi_init_host_unscheduled(struct Scsi_Host *shost);
+void iscsi_init_limits_stable(struct queue_limits *limits);
 void **iscsi_init_host_private(struct Scsi_Host *shost);
 struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev);
 

@@ -20,8 +20,7 @@ pub(crate) use command::{
     Cursor,
     Direction,
     HostStatus,
-    Outcome,
-    Pages, //
+    Outcome, //
 };
 pub(crate) use host::{
     Host,

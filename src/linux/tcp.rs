@@ -15,7 +15,6 @@ use super::{
     bindings,
     errno::ECONNABORTED,
     memory::NoReclaim,
-    scsi::Pages,
     socket::{
         count,
         Socket, //
@@ -37,8 +36,11 @@ use kernel::{
     types::Opaque, //
 };
 
+mod burst;
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
 mod tests;
+
+pub(crate) use burst::Burst;
 
 /// How many received bytes are worth the way to a thread: softirq keeps everything else
 /// on its processor waiting.
@@ -143,13 +145,19 @@ impl<P: Protocol> Connection<P> {
     }
 
     /// Calls `work` with the state and the stream, waiting for the lock; process context only.
+    /// Softirqs may be off meanwhile: `work` must not sleep.
     ///
     /// What arrives meanwhile is handed to the protocol before the lock is released.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut P, &mut Stream<'_>) -> R) -> R {
         let _memory = NoReclaim::new();
 
-        // SAFETY: The lock is held in the closure.
-        self.locked(|connection| unsafe { connection.enter(work) })
+        // SAFETY: The socket is valid, and this is process context.
+        let slow = unsafe { bindings::iscsi_init_sock_lock_fast(self.socket.sock()) };
+        // SAFETY: The lock is held.
+        let result = unsafe { self.enter(work) };
+        // SAFETY: The lock was taken above, in the way that `slow` tells.
+        unsafe { bindings::iscsi_init_sock_unlock_fast(self.socket.sock(), slow) };
+        result
     }
 
     /// Takes the stack's callbacks back and resets the connection: the peer gets a RST, and nothing
@@ -277,8 +285,11 @@ unsafe extern "C" fn work_callback<P: Protocol>(work: *mut bindings::work_struct
     let connection =
         unsafe { &*kernel::container_of!(Opaque::cast_from(work), Connection<P>, work) };
 
-    // The news that softirq took note of is looked at on the way.
-    connection.with(|_, _| ());
+    let _memory = NoReclaim::new();
+    // Reading takes long, so softirqs stay on, unlike in `with`. The news that softirq took note of
+    // is looked at on the way.
+    // SAFETY: The lock is held in the closure.
+    connection.locked(|connection| unsafe { connection.enter(|_, _| ()) });
 }
 
 /// The connection that has a socket's callbacks.
@@ -341,32 +352,24 @@ impl Stream<'_> {
         unsafe { bindings::iscsi_init_sock_writable(self.sock) }
     }
 
-    /// Sends a copy of as much of `data` as there is space for. `more` promises that
-    /// something follows at once.
-    ///
-    /// # Errors
-    ///
-    /// `EAGAIN` when there is no space: [`Protocol::writable`] tells when there is.
-    pub(crate) fn send(&mut self, data: &[u8], more: bool) -> Result<usize> {
-        // SAFETY: The socket is valid, its lock is held, and `data` is readable for its length.
-        count(unsafe {
-            bindings::iscsi_init_sock_send(self.sock, data.as_ptr().cast(), data.len(), more)
-        })
-    }
-
-    /// Sends as much of `pages` as there is space for, without copying where the memory allows it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Stream::send`].
-    pub(crate) fn send_pages(&mut self, pages: &mut Pages, more: bool) -> Result<usize> {
-        let (array, filled, length) = pages.as_raw();
-
-        // SAFETY: The socket is valid, its lock is held, and `array` has `filled` entries
-        // of `length` bytes in all.
-        count(unsafe {
-            bindings::iscsi_init_sock_send_pages(self.sock, array, filled, length, more)
-        })
+    /// Sends as much of `burst` as there is space for, without copying where the memory allows it;
+    /// `more` promises that something follows at once. Returns whether all has gone:
+    /// [`Protocol::writable`] tells when there is space again.
+    pub(crate) fn send(&mut self, burst: &mut Burst, more: bool) -> Result<bool> {
+        while !burst.is_empty() {
+            let (array, filled, length) = burst.as_raw();
+            // SAFETY: The socket is valid, its lock is held, and `array` has `filled` entries
+            // of `length` bytes in all.
+            let sent = count(unsafe {
+                bindings::iscsi_init_sock_send_pages(self.sock, array, filled, length, more)
+            });
+            match sent {
+                Ok(sent) => burst.advance(sent),
+                Err(EAGAIN) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 
     /// Hands what has been received to `consume`, chunk by chunk, until it takes nothing. What it
@@ -448,6 +451,20 @@ impl Chunk<'_> {
             )
         })?;
         Ok(self.skip(length as u32) as usize)
+    }
+
+    /// The remainder `crc` after the next `length` bytes, which are not taken, or after all.
+    pub(crate) fn crc32c(&self, length: u32, crc: u32) -> u32 {
+        // SAFETY: The packet is valid during the read.
+        // CAST: Offset and length lie in one packet, which is far smaller than 2 GiB.
+        unsafe {
+            bindings::skb_crc32c(
+                self.packet,
+                self.offset as c_int,
+                length.min(self.left) as c_int,
+                crc,
+            )
+        }
     }
 
     /// The packet and the offset in it of what comes next.

@@ -187,7 +187,7 @@ impl Command {
     }
 
     /// Copies all of `chunk`, or its first `length` bytes, to `offset` in the data
-    /// buffer; returns how many.
+    /// buffer; returns how many. `crc` is a remainder to bring up to date with them.
     ///
     /// # Errors
     ///
@@ -198,12 +198,14 @@ impl Command {
         offset: u32,
         chunk: &mut Chunk<'_>,
         length: u32,
+        crc: Option<&mut u32>,
     ) -> Result<u32> {
         let length = length.min(chunk.len());
         let (packet, packet_offset) = chunk.as_raw();
 
         // SAFETY: The command is valid by the invariant, `cursor` was made for it, and the packet
-        // is valid as long as `chunk`. The call checks `offset` and `length` against both.
+        // is valid as long as `chunk`. The call checks `offset` and `length` against both, and
+        // `crc` is NULL or valid.
         to_result(unsafe {
             bindings::iscsi_init_command_copy_in(
                 self.0.as_ptr(),
@@ -212,83 +214,99 @@ impl Command {
                 packet,
                 packet_offset,
                 length,
+                crc.map_or(core::ptr::null_mut(), core::ptr::from_mut),
             )
         })?;
         Ok(chunk.skip(length))
     }
 
-    /// Describes the data buffer from `offset` on in `pages`, at most `length` bytes.
-    pub(crate) fn pages(&self, cursor: &mut Cursor, offset: u32, length: u32, pages: &mut Pages) {
+    /// Describes the data buffer from `offset` on, at most `length` bytes, behind what `pages` has
+    /// and as far as its capacity allows; returns how many bytes.
+    pub(in crate::linux) fn pages(
+        &self,
+        cursor: &mut Cursor,
+        offset: u32,
+        length: u32,
+        pages: &mut KVec<bindings::bio_vec>,
+    ) -> u32 {
+        let room = pages.spare_capacity_mut();
         let mut filled = 0;
 
-        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and `pages` has
-        // room for as many entries as its array is long.
-        let length = unsafe {
+        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and `room` has
+        // that many writable entries.
+        // CAST: Far fewer than 2^32.
+        let described = unsafe {
             bindings::iscsi_init_command_pages(
                 self.0.as_ptr(),
                 &mut cursor.0,
                 offset,
                 length,
-                pages.array.as_mut_ptr(),
-                Pages::CAPACITY as u32,
+                room.as_mut_ptr().cast(),
+                room.len() as u32,
                 &mut filled,
             )
         };
-        pages.filled = filled;
-        pages.length = length;
+        // SAFETY: The call has written that many entries, at most as many as there was room for.
+        // CAST: 32 bits fit a machine word.
+        unsafe { pages.inc_len(filled as usize) };
+        described
     }
 
-    /// Hands the command back to the mid-layer.
-    pub(crate) fn complete(self, outcome: Outcome<'_>) {
+    /// Notes what the command ends with, before [`Command::done`].
+    pub(crate) fn conclude(&mut self, outcome: Outcome<'_>) {
+        // SAFETY: Valid by the invariant, and nobody else uses the command now.
+        let fields = unsafe { self.0.as_mut() };
+        let kept = outcome
+            .sense
+            .len()
+            .min(bindings::SCSI_SENSE_BUFFERSIZE as usize);
+
+        // A transfer that is too short to be of use is no success (`scsi_cmnd::underflow`).
+        let moved = fields.sdb.length.saturating_sub(outcome.residual);
+        let host = match outcome.host {
+            HostStatus::Ok if outcome.status == 0 && moved < fields.underflow => HostStatus::Error,
+            host => host,
+        };
+        // CAST: Host statuses are small positive numbers, and the result is
+        // defined as this sum of fields.
+        fields.result = ((host as i32) << 16) | i32::from(outcome.status);
+        fields.resid_len = outcome.residual;
+        // SAFETY: The sense buffer has SCSI_SENSE_BUFFERSIZE bytes, and `kept` is at most that
+        // and the source's length.
+        unsafe {
+            core::ptr::copy_nonoverlapping(outcome.sense.as_ptr(), fields.sense_buffer, kept)
+        };
+    }
+
+    /// Hands the command back to the mid-layer, with what was concluded.
+    pub(crate) fn done(self) {
         let command = self.0.as_ptr();
 
         core::mem::forget(self);
-        // SAFETY: Valid by the invariant until `scsi_done`; the sense buffer has the
-        // size the mid-layer promises.
-        unsafe { finish(command, outcome) }
+        // SAFETY: Valid by the invariant; the handle is gone, so this is the only completion.
+        unsafe { bindings::scsi_done(command) }
+    }
+
+    /// Hands the command back to the mid-layer with this outcome.
+    pub(crate) fn complete(mut self, outcome: Outcome<'_>) {
+        self.conclude(outcome);
+        self.done();
     }
 }
 
 impl Drop for Command {
     fn drop(&mut self) {
-        let outcome = Outcome {
+        let residual = self.length();
+
+        self.conclude(Outcome {
             host: HostStatus::Error,
             status: 0,
-            residual: self.length(),
+            residual,
             sense: &[],
-        };
-        // SAFETY: Valid by the invariant; this is the only completion, since
-        // `complete` forgets the handle.
-        unsafe { finish(self.0.as_ptr(), outcome) }
+        });
+        // SAFETY: Valid by the invariant; `done` forgets the handle, so this is the only completion.
+        unsafe { bindings::scsi_done(self.0.as_ptr()) }
     }
-}
-
-/// # Safety
-///
-/// `command` is owned by the host, which does not touch it afterwards.
-unsafe fn finish(command: *mut bindings::scsi_cmnd, outcome: Outcome<'_>) {
-    // SAFETY: By this function's contract nobody else uses the command now.
-    let fields = unsafe { &mut *command };
-    let kept = outcome
-        .sense
-        .len()
-        .min(bindings::SCSI_SENSE_BUFFERSIZE as usize);
-
-    // A transfer that is too short to be of use is no success (`scsi_cmnd::underflow`).
-    let moved = fields.sdb.length.saturating_sub(outcome.residual);
-    let host = match outcome.host {
-        HostStatus::Ok if outcome.status == 0 && moved < fields.underflow => HostStatus::Error,
-        host => host,
-    };
-    // CAST: Host statuses are small positive numbers, and the result is
-    // defined as this sum of fields.
-    fields.result = ((host as i32) << 16) | i32::from(outcome.status);
-    fields.resid_len = outcome.residual;
-    // SAFETY: The sense buffer has SCSI_SENSE_BUFFERSIZE bytes, and `kept` is at most that
-    // and the source's length.
-    unsafe { core::ptr::copy_nonoverlapping(outcome.sense.as_ptr(), fields.sense_buffer, kept) };
-    // SAFETY: The command is complete, and is not touched any more.
-    unsafe { bindings::scsi_done(command) }
 }
 
 /// # Safety
@@ -305,43 +323,6 @@ pub(crate) struct Cursor(bindings::iscsi_init_cursor);
 
 // SAFETY: The pointer is followed only together with the command it was made for.
 unsafe impl Send for Cursor {}
-
-/// Room to describe a part of a data buffer to the network stack.
-pub(crate) struct Pages {
-    array: KVec<bindings::bio_vec>,
-    filled: u32,
-    length: u32,
-}
-
-// SAFETY: The entries only describe memory of a command that its owner holds.
-unsafe impl Send for Pages {}
-
-impl Pages {
-    /// How many pieces can be described at a time: a MiB of single pages.
-    const CAPACITY: usize = 256;
-
-    /// Makes room for the most that can be described.
-    pub(crate) fn new() -> Result<Self> {
-        let mut array = KVec::with_capacity(Self::CAPACITY, GFP_KERNEL)?;
-        for _ in 0..Self::CAPACITY {
-            array.push(bindings::bio_vec::default(), GFP_KERNEL)?;
-        }
-        Ok(Self {
-            array,
-            filled: 0,
-            length: 0,
-        })
-    }
-
-    /// The number of bytes described.
-    pub(crate) fn len(&self) -> u32 {
-        self.length
-    }
-
-    pub(in crate::linux) fn as_raw(&mut self) -> (*mut bindings::bio_vec, u32, usize) {
-        (self.array.as_mut_ptr(), self.filled, self.length as usize)
-    }
-}
 
 /// Commands handed over by many submitters without a lock, taken by one.
 ///

@@ -39,6 +39,9 @@ pub(crate) trait Operations: Send + Sync + 'static {
 
     /// Somebody asked for the host to be reset. Process context.
     fn reset(&self);
+
+    /// Whether the pages of a write must not change until it has ended.
+    fn stable_pages(&self) -> bool;
 }
 
 /// How much a host can take.
@@ -107,6 +110,8 @@ impl<T: Operations> Host<T> {
             unsafe { bindings::scsi_host_put(host.as_ptr()) };
             return Err(error);
         }
+        // SAFETY: The host was added, and has no logical units yet.
+        unsafe { bindings::iscsi_init_host_unscheduled(host.as_ptr()) };
         Ok(Self {
             host,
             _operations: operations,
@@ -164,6 +169,7 @@ impl<T: Operations> Template<T> {
         template.cmd_size = Command::PRIVATE_SIZE;
         template.queuecommand = Some(queue_callback::<T>);
         template.commit_rqs = Some(commit_callback::<T>);
+        template.sdev_configure = Some(configure_callback::<T>);
         template.eh_timed_out = Some(timed_out_callback::<T>);
         template.eh_abort_handler = Some(abort_callback::<T>);
         template.eh_host_reset_handler = Some(reset_callback::<T>);
@@ -218,6 +224,24 @@ unsafe extern "C" fn queue_callback<T: Operations>(
 unsafe extern "C" fn commit_callback<T: Operations>(host: *mut bindings::Scsi_Host, _queue: u16) {
     // SAFETY: The mid-layer calls with a host of this template.
     unsafe { operations::<T>(host) }.commit();
+}
+
+/// # Safety
+///
+/// Called by the mid-layer.
+unsafe extern "C" fn configure_callback<T: Operations>(
+    device: *mut bindings::scsi_device,
+    limits: *mut bindings::queue_limits,
+) -> c_int {
+    // SAFETY: The mid-layer calls with a device of a host of this template.
+    let host = unsafe { bindings::iscsi_init_host_of_device(device) };
+
+    // SAFETY: As above.
+    if unsafe { operations::<T>(host) }.stable_pages() {
+        // SAFETY: The limits are the caller's, to be changed here.
+        unsafe { bindings::iscsi_init_limits_stable(limits) };
+    }
+    0
 }
 
 /// # Safety

@@ -179,6 +179,10 @@ impl Operations for Target {
     fn reset(&self) {
         self.told.raise(RESET);
     }
+
+    fn stable_pages(&self) -> bool {
+        true
+    }
 }
 
 /// Copies `data` into a command's data buffer, without the code under test; gives how much fitted.

@@ -4,18 +4,24 @@
 //!
 //! Source: RFC 7143 section 13, which gives the defaults.
 
-use crate::proto::iscsi::keys::{
-    Key,
-    Value, //
+use crate::proto::iscsi::{
+    digest::Digest,
+    keys::{
+        Key,
+        Value, //
+    }, //
 };
 
 /// What both sides agreed on, or the defaults of RFC 7143 section 13 where they agreed on nothing.
 ///
-/// HeaderDigest and DataDigest are None, MaxConnections is 1, ErrorRecoveryLevel is 0,
-/// DataPDUInOrder and DataSequenceInOrder are Yes: nothing else is offered, so nothing else can
-/// result.
+/// MaxConnections is 1, ErrorRecoveryLevel is 0, DataPDUInOrder and DataSequenceInOrder are Yes:
+/// nothing else is offered, so nothing else can result.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Parameters {
+    /// What protects each header.
+    pub header_digest: Digest,
+    /// What protects the data of each PDU that has some.
+    pub data_digest: Digest,
     /// Whether the target must ask before any Data-Out.
     pub initial_r2t: bool,
     /// Whether a SCSI Command may carry data.
@@ -39,6 +45,8 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Self {
+            header_digest: Digest::None,
+            data_digest: Digest::None,
             initial_r2t: true,
             immediate_data: true,
             max_send_data_segment_length: 8_192,
@@ -57,8 +65,8 @@ impl Parameters {
     /// then ours.
     pub fn pairs(&self) -> [(Key, Value); 15] {
         [
-            (Key::HeaderDigest, Value::Name("None")),
-            (Key::DataDigest, Value::Name("None")),
+            (Key::HeaderDigest, Value::Name(self.header_digest.name())),
+            (Key::DataDigest, Value::Name(self.data_digest.name())),
             (Key::MaxConnections, Value::Number(1)),
             (Key::InitialR2T, Value::Boolean(self.initial_r2t)),
             (Key::ImmediateData, Value::Boolean(self.immediate_data)),

@@ -5,6 +5,7 @@
 use super::*;
 use crate::linux::{
     clock,
+    crc32c::crc32c,
     scsi::testing::{
         Set,
         Submitted,
@@ -24,6 +25,7 @@ use crate::linux::{
         Socket, //
     },
     tcp::{
+        Burst,
         Connection,
         Protocol,
         Stream, //
@@ -128,26 +130,35 @@ fn ended(status: u8, residual: u32, sense: &[u8]) -> Outcome<'_> {
 /// Sends the whole data buffer in steps that no segment ends with, and gives what the peer gets.
 fn send(command: &Command, step: u32) -> Result<KVec<u8>> {
     let (connection, peer) = connection()?;
-    let mut pages = Pages::new()?;
+    let mut burst = Burst::new()?;
     let mut cursor = Cursor::default();
     let mut received = KVec::from_elem(0, LENGTH, GFP_KERNEL)?;
     let mut at = 0;
+    let mut crc = u32::MAX;
 
-    while at < LENGTH {
-        command.pages(&mut cursor, at as u32, step, &mut pages);
-        if pages.len() != step.min((LENGTH - at) as u32) {
+    while at < LENGTH as u32 {
+        let from = burst.pieces();
+        let added = burst.add(command, &mut cursor, at, step);
+        if added != step.min(LENGTH as u32 - at) {
             return Err(EINVAL);
         }
-        let sent = connection.with(|_, stream| stream.send_pages(&mut pages, true))?;
-        at += sent;
+        crc = burst.crc32c(from, crc);
+        at += added;
+        // Several steps in a burst.
+        let sent = at % 3 == 0 || connection.with(|_, stream| stream.send(&mut burst, true))?;
+        if !sent {
+            return Err(EAGAIN);
+        }
     }
     // Beyond the end there is nothing.
-    command.pages(&mut cursor, LENGTH as u32, 1, &mut pages);
-    if pages.len() != 0 {
+    if burst.add(command, &mut cursor, LENGTH as u32, 1) != 0 {
         return Err(EINVAL);
     }
+    if !connection.with(|_, stream| stream.send(&mut burst, false))? || !burst.is_empty() {
+        return Err(EAGAIN);
+    }
     drop(connection);
-    if receive_all(&peer, &mut received)? != LENGTH {
+    if receive_all(&peer, &mut received)? != LENGTH || crc != crc32c(u32::MAX, &received) {
         return Err(EINVAL);
     }
     Ok(received)
@@ -286,6 +297,7 @@ mod cases {
         let (result, ended_as, same) = with_data(false, buffer, |mut command| {
             let mut cursor = Cursor::default();
             let mut result = Ok(());
+            let mut crc = u32::MAX;
             for (start, part) in [(6_000, back), (0, front)] {
                 peer.send_all(&part[..2_500])?;
                 peer.send_all(&part[2_500..])?;
@@ -294,7 +306,9 @@ mod cases {
                     connection.with(|_, stream| {
                         stream.receive(|chunk| {
                             let wanted = (end - at).min(3_333);
-                            match command.receive(&mut cursor, at, chunk, wanted) {
+                            let (seen, crc) = (chunk.crc32c(wanted, crc), &mut crc);
+                            match command.receive(&mut cursor, at, chunk, wanted, Some(crc)) {
+                                Ok(_) if *crc != seen => result = Err(EBADMSG),
                                 Ok(taken) => at += taken,
                                 Err(error) => result = Err(error),
                             }
@@ -304,6 +318,9 @@ mod cases {
                 }
             }
             command.complete(ended(0, 0, &[]));
+            if crc != crc32c(crc32c(u32::MAX, back), front) {
+                return Err(EBADMSG);
+            }
             result
         })?;
         assert_eq!(result, Ok(()));
@@ -326,7 +343,7 @@ mod cases {
                 connection.with(|_, stream| {
                     stream.receive(|chunk| {
                         for offset in [LENGTH as u32, LENGTH as u32 - 10, u32::MAX] {
-                            let result = command.receive(&mut cursor, offset, chunk, 20);
+                            let result = command.receive(&mut cursor, offset, chunk, 20, None);
                             let _ = results.push(result, GFP_ATOMIC);
                         }
                         chunk.skip(chunk.len());

@@ -26,6 +26,10 @@ pub enum Violation {
     },
     /// An Additional Header Segment; targets have none to send (section 11.2.2.1).
     AdditionalHeader(Opcode),
+    /// A header that its digest does not fit (section 7.7).
+    HeaderDigest,
+    /// Data that its digest does not fit (section 7.7).
+    DataDigest(Opcode),
     /// A data segment in a PDU that has none (sections 11.8 and 11.19).
     UnexpectedData(Opcode),
     /// A PDU that a target does not send, or not in the Full Feature Phase (section 11.2.1.2).
@@ -192,6 +196,14 @@ impl core::fmt::Display for Violation {
                 )
             }
             Self::AdditionalHeader(opcode) => write!(f, "{opcode} with an additional header"),
+            Self::HeaderDigest => f.write_str(
+                "a header that its digest does not fit; look for what damages packets on the way",
+            ),
+            Self::DataDigest(opcode) => write!(
+                f,
+                "{opcode} with data that its digest does not fit; \
+                 look for what damages packets on the way"
+            ),
             Self::UnexpectedData(opcode) => write!(f, "{opcode} with data"),
             Self::UnexpectedOpcode(opcode) => write!(f, "{opcode} out of place"),
             Self::ReservedTag(opcode) => write!(f, "{opcode} without an initiator task tag"),

@@ -5,6 +5,7 @@
 //! Source: RFC 7143 sections 6.2 and 13.
 
 use crate::proto::iscsi::{
+    digest::Digest,
     error::{
         Error,
         Malformed,
@@ -94,12 +95,12 @@ impl Negotiation {
                 let length = declared_number(key, value, Offer::LENGTH_MIN, Offer::LENGTH_MAX)?;
                 parameters.max_send_data_segment_length = length;
             }
-            // tgt rejects a digest and then waits for it, so only the offered value will do.
-            Key::HeaderDigest | Key::DataDigest => match Answer::parse(value) {
-                Answer::Value(b"None") => {}
-                Answer::Reject => return Err(Violation::Rejected(key).into()),
-                other => return Err(inadmissible(key, &other).into()),
-            },
+            Key::HeaderDigest => {
+                parameters.header_digest = answered_digest(key, value, offer.header_digest)?;
+            }
+            Key::DataDigest => {
+                parameters.data_digest = answered_digest(key, value, offer.data_digest)?;
+            }
             Key::InitialR2T => {
                 if let Some(answer) = answered_boolean(key, value)? {
                     // RFC 7143 section 13.10: the result is the OR of both.
@@ -221,6 +222,19 @@ fn proposal(key: Key, value: &[u8]) -> Result<Option<Value>, Error> {
         }
         Key::IFMarkInt | Key::OFMarkInt => Ok(Some(Value::Name("Reject"))),
         _ => Err(Violation::KeyNotAllowed(key).into()),
+    }
+}
+
+/// The answer to the offer of a digest, CRC32C among them if `choice`.
+fn answered_digest(key: Key, value: &[u8], choice: bool) -> Result<Digest, Error> {
+    match Answer::parse(value) {
+        Answer::Value(value) => match Digest::from_name(value) {
+            Some(digest) if choice || digest == Digest::None => Ok(digest),
+            _ => Err(Violation::InadmissibleAnswer(key).into()),
+        },
+        // tgt rejects a digest and then waits for it, so only an offered value will do.
+        Answer::Reject => Err(Violation::Rejected(key).into()),
+        other => Err(inadmissible(key, &other).into()),
     }
 }
 

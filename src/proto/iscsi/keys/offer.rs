@@ -15,6 +15,10 @@ use crate::proto::iscsi::keys::{
 /// key, and LIO proposes each that is left out, which costs an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Offer {
+    /// Whether the target may choose to protect headers by CRC32C.
+    pub header_digest: bool,
+    /// Whether the target may choose to protect data by CRC32C.
+    pub data_digest: bool,
     /// Whether the target must ask before any Data-Out.
     pub initial_r2t: bool,
     /// Whether a SCSI Command may carry data.
@@ -36,10 +40,15 @@ pub struct Offer {
 impl Default for Offer {
     /// Data goes out as early and in pieces as large as the target takes them.
     ///
+    /// A digest costs both sides a look at every byte, so it is the target's choice, and None comes
+    /// first (RFC 7143 section 6.2.1: the first value that the target supports wins).
+    ///
     /// DefaultTime2Wait 0 and DefaultTime2Retain 0: at error recovery level 0 no task can be taken
     /// up again, and a new session need not wait for the old one.
     fn default() -> Self {
         Self {
+            header_digest: true,
+            data_digest: true,
             initial_r2t: false,
             immediate_data: true,
             max_receive_data_segment_length: 1_048_576,
@@ -76,8 +85,8 @@ impl Offer {
     /// The keys of the operational stage, as they are sent.
     pub(super) fn pairs(&self) -> [(Key, Value); 14] {
         [
-            (Key::HeaderDigest, Value::Name("None")),
-            (Key::DataDigest, Value::Name("None")),
+            (Key::HeaderDigest, Value::Name(digests(self.header_digest))),
+            (Key::DataDigest, Value::Name(digests(self.data_digest))),
             (Key::MaxConnections, Value::Number(1)),
             (Key::InitialR2T, Value::Boolean(self.initial_r2t)),
             (Key::ImmediateData, Value::Boolean(self.immediate_data)),
@@ -103,5 +112,14 @@ impl Offer {
             (Key::DataSequenceInOrder, Value::Boolean(true)),
             (Key::ErrorRecoveryLevel, Value::Number(0)),
         ]
+    }
+}
+
+/// The list of values offered for a digest.
+const fn digests(choice: bool) -> &'static str {
+    if choice {
+        "None,CRC32C"
+    } else {
+        "None"
     }
 }

@@ -1,0 +1,66 @@
+"""A relay in front of a target, which damages what passes through it when it is told to."""
+
+import socket
+import threading
+from collections.abc import Callable
+
+from .net import SERVER
+from .targets import PORT
+
+HEADER = 48
+
+
+class Relay:
+    """Passes TCP connections on to a target, what the target says PDU by PDU.
+
+    `damage` gets each PDU of the target's as it came, digests included, and returns what is passed on.
+    """
+
+    def __init__(self, target: str, *, port: int = PORT + 1, digests: tuple[int, int] = (4, 4)) -> None:
+        self.target = target
+        self.port = port
+        # Bytes behind each header and each data segment, once the login is over.
+        self.digests = digests
+        self.damage: Callable[[bytes], bytes] = lambda pdu: pdu
+        self.listener = socket.create_server((SERVER, port))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            initiator, _ = self.listener.accept()
+            try:
+                target = socket.create_connection((self.target, PORT), 30)
+            except OSError:
+                initiator.close()
+                continue
+            target.settimeout(None)
+            threading.Thread(target=self._pass, args=(initiator, target), daemon=True).start()
+            threading.Thread(target=self._inspect, args=(target, initiator), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        except OSError:
+            pass
+        _end(source, sink)
+
+    def _inspect(self, source: socket.socket, sink: socket.socket) -> None:
+        with source.makefile("rb") as stream:
+            try:
+                while len(header := stream.read(HEADER)) == HEADER:
+                    behind_header, behind_data = self.digests if header[0] & 0x3F != 0x23 else (0, 0)
+                    length = int.from_bytes(header[5:8], "big")
+                    rest = length + -length % 4 + behind_data if length else 0
+                    sink.sendall(self.damage(header + stream.read(behind_header + rest)))
+            except OSError:
+                pass
+        _end(source, sink)
+
+
+def _end(*sockets: socket.socket) -> None:
+    for each in sockets:
+        try:
+            each.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            continue
