@@ -173,11 +173,14 @@ struct Client {
 impl Client {
     fn new(stream: TcpStream, inbox: Inbox, parameters: Parameters, lun: u16, size: usize) -> Self {
         let field = if lun > 0xff { 0x4000 | lun } else { lun };
+        let payload = Disk::new(size as u64);
+        let pattern: Vec<u8> = (0..size).map(|n| (n / 3) as u8).collect();
+        payload.write(PAYLOAD, &pattern);
         Self {
             stream,
             inbox,
             out: Outbox::default(),
-            payload: Disk::new(size as u64),
+            payload,
             lun: (u64::from(field) << 48).to_be_bytes(),
             size,
             cmd_sn: parameters.cmd_sn,
@@ -535,6 +538,34 @@ mod tests {
         let too_large = job(false, 128 << 20, 1, 1, false);
         assert!(run(&address, "iqn.a", 0, 8192, &too_large).is_err());
         assert!(run(&address, "iqn.a", 2, 8192, &job(false, 512, 1, 1, false)).is_err());
+    }
+
+    /// What is written is what is read, whether it is immediate, unsolicited or asked for.
+    #[test]
+    fn data_survives() {
+        let listener = server::listen("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let target = Arc::new(iscsi::Target::new(64, 1, 16, false, 65_536));
+        std::thread::spawn(move || {
+            server::run(&listener, move |stream| iscsi::serve(&target, stream));
+        });
+        let mut stream = TcpStream::connect(address).unwrap();
+        let mut inbox = Inbox::new(64 << 10);
+        let parameters = login::login(&mut stream, &mut inbox, "iqn.a", 5000).unwrap();
+        let mut client = Client::new(stream, inbox, parameters, 0, 1 << 20);
+        client
+            .work(&job(true, 1 << 20, 20, 1, true), 64 << 20)
+            .unwrap();
+        assert!(client.r2ts >= 300);
+        for block in [0, 127, 128, 1023, 2040, 64 * 2048 - 8] {
+            let data = client
+                .ask(&read_write_16(false, block, 8), 4096)
+                .unwrap()
+                .unwrap();
+            let from = (block * BLOCK) as usize;
+            let expected = (from..from + 4096).map(|n| (n % (1 << 20) / 3) as u8);
+            assert!(data.iter().copied().eq(expected), "block {block}");
+        }
     }
 
     #[test]

@@ -552,3 +552,56 @@ impl<'a> Session<'a> {
         self.write(write, Some(slot), pdu)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pdu::IMMEDIATE;
+
+    fn session(target: &Target) -> Session<'_> {
+        let mut session = Session::new(target, "127.0.0.1:3260".parse().unwrap());
+        session.phase = Phase::Full;
+        session
+    }
+
+    /// Whatever an initiator sends, it ends in answers or an error.
+    #[test]
+    fn nonsense_is_survived() {
+        let target = Target::new(1, 2, 8, false, 8192);
+        let mut state = 1u64;
+        let mut random = move || {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (state >> 33) as u8
+        };
+        let mut refused = 0;
+        for round in 0..20_000u32 {
+            let mut session = session(&target);
+            if round % 8 == 0 {
+                session.phase = Session::new(&target, session.address).phase;
+            }
+            for _ in 0..8 {
+                let mut header: [u8; BHS] = std::array::from_fn(|_| random() & random());
+                header[0] = (random() % 7) | IMMEDIATE;
+                if random() % 2 == 0 {
+                    // A command that may well be meant.
+                    header[8..16].fill(0);
+                    header[32] = [0x28, 0x2a, 0x8a, 0x12, 0xa0, 0x9e][usize::from(random()) % 6];
+                    header[34..36].fill(0);
+                }
+                let data: Vec<u8> = (0..random()).map(|_| random()).collect();
+                let len = BHS + data.len();
+                let pdu = Pdu {
+                    header: &header,
+                    data: &data,
+                    len,
+                };
+                if session.take(&pdu).is_err() {
+                    refused += 1;
+                    break;
+                }
+            }
+            session.out.flush(&target.disk, &mut io::sink()).unwrap();
+        }
+        assert!(refused > 1000);
+    }
+}
