@@ -37,7 +37,7 @@ def user_mode(directory: Path) -> list[str]:
     """The user-mode kernel: 2 processors, at the host's speed."""
     modules_at_their_place(settings.UML_MODULES)
     return [
-        *(str(settings.UML), "mem=1536M", "seccomp=on", "ncpus=2", "root=/dev/root", "rootfstype=hostfs", "rw"),
+        *(str(settings.UML), "mem=2G", "seccomp=on", "ncpus=2", "root=/dev/root", "rootfstype=hostfs", "rw"),
         *("con=null", "con0=null,fd:1", "ssl=null", "panic=-1", "quiet", *RAM_DISK, f"init={settings.INIT}", "--", str(directory)),
     ]
 

@@ -93,12 +93,12 @@ MAIN = [*small((1, 32), (1, 8)), *large(("1m",), (1, 32))]
 WITH_NVME = (OURS, *STOCK, NVME)
 
 TABLES = [
-    Table("lio", "LIO, segments of 256 KiB, scheduler none", WORK, contenders=WITH_NVME, floor=True),
+    Table("lio", "LIO, segments of 256 KiB, scheduler none", WORK, contenders=WITH_NVME),
     Table("lio-shipped", "LIO, segments of 256 KiB, schedulers as shipped", WORK, contenders=WITH_NVME, scheduler="stock"),
     Table("lio-8192", "LIO, segments of 8192 bytes (its default), scheduler none", MAIN, segment=8192),
     Table("lio-digests", "LIO, both digests, scheduler none", MAIN, digests=True),
-    Table("thin", "thin target, segments of 256 KiB, scheduler none", WORK, target="thin", contenders=WITH_NVME, floor=True),
-    Table("thin-8192", "thin target, segments of 8192 bytes, scheduler none", MAIN, target="thin", segment=8192, floor=True),
+    Table("thin", "thin target, segments of 256 KiB, scheduler none", WORK, target="thin", contenders=WITH_NVME),
+    Table("thin-8192", "thin target, segments of 8192 bytes, scheduler none", MAIN, target="thin", segment=8192),
     Table("thin-digests", "thin target, both digests, scheduler none", MAIN, target="thin", digests=True),
     Table(
         "rtt-1ms",

@@ -2,12 +2,6 @@
 
 from dataclasses import dataclass
 
-FILES = ("/proc/stat", "/proc/schedstat", "/proc/net/snmp", "/proc/net/netstat")
-
-
-# A shell command that prints a snapshot.
-COMMAND = f"cat {' '.join(FILES)}"
-
 
 @dataclass(frozen=True)
 class Counters:

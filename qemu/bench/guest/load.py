@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +11,9 @@ from . import counters, targets
 from .system import LOAD_CPU, Unexpected, run
 
 WORK = Path("/run/bench")
+TURN = Path(__file__).with_name("turn")
 # A job that takes this many times longer than it should has a device that hangs, in seconds.
-PATIENCE = 120
+PATIENCE = 30
 
 
 def options(row: Mapping[str, object], amount: Mapping[str, object]) -> list[str]:
@@ -36,22 +38,25 @@ def samples(
     order: Sequence[str], disks: Mapping[str, Sequence[str]], row: Mapping[str, object], amount: Mapping[str, object]
 ) -> list[dict[str, object]]:
     """Runs a sample on each contender's disks, in this order."""
-    WORK.mkdir(exist_ok=True)
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir()
     lines = [
-        *("[global]", "ioengine=libaio", "direct=1", "thread=1", "norandommap", "randrepeat=1", "group_reporting=0"),
-        *(f"cpus_allowed={LOAD_CPU}", "size=100%", "stonewall", "percentile_list=50:99"),
+        *("[global]", "ioengine=libaio", "direct=1", "thread=1", "norandommap", "randrepeat=1", "disk_util=0"),
+        *(f"cpus_allowed={LOAD_CPU}", "size=100%", "percentile_list=50:99"),
     ]
     lines += options(row, amount)
+    # fio itself sleeps for tenths of a second between jobs. So all start at once, and each waits for the end of the one before.
     for number, name in enumerate(order):
+        if number:
+            os.mkfifo(WORK / f"{number}.go")
         lines += [
             f"[{number}]",
             f"filename={':'.join(f'/dev/{disk}' for disk in disks[name])}",
-            # fio has their output go to files of its own in its directory, by the job's name.
-            *(f"exec_prerun={counters.COMMAND}", f"exec_postrun={counters.COMMAND}"),
+            *(f"exec_{when}={TURN} {WORK} {number} {which}" for when, which in (("prerun", "before"), ("postrun", "after"))),
         ]
     jobs = WORK / "jobs.fio"
     jobs.write_text("\n".join(lines) + "\n")
-    text = run("fio", "--output-format=json", str(jobs), timeout=PATIENCE + len(order) * 10, cwd=WORK)
+    text = run("fio", "--output-format=json", str(jobs), timeout=PATIENCE + len(order) * 5, cwd=WORK)
     report = json.loads(text[text.index("{") :])
     return [_sample(order, row, job) for job in report["jobs"]]
 
@@ -63,7 +68,7 @@ def _sample(order: Sequence[str], row: Mapping[str, object], job: Mapping[str, o
     if job.get("error"):
         raise Unexpected(f"fio on {order[number]}: error {job['error']}")
     before, after = (
-        counters.Counters.parse((WORK / f"{number}.{when}.txt").read_text()) for when in ("prerun", "postrun")
+        counters.Counters.parse((WORK / f"{number}.{when}").read_text()) for when in ("before", "after")
     )
     counted = after.since(before)
     ios = side["total_ios"]
