@@ -17,8 +17,8 @@ from . import settings
 LIMIT = 900
 # How often what the machine has written is looked at, in seconds.
 POLL = 0.2
-# The NVMe target's store; the driver of it may be built in.
-RAM_DISK = ("brd.rd_nr=1", "brd.rd_size=65536")
+# For drivers that may be built in: the NVMe target's store, and a disk that is the device itself, not the sum of its paths.
+OPTIONS = ("brd.rd_nr=1", f"brd.rd_size={settings.MIB * 1024}", "nvme_core.multipath=N")
 
 
 class Broken(Exception):
@@ -38,11 +38,35 @@ def user_mode(directory: Path) -> list[str]:
     modules_at_their_place(settings.UML_MODULES)
     return [
         *(str(settings.UML), "mem=2G", "seccomp=on", "ncpus=2", "root=/dev/root", "rootfstype=hostfs", "rw"),
-        *("con=null", "con0=null,fd:1", "ssl=null", "panic=-1", "quiet", *RAM_DISK, f"init={settings.INIT}", "--", str(directory)),
+        *("con=null", "con0=null,fd:1", "ssl=null", "panic=-1", "quiet", *OPTIONS, f"init={settings.INIT}", "--", str(directory)),
     ]
 
 
-INSTRUMENTS: dict[str, Callable[[Path], list[str]]] = {"uml": user_mode}
+def counting(directory: Path) -> list[str]:
+    """The stock kernel on a virtual processor whose clock is the number of its instructions: one of them takes 1 ns."""
+    modules_at_their_place(settings.MODULES)
+    initrd = settings.BUILD / "initrd"
+    subprocess.run(
+        [
+            *(settings.CHECKOUT / "scripts/initrd", "-k", settings.MODULES.name, "-m", settings.MODULES, "-o", initrd),
+            *("-l", settings.INIT.with_name("linuxrc"), "9pnet_virtio", "9p"),
+        ],
+        check=True,
+    )
+    return [
+        *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35"),
+        # An idle processor waits as long as it takes: its root file system answers in the host's time. A busy one never does.
+        *("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on,align=off", "-seed", "1"),
+        # Without the string instructions that copy any length at once, each of which would count for as many as bytes.
+        *("-cpu", "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+pclmulqdq", "-smp", "1", "-m", "1024"),
+        *("-rtc", "clock=vm", "-serial", "stdio", "-kernel", str(settings.KERNEL), "-initrd", str(initrd)),
+        *("-virtfs", "local,path=/,mount_tag=root,security_model=none,multidevs=remap"),
+        "-append",
+        f"console=ttyS0 panic=-1 nokaslr mitigations=off no_timer_check quiet {' '.join(OPTIONS)} bench={directory}",
+    ]
+
+
+INSTRUMENTS: dict[str, Callable[[Path], list[str]]] = {"uml": user_mode, "tcg": counting}
 MODULE = {"uml": settings.UML_MODULE, "tcg": settings.MODULE}
 
 

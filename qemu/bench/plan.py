@@ -92,6 +92,9 @@ WORK = [*small((1, 4, 32, 128), (1, 8)), *large(("64k", "1m"), (1, 32))]
 MAIN = [*small((1, 32), (1, 8)), *large(("1m",), (1, 32))]
 WITH_NVME = (OURS, *STOCK, NVME)
 
+# For counting: so many I/Os that a sample takes some hundred milliseconds of the guest's, of which fio counts each.
+COUNTED = [*small((1, 32), (1, 8), ios=8000), *large(("1m",), (1,), ios=160)]
+
 TABLES = [
     Table("lio", "LIO, segments of 256 KiB, scheduler none", WORK, contenders=WITH_NVME),
     Table("lio-shipped", "LIO, segments of 256 KiB, schedulers as shipped", WORK, contenders=WITH_NVME, scheduler="stock"),
@@ -117,5 +120,15 @@ TABLES = [
         "LIO, a window of 64 commands: reads of 4k by queue depth",
         [Row("randread", "4k", depth) for depth in (1, 2, 4, 8, 16, 32, 64, 128, 256)],
         depth=256,
+    ),
+    Table("count-lio", "thousand instructions per I/O: LIO", COUNTED, "tcg", contenders=WITH_NVME, floor=True),
+    Table("count-thin", "thousand instructions per I/O: thin target", COUNTED, "tcg", target="thin", contenders=WITH_NVME, floor=True),
+    Table(
+        "count-thin-digests",
+        "thousand instructions per I/O: thin target, both digests",
+        [*small((1,), ios=8000), *large(("1m",), (1,), ios=160)],
+        "tcg",
+        target="thin",
+        digests=True,
     ),
 ]

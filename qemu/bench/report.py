@@ -33,28 +33,44 @@ def rows(table: Table, results: Sequence[dict[str, object]]) -> None:
     for result in results:
         if result["kind"] == "sample":
             by_row[str(result["row"])][str(result["contender"])].append(result)  # type: ignore[arg-type]
+    counting = table.instrument == "tcg"
+    columns = ("switches", "segments") if counting else tuple(COLUMNS)
+    last = f"{'nvme':>11}{'floor':>11}" if counting else ""
     print(
-        f"  {'':20}{'iscsi_init':>11}{'iscsi_tcp':>11}  {'ratio':<22}{'cap':>5}{'nvme':>6}"
-        f"{'p50 us':>13}{'p99 us':>13}{'switches':>12}{'segments':>12}{'CPU us':>12}"
+        f"  {'':20}{'iscsi_init':>11}{'iscsi_tcp':>11}{last}  {'ratio and its interval':24}{'cap':>5}{'to nvme':>8}"
+        + "".join(f"{COLUMNS[name]:>14}" for name in columns)
     )
     for row in table.rows:
         if row.name in by_row:
-            print(_line(row, by_row[row.name]))
+            print(_line(row, by_row[row.name], counting, columns))
 
 
-def _line(row: Row, samples: Samples) -> str:
-    rate = "iops" if row.bs == "4k" else "bytes_per_second"
+def _line(row: Row, samples: Samples, counting: bool, columns: Sequence[str]) -> str:
     stock = max((name for name in STOCK if name in samples), key=lambda name: _median(samples[name], "iops"))
     ours, theirs = samples[OURS], samples[stock]
-    both = "".join(f"{_pair(ours, theirs, name):>{width}}" for name, width in COLUMNS)
+    figures = [ours, theirs] if not counting else [ours, theirs, samples.get(NVME), _floor(samples)]
+    said = ratio(_pairs(ours, theirs))
     return (
-        f"  {row.name:20}{_rate(_median(ours, rate), row):>11}{_rate(_median(theirs, rate), row):>11}  "
-        f"{_said(ratio(_pairs(ours, theirs))):22}{_cap(samples, theirs):>5}{_nvme(samples, ours):>6}{both}"
-        f"{' q' if stock != STOCK[0] else ''}"
+        f"  {row.name:20}"
+        + "".join(f"{_figure(one, row, counting):>11}" for one in figures)
+        + f"  {_said(said):24}{_cap(samples, theirs):>5}{_nvme(samples, ours):>8}"
+        + "".join(f"{_pair(ours, theirs, name):>14}" for name in columns)
+        + (" q" if stock != STOCK[0] else "")
     )
 
 
-COLUMNS = (("p50_us", 13), ("p99_us", 13), ("switches", 12), ("segments", 12), ("busy_us", 12))
+def _figure(samples: Sequence[Sample] | float | None, row: Row, counting: bool) -> str:
+    if not samples:
+        return ""
+    iops = samples if isinstance(samples, float) else _median(samples, "iops")
+    if counting:
+        return f"{1e6 / iops:,.1f}"
+    return f"{iops:,.0f}" if row.bs == "4k" else f"{iops * SIZES[row.bs] / 1e6:,.0f} MB/s"
+
+
+SIZES = {"64k": 1 << 16, "1m": 1 << 20}
+# Of two figures the first is ours.
+COLUMNS = {"p50_us": "p50 us", "p99_us": "p99 us", "switches": "switches", "segments": "segments", "busy_us": "CPU us"}
 
 
 def _median(samples: Sequence[Sample], name: str) -> float:
@@ -65,13 +81,9 @@ def _pairs(first: Sequence[Sample], second: Sequence[Sample]) -> list[tuple[floa
     return [(one["iops"], other["iops"]) for one, other in zip(first, second, strict=True)]
 
 
-def _rate(value: float, row: Row) -> str:
-    return f"{value:,.0f}" if row.bs == "4k" else f"{value / 1e6:,.0f} MB/s"
-
-
 def _said(found: Ratio) -> str:
     interval = f"{found.low:.2f}..{found.high:.2f}"
-    return f"{found.value:.2f} {interval}" + ("" if found.is_difference else " none")
+    return f"{found.value:.2f} {interval}" if found.is_difference else f"no difference {interval}"
 
 
 def _pair(first: Sequence[Sample], second: Sequence[Sample], name: str) -> str:
@@ -82,12 +94,16 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _cap(samples: Samples, theirs: Sequence[Sample]) -> str:
-    """How many times stock's rate there would be if the initiator took no more than the SCSI mid-layer and the floor."""
+def _floor(samples: Samples) -> float | None:
+    """The rate there would be if the initiator took no more than the SCSI mid-layer and the floor's loop."""
     if FLOOR not in samples or MIDLAYER not in samples:
-        return ""
-    least = 1 / _median(samples[FLOOR], "iops") + 1 / _median(samples[MIDLAYER], "iops")
-    return f"{1 / _median(theirs, 'iops') / least:.2f}"
+        return None
+    return 1 / (1 / _median(samples[FLOOR], "iops") + 1 / _median(samples[MIDLAYER], "iops"))
+
+
+def _cap(samples: Samples, theirs: Sequence[Sample]) -> str:
+    least = _floor(samples)
+    return f"{least / _median(theirs, 'iops'):.2f}" if least else ""
 
 
 def _nvme(samples: Samples, ours: Sequence[Sample]) -> str:

@@ -28,7 +28,7 @@ def options(row: Mapping[str, object], amount: Mapping[str, object]) -> list[str
         f"iodepth_batch_complete_max={max(batch, 1) if batch > 1 else row['depth']}",
     ]
     if "ios" in amount:
-        words += [f"number_ios={amount['ios']}", "io_size=1t"]
+        words.append(f"number_ios={amount['ios']}")
     else:
         words += [f"runtime={int(float(str(amount['seconds'])) * 1000)}ms", "time_based"]
     return words
