@@ -61,6 +61,8 @@ impl Units {
             };
         };
         match operation {
+            // Protection information, which there is none of.
+            0x28 | 0x2a | 0x88 | 0x8a if cdb[1] & 0xe0 != 0 => INVALID_FIELD,
             0x28 => self.within(be32(cdb, 2).into(), be16(cdb, 7).into(), false),
             0x2a => self.within(be32(cdb, 2).into(), be16(cdb, 7).into(), true),
             0x88 => self.within(be64(cdb, 2), be32(cdb, 10), false),
@@ -110,6 +112,12 @@ impl Units {
                 put_text(&mut data, 8, 8, "THIN");
                 put_text(&mut data, 16, 16, "memory");
                 put_text(&mut data, 32, 4, env!("CARGO_PKG_VERSION"));
+                // SAM-5, iSCSI, SPC-4, SBC-3
+                put(
+                    &mut data,
+                    58,
+                    [0x00, 0xa0, 0x09, 0x60, 0x04, 0x60, 0x04, 0xc0],
+                );
                 return Action::Data(data);
             }
             (false, _) => return INVALID_FIELD,
@@ -167,6 +175,9 @@ fn cut(action: Action, room: u32) -> Action {
     }
 }
 
+/// DPO and FUA are taken: nothing is cached, so that they mean nothing.
+const DPO_FUA: u8 = 0x10;
+
 fn mode_sense(page: u8, long: bool) -> Action {
     let caching = [[0x08, 0x12].as_slice(), &[0; 0x12]].concat();
     let control = [[0x0a, 0x0a, 0x02].as_slice(), &[0; 9]].concat();
@@ -180,8 +191,10 @@ fn mode_sense(page: u8, long: bool) -> Action {
     let mut data = vec![0; header];
     if long {
         put(&mut data, 0, (pages.len() as u16 + 6).to_be_bytes());
+        data[3] = DPO_FUA;
     } else {
         data[0] = pages.len() as u8 + 3;
+        data[2] = DPO_FUA;
     }
     data.extend(pages);
     Action::Data(data)

@@ -16,7 +16,11 @@ use crate::bytes::{be32, broken, put};
 use crate::wire::Outbox;
 use task::Write;
 
+/// A reason of Reject.
 const COMMAND_NOT_SUPPORTED: u8 = 5;
+/// A task management function, and one of its responses.
+const ABORT_TASK: u8 = 1;
+const TASK_DOES_NOT_EXIST: u8 = 1;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
@@ -94,11 +98,15 @@ impl<'a> Session<'a> {
             opcode::TASK_MANAGEMENT => {
                 let (function, task) = (pdu.header[1] & 0x7f, be32(pdu.header, 20));
                 // Everything but writes that wait for data has been executed already.
-                let aborted = |write: &Write| function != 1 || write.tag == task;
+                let aborted = |write: &Write| function != ABORT_TASK || write.tag == task;
+                let mut any = false;
                 for slot in &mut self.writes {
-                    slot.take_if(|write| aborted(write));
+                    any |= slot.take_if(|write| aborted(write)).is_some();
                 }
-                let header = self.answer(opcode::TASK_MANAGEMENT_RESPONSE, FINAL, pdu);
+                let missing = function == ABORT_TASK && !any;
+                let header = self
+                    .answer(opcode::TASK_MANAGEMENT_RESPONSE, FINAL, pdu)
+                    .byte(2, if missing { TASK_DOES_NOT_EXIST } else { 0 });
                 header.with(&[], self.digests, &mut self.out);
                 Ok(())
             }
