@@ -54,8 +54,7 @@ def main() -> int:
             broken += 1
             continue
         (settings.BUILD / f"{table.name}.json").write_text(json.dumps(results, indent=1))
-        report.sessions(results)
-        report.rows(table, results)
+        report.table(table, results)
         print(f"  ({time.monotonic() - started:.0f} s)", flush=True)
     return 1 if broken else 0
 

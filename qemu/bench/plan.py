@@ -1,7 +1,7 @@
 """What is measured: tables, each of which is one boot of a machine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 OURS = "iscsi_init"
 # The better of the two counts, row by row.
@@ -79,13 +79,17 @@ class Table:
     # Pages of a LUN, when not all of the store.
     lun_pages: int = 0
     floor: bool = False
-    more: dict[str, object] = field(default_factory=dict)
+    # The disks of all sessions are one load.
+    together: bool = False
 
     def plan(self) -> dict[str, object]:
         """For the guest, but for what the settings say."""
-        fields = ("experiment", "target", "segment", "digests", "scheduler", "rtt_ms", "depth", "luns", "lun_pages", "floor")
+        fields = (
+            *("experiment", "target", "segment", "digests", "scheduler", "rtt_ms", "depth", "luns", "lun_pages", "floor"),
+            "together",
+        )
         plan = {name: getattr(self, name) for name in fields}
-        return plan | {"contenders": list(self.contenders), "rows": [row.plan() for row in self.rows], **self.more}
+        return plan | {"contenders": list(self.contenders), "rows": [row.plan() for row in self.rows]}
 
 
 WORK = [*small((1, 4, 32, 128), (1, 8)), *large(("64k", "1m"), (1, 32))]
@@ -120,6 +124,31 @@ TABLES = [
         "LIO, a window of 64 commands: reads of 4k by queue depth",
         [Row("randread", "4k", depth) for depth in (1, 2, 4, 8, 16, 32, 64, 128, 256)],
         depth=256,
+    ),
+    Table("session", "from nothing to the first read, and what a session takes", experiment="costs", contenders=(OURS, STOCK[0])),
+    *(
+        Table(
+            f"luns-{luns}",
+            f"{luns} LUNs of one session, all busy",
+            [Row("randread", "4k", 128)],
+            experiment="growth",
+            contenders=(OURS, STOCK[0]),
+            luns=luns,
+            lun_pages=256,
+        )
+        for luns in (1, 16, 64, 256)
+    ),
+    *(
+        Table(
+            f"sessions-{sessions}",
+            f"{sessions} sessions of iscsi_tcp, all busy; iscsi_init has one session in a machine",
+            [Row("randread", "4k", 128)],
+            experiment="growth",
+            contenders=tuple(f"session{number}" for number in range(sessions)),
+            lun_pages=256,
+            together=True,
+        )
+        for sessions in (1, 4, 16)
     ),
     Table("count-lio", "thousand instructions per I/O: LIO", COUNTED, "tcg", contenders=WITH_NVME, floor=True),
     Table("count-thin", "thousand instructions per I/O: thin target", COUNTED, "tcg", target="thin", contenders=WITH_NVME, floor=True),

@@ -45,6 +45,16 @@ def rows(table: Table, results: Sequence[dict[str, object]]) -> None:
             print(_line(row, by_row[row.name], counting, columns))
 
 
+def table(wanted: Table, results: Sequence[dict[str, object]]) -> None:
+    """All there is to say about a boot."""
+    sessions(results)
+    costs(results)
+    if wanted.experiment == "rows":
+        rows(wanted, results)
+    else:
+        growth(results)
+
+
 def _line(row: Row, samples: Samples, counting: bool, columns: Sequence[str]) -> str:
     stock = max((name for name in STOCK if name in samples), key=lambda name: _median(samples[name], "iops"))
     ours, theirs = samples[OURS], samples[stock]
@@ -66,6 +76,36 @@ def _figure(samples: Sequence[Sample] | float | None, row: Row, counting: bool) 
     if counting:
         return f"{1e6 / iops:,.1f}"
     return f"{iops:,.0f}" if row.bs == "4k" else f"{iops * SIZES[row.bs] / 1e6:,.0f} MB/s"
+
+
+def costs(results: Sequence[dict[str, object]]) -> None:
+    """What sessions took."""
+    by_name: dict[str, list[dict[str, object]]] = defaultdict(list)
+    for result in results:
+        if result["kind"] == "cost":
+            by_name[str(result["contender"])].append(result)
+        if result["kind"] == "daemon":
+            print(f"  iscsid: {result['kib']} KiB resident")
+    for name, found in by_name.items():
+        times, sizes = [float(str(one["ms"])) for one in found], [float(str(one["kib"])) for one in found]
+        threads = found[-1]["threads"]
+        assert isinstance(threads, list)
+        print(
+            f"  {name}: {found[0]['disks']} disks, first read after {median(times):.0f} ms ({min(times):.0f} to {max(times):.0f}), "
+            f"{median(sizes):.0f} KiB, {len(threads)} threads: {' '.join(threads)}"
+        )
+
+
+def growth(results: Sequence[dict[str, object]]) -> None:
+    """How fast all disks are together."""
+    by_name: Samples = defaultdict(list)
+    for result in results:
+        if result["kind"] == "sample":
+            by_name[str(result["contender"])].append(result)  # type: ignore[arg-type]
+    for name, samples in by_name.items():
+        print(f"  {name}: {_median(samples, 'iops'):,.0f} IOPS, p99 {_median(samples, 'p99_us'):,.0f} us")
+    if OURS in by_name and STOCK[0] in by_name:
+        print(f"  ratio: {_said(ratio(_pairs(by_name[OURS], by_name[STOCK[0]])))}")
 
 
 SIZES = {"64k": 1 << 16, "1m": 1 << 20}

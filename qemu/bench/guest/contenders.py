@@ -1,6 +1,7 @@
 """Those who compete: each knows how to log in, which disks it then has, and what was negotiated."""
 
 import re
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,7 @@ class Contender:
         return {}
 
     def _wait(self) -> None:
-        wait_for(f"{self.luns} disks of {self.name}", lambda: len(self.disks()) >= self.luns or None)
+        wait_for(f"{self.luns} disks of {self.name}", lambda: len(self.disks()) >= self.luns or None, 0.002 * self.luns)
 
 
 def devices_of(root: Path) -> list[str]:
@@ -138,6 +139,18 @@ class IscsiTcp(Contender):
     def prepare(self) -> None:
         start_iscsid()
         self._node("-o", "new")
+
+    def forget(self) -> None:
+        """Stops the daemon and unloads the modules."""
+        run("iscsiadm", "-k", "0")
+        wait_for("end of iscsid", lambda: subprocess.run(("modprobe", "-r", "iscsi_tcp")).returncode == 0 or None, 0.1)
+
+    def start_at_boot(self) -> None:
+        """Logs in as an initramfs does, with no daemon and the modules not loaded yet."""
+        run("modprobe", "iscsi_tcp")
+        initiator = targets.iqn("initiator-tcp")
+        run(*("iscsistart", "-i", initiator, "-t", self.target, "-g", "1", "-a", targets.ADDRESS, "-p", str(self.port)))
+        self._wait()
 
     def _node(self, *words: str) -> None:
         run("iscsiadm", "-m", "node", "-T", self.target, "-p", f"{targets.ADDRESS}:{self.port}", *words)

@@ -1,14 +1,18 @@
 """What is done in one boot of the machine."""
 
+import mmap
 import os
-import subprocess
+import re
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from . import contenders, load, targets
 from .contenders import Contender, IscsiInit, IscsiTcp, Nvme, ScsiDebug
 from .results import Results
-from .system import Unexpected, modprobe, run as command
+from .system import Unexpected, kernel_threads, memory, modprobe, wait_for, write
+from .system import run as command
 
 Plan = Mapping[str, object]
 
@@ -68,6 +72,8 @@ class Boot:
                 return Nvme(name, targets.THIN_NVME_PORT if self.thin else targets.NVMET_PORT, depth=self.depth)
             case "midlayer":
                 return ScsiDebug(name, 0, mib=self.mib)
+            case _ if name.startswith("session"):
+                return IscsiTcp(name, self.port, self.luns)
         raise Unexpected(f"no contender is called {name}")
 
 
@@ -97,7 +103,92 @@ def rows(plan: Plan, results: Results) -> None:
             results.put(str(sample.pop("kind")), **sample)
 
 
-EXPERIMENTS: dict[str, Callable[[Plan, Results], None]] = {"rows": rows}
+def first_read(disk: str) -> None:
+    """Reads from a disk for the first time, past the page cache."""
+    page = mmap.mmap(-1, 4096)
+
+    def reads() -> bool | None:
+        # A disk that was announced a moment ago may not be open to all yet.
+        try:
+            file = os.open(f"/dev/{disk}", os.O_RDONLY | os.O_DIRECT)
+        except OSError:
+            return None
+        try:
+            return os.readv(file, [page]) == 4096 or None
+        finally:
+            os.close(file)
+
+    wait_for(f"first read of {disk}", reads)
+
+
+def cost(results: Results, name: str, login: Callable[[], None], disks: Callable[[], list[str]]) -> None:
+    """What it takes to have a session with its disks: time to the first read, memory, threads."""
+    settle()
+    memory_before, threads_before = memory()["MemFree"], Counter(kernel_threads())
+    started = time.monotonic()
+    login()
+    found = disks()
+    first_read(found[0])
+    took = time.monotonic() - started
+    settle()
+    threads = Counter(kernel_threads()) - threads_before
+    used = memory_before - memory()["MemFree"]
+    results.put("cost", contender=name, ms=took * 1000, kib=used, threads=sorted(threads.elements()), disks=len(found))
+
+
+def settle() -> None:
+    """Lets go of what is only cached."""
+    os.sync()
+    write(Path("/proc/sys/vm/drop_caches"), 3)
+    time.sleep(0.3)
+
+
+def resident(name: str) -> int:
+    """What the processes of a program have in memory, in KiB."""
+    total = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        text = status.read_text()
+        if text.startswith(f"Name:\t{name}\n"):
+            total += int(re.findall(r"VmRSS:\s+(\d+)", text)[0])
+    return total
+
+
+def costs(plan: Plan, results: Results) -> None:
+    """Sessions come and go: what each takes."""
+    boot = Boot(plan)
+    stock = boot.contender("iscsi_tcp")
+    assert isinstance(stock, IscsiTcp)
+    stock.prepare()
+    results.put("daemon", kib=resident("iscsid"))
+    ours = boot.contender("iscsi_init")
+    for _ in range(int(str(plan["rounds"])) * 2):
+        for one in (ours, stock):
+            cost(results, one.name, one.login, one.disks)
+            one.logout()
+    stock.forget()
+    cost(results, "iscsistart", stock.start_at_boot, stock.disks)
+
+
+def growth(plan: Plan, results: Results) -> None:
+    """Many disks, or many sessions: what they cost, and how fast all are together."""
+    boot = Boot(plan)
+    disks: dict[str, list[str]] = {}
+    for name in boot.names:
+        one = boot.contender(name)
+        one.prepare()
+        cost(results, name, one.login, one.disks)
+        disks[name] = one.disks()
+        contenders.equalise(disks[name], boot.depth, str(plan["scheduler"]))
+    if plan["together"]:
+        disks = {"all": [disk for name in boot.names for disk in disks[name]]}
+    names = list(disks)
+    for row in plan["rows"]:  # type: ignore[union-attr]
+        order = [*names, *reversed(names)] * int(str(plan["rounds"]))
+        for sample in load.samples(order, disks, row, {"seconds": row["seconds"]}):
+            results.put(str(sample.pop("kind")), **sample)
+
+
+EXPERIMENTS: dict[str, Callable[[Plan, Results], None]] = {"rows": rows, "costs": costs, "growth": growth}
 
 
 def run(plan: Plan, results: Results) -> None:
