@@ -103,10 +103,10 @@ TABLES = [
     Table("lio", "LIO, segments of 256 KiB, scheduler none", WORK, contenders=WITH_NVME),
     Table("lio-shipped", "LIO, segments of 256 KiB, schedulers as shipped", WORK, contenders=WITH_NVME, scheduler="stock"),
     Table("lio-8192", "LIO, segments of 8192 bytes (its default), scheduler none", MAIN, segment=8192),
-    Table("lio-digests", "LIO, both digests, scheduler none", MAIN, digests=True),
+    Table("lio-digests", "LIO, both digests (computed without the processor's help here), scheduler none", MAIN, digests=True),
     Table("thin", "thin target, segments of 256 KiB, scheduler none", WORK, target="thin", contenders=WITH_NVME),
     Table("thin-8192", "thin target, segments of 8192 bytes, scheduler none", MAIN, target="thin", segment=8192),
-    Table("thin-digests", "thin target, both digests, scheduler none", MAIN, target="thin", digests=True),
+    Table("thin-digests", "thin target, both digests (likewise), scheduler none", MAIN, target="thin", digests=True),
     Table(
         "rtt-1ms",
         "LIO, 1 ms of round trip, scheduler none",

@@ -1,5 +1,6 @@
 """Prints a table of samples."""
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import median
@@ -19,12 +20,16 @@ KEYS = (
 
 def sessions(results: Sequence[dict[str, object]]) -> None:
     """What was negotiated, and the limits of the disks."""
+    said: dict[str, list[str]] = {}
     for result in results:
         if result["kind"] == "session":
             keys, queue = result["keys"], result["queue"]
             assert isinstance(keys, dict) and isinstance(queue, dict)
-            words = [f"{name}={value}" for name, value in (*keys.items(), *queue.items()) if name in KEYS or name in queue]
-            print(f"  {result['contender']}: {' '.join(words)}")
+            words = [f"{name}={keys[name]}" for name in KEYS if name in keys]
+            words += [f"{name}={value}" for name, value in queue.items()]
+            said.setdefault(" ".join(words), []).append(str(result["contender"]))
+    for words, names in said.items():
+        print("\n      ".join(textwrap.wrap(f"  {', '.join(names)}: {words}", 150, break_on_hyphens=False)))
 
 
 def rows(table: Table, results: Sequence[dict[str, object]]) -> None:

@@ -17,6 +17,6 @@ KERNEL = Path(os.environ["BENCH_KERNEL"])
 MODULES = Path(os.environ["BENCH_MODULES"])
 MODULE = Path(os.environ["BENCH_MODULE"])
 # How often each row goes through A B B A.
-PAIRS = int(os.environ.get("BENCH_PAIRS") or 3)
+PAIRS = int(os.environ.get("BENCH_PAIRS") or 2)
 # The size of the store behind every disk.
 MIB = 64

@@ -185,8 +185,9 @@ class IscsiTcp(Contender):
         connection = connection.with_name(connection.name + ":0")
         values = {name: read(session / attribute) for attribute, name in SESSION_KEYS.items()}
         values |= {name: read(connection / attribute) for attribute, name in CONNECTION_KEYS.items()}
-        yes_no = ("InitialR2T", "ImmediateData")
-        return {name: ("No", "Yes")[int(value)] if name in yes_no else value for name, value in values.items()}
+        words = {"InitialR2T": ("No", "Yes"), "ImmediateData": ("No", "Yes")}
+        words |= {name: ("None", "CRC32C") for name in ("HeaderDigest", "DataDigest")}
+        return {name: words[name][int(value)] if name in words else value for name, value in values.items()}
 
 
 @dataclass

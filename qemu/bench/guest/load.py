@@ -71,7 +71,8 @@ def _sample(order: Sequence[str], row: Mapping[str, object], job: Mapping[str, o
         counters.Counters.parse((WORK / f"{number}.{when}").read_text()) for when in ("before", "after")
     )
     counted = after.since(before)
-    ios = side["total_ios"]
+    if not (ios := side["total_ios"]):
+        raise Unexpected(f"no I/O of {order[number]} ended in {row['name']}")
     latency = side["clat_ns"].get("percentile", {})
     return {
         "kind": "sample",
