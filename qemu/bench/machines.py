@@ -38,7 +38,8 @@ def user_mode(directory: Path) -> list[str]:
     modules_at_their_place(settings.UML_MODULES)
     return [
         *(str(settings.UML), "mem=2G", "seccomp=on", "ncpus=2", "root=/dev/root", "rootfstype=hostfs", "rw"),
-        *("con=null", "con0=null,fd:1", "ssl=null", "panic=-1", "quiet", *OPTIONS, f"init={settings.INIT}", "--", str(directory)),
+        *("con=null", "con0=null,fd:1", "ssl=null", "panic=-1", "quiet", *OPTIONS),
+        *(f"init={settings.INIT}", "--", str(directory)),
     ]
 
 

@@ -94,6 +94,7 @@ class Table:
 
 WORK = [*small((1, 4, 32, 128), (1, 8)), *large(("64k", "1m"), (1, 32))]
 MAIN = [*small((1, 32), (1, 8)), *large(("1m",), (1, 32))]
+ISCSI = (OURS, STOCK[0])
 WITH_NVME = (OURS, *STOCK, NVME)
 
 # For counting: so many I/Os that a sample takes some hundred milliseconds of the guest's, of which fio counts each.
@@ -125,14 +126,14 @@ TABLES = [
         [Row("randread", "4k", depth) for depth in (1, 2, 4, 8, 16, 32, 64, 128, 256)],
         depth=256,
     ),
-    Table("session", "from nothing to the first read, and what a session takes", experiment="costs", contenders=(OURS, STOCK[0])),
+    Table("session", "from nothing to the first read, and what a session takes", experiment="costs", contenders=ISCSI),
     *(
         Table(
             f"luns-{luns}",
             f"{luns} LUNs of one session, all busy",
             [Row("randread", "4k", 128)],
             experiment="growth",
-            contenders=(OURS, STOCK[0]),
+            contenders=ISCSI,
             luns=luns,
             lun_pages=256,
         )
@@ -151,7 +152,15 @@ TABLES = [
         for sessions in (1, 4, 16)
     ),
     Table("count-lio", "thousand instructions per I/O: LIO", COUNTED, "tcg", contenders=WITH_NVME, floor=True),
-    Table("count-thin", "thousand instructions per I/O: thin target", COUNTED, "tcg", target="thin", contenders=WITH_NVME, floor=True),
+    Table(
+        "count-thin",
+        "thousand instructions per I/O: thin target",
+        COUNTED,
+        "tcg",
+        target="thin",
+        contenders=WITH_NVME,
+        floor=True,
+    ),
     Table(
         "count-thin-digests",
         "thousand instructions per I/O: thin target, both digests",

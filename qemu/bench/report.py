@@ -96,8 +96,8 @@ def costs(results: Sequence[dict[str, object]]) -> None:
         threads = found[-1]["threads"]
         assert isinstance(threads, list)
         print(
-            f"  {name}: {found[0]['disks']} disks, first read after {median(times):.0f} ms ({min(times):.0f} to {max(times):.0f}), "
-            f"{median(sizes):.0f} KiB, {len(threads)} threads: {' '.join(threads)}"
+            f"  {name}: {found[0]['disks']} disks, first read after {median(times):.0f} ms"
+            f" ({min(times):.0f} to {max(times):.0f}), {median(sizes):.0f} KiB, {len(threads)} threads: {' '.join(threads)}"
         )
 
 

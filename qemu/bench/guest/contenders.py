@@ -210,7 +210,7 @@ class Nvme(Contender):
         run("nvme", "disconnect", f"--nqn={targets.NQN}")
 
     def disks(self) -> list[str]:
-        return sorted(disk.name for disk in BLOCK.glob("nvme*n*") if "c" not in disk.name and (Path("/dev") / disk.name).exists())
+        return sorted(disk.name for disk in BLOCK.glob("nvme*n*") if (Path("/dev") / disk.name).exists())
 
     def keys(self) -> dict[str, str]:
         controller = next(iter(Path("/sys/class/nvme").iterdir()))
@@ -246,24 +246,32 @@ def _takes(path: Path, value: str) -> bool | None:
     return True
 
 
+def set_depth(disk: str, depth: int) -> str:
+    """Sets how many commands a SCSI disk may have, and returns how many it then may; nothing for others."""
+    path = BLOCK / disk / "device/queue_depth"
+    return _set(path, depth) if path.exists() else ""
+
+
+def _set(path: Path, value: int) -> str:
+    try:
+        path.write_text(str(value))
+    except OSError:
+        # What a driver fixes is shown as it is.
+        pass
+    return read(path)
+
+
 def equalise(disks: Sequence[str], depth: int, scheduler: str) -> dict[str, str]:
     """Gives disks the same limits, and the scheduler unless the kernel's choice is wanted; returns what then holds."""
-    wanted = {"nr_requests": depth, "max_sectors_kb": 1024, "read_ahead_kb": 128, "../device/queue_depth": depth}
     seen = {}
     for disk in disks:
         queue = BLOCK / disk / "queue"
         if scheduler != "stock":
             wait_for(f"scheduler of {disk}", lambda path=queue / "scheduler": _takes(path, scheduler))
-        for attribute, value in wanted.items():
-            path = queue / attribute if "/" not in attribute else BLOCK / disk / "device/queue_depth"
-            if not path.exists():
-                continue
-            try:
-                path.write_text(str(value))
-            except OSError:
-                # What a driver fixes is shown as it is.
-                pass
-            seen[path.name] = read(path)
+        for attribute, value in (("nr_requests", depth), ("max_sectors_kb", 1024), ("read_ahead_kb", 128)):
+            seen[attribute] = _set(queue / attribute, value)
+        if allowed := set_depth(disk, depth):
+            seen["queue_depth"] = allowed
         active = re.search(r"\[([\w-]+)\]", read(queue / "scheduler"))
         seen["scheduler"] = active[1] if active else "none"
     return seen

@@ -54,8 +54,8 @@ class Boot:
             if "nvme" in self.names:
                 targets.thin(program, "nvme", targets.THIN_NVME_PORT, "--size", str(self.mib))
         else:
-            size = int(str(plan["lun_pages"])) or None
-            targets.lio([*self.names, "floor"], self.luns, self.mib, segment, bool(plan["digests"]), size)
+            pages = int(str(plan["lun_pages"])) or self.mib * 256
+            targets.lio([*self.names, "floor"], self.luns, pages, segment, bool(plan["digests"]))
             if "nvme" in self.names:
                 targets.nvmet(self.mib)
 
@@ -87,7 +87,10 @@ def rows(plan: Plan, results: Results) -> None:
         one.login()
         disks[name] = one.disks()
         queue = contenders.equalise(disks[name], boot.depth, str(plan["scheduler"]))
-        results.put("session", contender=name, keys=one.keys(), queue=queue)
+        keys = one.keys()
+        if keys.get("MaxXmitDataSegmentLength", str(plan["segment"])) != str(plan["segment"]):
+            raise Unexpected(f"{name} was to negotiate segments of {plan['segment']}: {keys}")
+        results.put("session", contender=name, keys=keys, queue=queue)
     for row in plan["rows"]:  # type: ignore[union-attr]
         amount = {key: row[key] for key in ("ios", "seconds") if key in row}
         # A B C C B A: what drifts meets all alike.
@@ -170,7 +173,7 @@ def costs(plan: Plan, results: Results) -> None:
 
 
 def growth(plan: Plan, results: Results) -> None:
-    """Many disks, or many sessions: what they cost, and how fast all are together."""
+    """Many disks, or many sessions: what they cost, and how fast all are together, with the schedulers they come with."""
     boot = Boot(plan)
     disks: dict[str, list[str]] = {}
     for name in boot.names:
@@ -178,7 +181,9 @@ def growth(plan: Plan, results: Results) -> None:
         one.prepare()
         cost(results, name, one.login, one.disks)
         disks[name] = one.disks()
-        contenders.equalise(disks[name], boot.depth, str(plan["scheduler"]))
+        # All limits but that would take minutes to set for so many disks: their queues are frozen each time.
+        for disk in disks[name]:
+            contenders.set_depth(disk, boot.depth)
     if plan["together"]:
         disks = {"all": [disk for name in boot.names for disk in disks[name]]}
     names = list(disks)

@@ -10,7 +10,6 @@ from .system import CONFIGFS, Unexpected, modprobe, mount, target_cpu, wait_for,
 ADDRESS = "10.9.0.1"
 LIO_PORT, NVMET_PORT = 3260, 4420
 THIN_PORT, THIN_NVME_PORT = 3261, 4421
-PAGE = 4096
 NQN = "nqn.2004-01.net.example:bench"
 
 
@@ -19,11 +18,10 @@ def iqn(name: str) -> str:
     return f"iqn.2004-01.net.example:{name}"
 
 
-def lio(names: Sequence[str], luns: int, mib: int, segment: int, digests: bool, size: int | None = None) -> None:
-    """LIO with a target for each name, all with the same LUNs; `size` is that of a LUN in pages, when not all of `mib`."""
+def lio(names: Sequence[str], luns: int, pages: int, segment: int, digests: bool) -> None:
+    """LIO with a target for each name, all with the same LUNs of `pages` pages."""
     modprobe("target_core_mod", "iscsi_target_mod")
     mount("configfs", str(CONFIGFS))
-    pages = size or mib * 1024 * 1024 // PAGE
     for lun in range(luns):
         store = CONFIGFS / f"target/core/rd_mcp_{lun}/lun{lun}"
         store.mkdir(parents=True)
@@ -45,7 +43,9 @@ def lio(names: Sequence[str], luns: int, mib: int, segment: int, digests: bool, 
             ("cache_dynamic_acls", 1),
         ):
             write(group / "attrib" / attribute, value)
-        write(group / "param/MaxRecvDataSegmentLength", segment)
+        # What it answers an initiator that declares its own is the second, not the first.
+        for key in ("MaxRecvDataSegmentLength", "MaxXmitDataSegmentLength"):
+            write(group / "param" / key, segment)
         for key in ("HeaderDigest", "DataDigest"):
             write(group / "param" / key, "CRC32C" if digests else "None")
         (group / f"np/{ADDRESS}:{LIO_PORT}").mkdir()
