@@ -57,7 +57,7 @@ class Boot:
             pages = int(str(plan["lun_pages"])) or self.mib * 256
             targets.lio([*self.names, "floor"], self.luns, pages, segment, bool(plan["digests"]))
             if "nvme" in self.names:
-                targets.nvmet(self.mib)
+                targets.nvmet()
 
     def contender(self, name: str) -> Contender:
         """The contender of this name."""
@@ -87,22 +87,23 @@ def rows(plan: Plan, results: Results) -> None:
         one.login()
         disks[name] = one.disks()
         queue = contenders.equalise(disks[name], boot.depth, str(plan["scheduler"]))
+        # What was never written may have no memory yet behind it, at some targets.
+        command("dd", "if=/dev/zero", f"of=/dev/{disks[name][0]}", "bs=1M", f"count={boot.mib}", "oflag=direct")
         keys = one.keys()
         if keys.get("MaxXmitDataSegmentLength", str(plan["segment"])) != str(plan["segment"]):
             raise Unexpected(f"{name} was to negotiate segments of {plan['segment']}: {keys}")
         results.put("session", contender=name, keys=keys, queue=queue)
     for row in plan["rows"]:  # type: ignore[union-attr]
-        amount = {key: row[key] for key in ("ios", "seconds") if key in row}
         # A B C C B A: what drifts meets all alike.
         order = [*boot.names, *reversed(boot.names)] * int(str(plan["rounds"]))
         floors = []
         if plan["floor"]:
             # Its number of I/Os is known once it has been measured.
             probe = load.floor(str(plan["thin"]), boot.port, row, int(row["depth"]) * 4)
-            count = int(amount.get("ios") or max(float(str(probe["iops"])) * float(amount["seconds"]), row["depth"] * 4))
+            count = int(row.get("ios") or max(float(str(probe["iops"])) * float(row["seconds"]), row["depth"] * 4))
             floors = [load.floor(str(plan["thin"]), boot.port, row, count) for _ in range(int(str(plan["rounds"])))]
             order += ["midlayer"] * int(str(plan["rounds"]))
-        for sample in [*load.samples(order, disks, row, amount), *floors]:
+        for sample in [*load.samples(order, disks, row), *floors]:
             results.put(str(sample.pop("kind")), **sample)
 
 
@@ -189,7 +190,7 @@ def growth(plan: Plan, results: Results) -> None:
     names = list(disks)
     for row in plan["rows"]:  # type: ignore[union-attr]
         order = [*names, *reversed(names)] * int(str(plan["rounds"]))
-        for sample in load.samples(order, disks, row, {"seconds": row["seconds"]}):
+        for sample in load.samples(order, disks, row):
             results.put(str(sample.pop("kind")), **sample)
 
 

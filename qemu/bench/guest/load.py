@@ -16,41 +16,45 @@ TURN = Path(__file__).with_name("turn")
 PATIENCE = 30
 
 
-def options(row: Mapping[str, object], amount: Mapping[str, object]) -> list[str]:
-    """fio's options for a row of the table. `amount` is seconds or a number of I/Os."""
+def options(row: Mapping[str, object]) -> list[str]:
+    """fio's options for a row of the table."""
     batch = int(str(row["batch"]))
-    words = [
+    return [
         f"rw={row['rw']}",
         f"bs={row['bs']}",
         f"iodepth={row['depth']}",
         f"iodepth_batch_submit={batch}",
         f"iodepth_batch_complete_min={batch}",
-        f"iodepth_batch_complete_max={max(batch, 1) if batch > 1 else row['depth']}",
+        f"iodepth_batch_complete_max={batch if batch > 1 else row['depth']}",
     ]
-    if "ios" in amount:
-        words.append(f"number_ios={amount['ios']}")
-    else:
-        words += [f"runtime={int(float(str(amount['seconds'])) * 1000)}ms", "time_based"]
-    return words
 
 
-def samples(
-    order: Sequence[str], disks: Mapping[str, Sequence[str]], row: Mapping[str, object], amount: Mapping[str, object]
-) -> list[dict[str, object]]:
-    """Runs a sample on each contender's disks, in this order."""
+def duration(row: Mapping[str, object], part: float = 1) -> list[str]:
+    """fio's options for how long a sample takes: the row's seconds or its number of I/Os, or a part of it."""
+    if "ios" in row:
+        return [f"number_ios={max(int(float(str(row['ios'])) * part), 1)}"]
+    return [f"runtime={int(float(str(row['seconds'])) * part * 1000)}ms", "time_based"]
+
+
+def samples(turns: Sequence[str], disks: Mapping[str, Sequence[str]], row: Mapping[str, object]) -> list[dict[str, object]]:
+    """Runs a sample on each contender's disks, in this order, after a short one of each that does not count."""
+    # A connection that was idle, or has been used in another way, first finds its window again.
+    warm = list(dict.fromkeys(turns))
+    order = [*warm, *turns]
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir()
     lines = [
         *("[global]", "ioengine=libaio", "direct=1", "thread=1", "norandommap", "randrepeat=1", "disk_util=0"),
         *(f"cpus_allowed={LOAD_CPU}", "size=100%", "percentile_list=50:99"),
     ]
-    lines += options(row, amount)
+    lines += options(row)
     # fio itself sleeps for tenths of a second between jobs. So all start at once, and each waits for the end of the one before.
     for number, name in enumerate(order):
         if number:
             os.mkfifo(WORK / f"{number}.go")
         lines += [
             f"[{number}]",
+            *duration(row, 0.25 if number < len(warm) else 1),
             f"filename={':'.join(f'/dev/{disk}' for disk in disks[name])}",
             *(f"exec_{when}={TURN} {WORK} {number} {which}" for when, which in (("prerun", "before"), ("postrun", "after"))),
         ]
@@ -58,7 +62,7 @@ def samples(
     jobs.write_text("\n".join(lines) + "\n")
     text = run("fio", "--output-format=json", str(jobs), timeout=PATIENCE + len(order) * 5, cwd=WORK)
     report = json.loads(text[text.index("{") :])
-    return [_sample(order, row, job) for job in report["jobs"]]
+    return [_sample(order, row, job) for job in report["jobs"][len(warm) :]]
 
 
 def _sample(order: Sequence[str], row: Mapping[str, object], job: Mapping[str, object]) -> dict[str, object]:

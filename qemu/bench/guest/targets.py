@@ -52,20 +52,15 @@ def lio(names: Sequence[str], luns: int, pages: int, segment: int, digests: bool
         write(group / "enable", 1)
 
 
-def nvmet(mib: int) -> None:
+def nvmet() -> None:
     """The kernel's own NVMe/TCP target, on a RAM disk."""
     modprobe("brd", "nvmet", "nvmet_tcp")
     mount("configfs", str(CONFIGFS))
-    store = Path("/dev/ram0")
-    # What was never written has no memory yet.
-    with store.open("r+b") as disk:
-        for _ in range(mib):
-            disk.write(bytes(1 << 20))
     subsystem = CONFIGFS / f"nvmet/subsystems/{NQN}"
     subsystem.mkdir()
     write(subsystem / "attr_allow_any_host", 1)
     (subsystem / "namespaces/1").mkdir()
-    write(subsystem / "namespaces/1/device_path", store)
+    write(subsystem / "namespaces/1/device_path", "/dev/ram0")
     write(subsystem / "namespaces/1/enable", 1)
     port = CONFIGFS / "nvmet/ports/1"
     port.mkdir()
