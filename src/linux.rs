@@ -5,8 +5,8 @@
 //! Each file wraps one thing and decides nothing; nothing in here knows iSCSI,
 //! DHCP or the order of a boot.
 //!
-//! - [`clock`], [`event`], [`memory`], [`random`], [`thread`], [`work`]: time, waiting,
-//!   and who does the work.
+//! - [`clock`], [`event`], [`memory`], [`random`], [`thread`]: time, waiting, and who
+//!   does the work.
 //! - [`cmdline`], [`ipconfig`], [`params`]: what the kernel and the module were told.
 //! - [`module`], [`root_mount`]: what becomes of code that is loaded, and of code that is built in.
 //! - [`crc32c`], [`socket`], [`tcp`]: digests, sockets, and a connection whose lock protects its owner's state.
@@ -41,4 +41,3 @@ pub(crate) mod tcp;
 mod testing;
 pub(crate) mod thread;
 pub(crate) mod uts;
-pub(crate) mod work;

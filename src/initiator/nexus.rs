@@ -22,8 +22,7 @@ use crate::linux::{
         HostStatus,
         Operations, //
     },
-    tcp::Connection,
-    work::Workqueue, //
+    tcp::Connection, //
 };
 use core::sync::atomic::{
     fence,
@@ -57,6 +56,9 @@ pub(super) const BOOTED: u32 = 1 << 6;
 /// The error handler wants a command back.
 pub(super) const ABORT: u32 = 1 << 7;
 
+/// The recovery thread is to receive and send on the connection.
+pub(super) const SERVE: u32 = 1 << 8;
+
 /// No command's tag.
 pub(super) const NO_TAG: usize = usize::MAX;
 
@@ -81,9 +83,9 @@ pub(crate) struct Nexus {
     pub(super) returned: Event,
     #[pin]
     connection: SpinLock<Option<Arc<Connection<Wire>>>>,
-    /// Where connections read what is too much for softirq.
-    pub(super) workqueue: Arc<Workqueue>,
     sending: AtomicBool,
+    /// So many commands are under way that more of them at a time are worth a little wait.
+    pub(super) busy: AtomicBool,
     refusing: AtomicBool,
     /// Data is protected by a digest, which it must fit until it has been sent.
     digests: bool,
@@ -94,8 +96,6 @@ impl Nexus {
     ///
     /// `digests` tells whether data goes with a digest on any of its connections.
     pub(super) fn new(digests: bool) -> Result<Arc<Self>> {
-        let workqueue = Workqueue::new()?;
-
         Arc::pin_init(
             pin_init!(Self {
                 pending: CommandList::new(),
@@ -104,8 +104,8 @@ impl Nexus {
                 unwanted: AtomicUsize::new(NO_TAG),
                 returned <- Event::new(),
                 connection <- new_spinlock!(None, "iscsi_init connection"),
-                workqueue,
                 sending: AtomicBool::new(false),
+                busy: AtomicBool::new(false),
                 refusing: AtomicBool::new(false),
                 digests,
             }),
@@ -165,11 +165,16 @@ impl Operations for Nexus {
         if self.refusing() {
             return no_connection(command);
         }
-        self.pending.push(command);
+        let alone = self.pending.push(command);
         if self.refusing() {
             return self.drain();
         }
-        if last {
+        if !last {
+            return;
+        }
+        if alone && self.busy.load(Ordering::Relaxed) {
+            self.events.raise(SERVE);
+        } else if !self.events.is_raised(SERVE) {
             self.kick();
         }
     }

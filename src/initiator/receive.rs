@@ -106,6 +106,21 @@ impl Receive {
         Ok(None)
     }
 
+    /// Whether all PDUs that have begun are complete.
+    pub(super) fn is_between(&self) -> bool {
+        self.header_length == 0
+    }
+
+    /// How much is to come of the PDU under way.
+    pub(super) fn expected(&self) -> u32 {
+        let end = self.end_size.saturating_sub(self.end_length);
+        match self.pdu {
+            // CAST: At most END_SIZE.
+            Some(_) => self.data_left.saturating_add(end as u32),
+            None => 0,
+        }
+    }
+
     /// What was kept of the last PDU's data.
     pub(super) fn side(&self) -> &[u8] {
         self.side.get(..self.side_length).unwrap_or_default()

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The thread that keeps the session alive, and the only place that takes a connection down.
+//! The thread that keeps the session alive, and the only place that takes a connection down. It also
+//! serves the connection where that is not done better at once: when much arrives, or many commands
+//! are under way.
 //!
 //! | state | leaves it |
 //! |---|---|
@@ -175,6 +177,12 @@ impl Run for Recovery {
                 link.end(&self.nexus);
                 return;
             }
+            if events & nexus::SERVE != 0 {
+                link.serve();
+                if events == nexus::SERVE {
+                    continue;
+                }
+            }
             // In this order: a machine may go down at the moment it has come up.
             if events & nexus::BOOTED != 0 {
                 link.bounded_since = None;
@@ -199,6 +207,13 @@ impl Run for Recovery {
 }
 
 impl Link {
+    /// Receives and sends what there is.
+    fn serve(&self) {
+        if let State::Up(connection) = &self.state {
+            connection.serve();
+        }
+    }
+
     /// How long nothing needs to be done, in milliseconds.
     fn wait(&self) -> u64 {
         match &self.state {
@@ -399,7 +414,10 @@ impl Link {
                 break false;
             }
             let events = nexus.events.wait(left);
-            others |= events & !(nexus::LOGGED_OUT | nexus::CONNECTION);
+            others |= events & !(nexus::LOGGED_OUT | nexus::CONNECTION | nexus::SERVE);
+            if events & nexus::SERVE != 0 {
+                connection.serve();
+            }
             if events & nexus::LOGGED_OUT != 0 {
                 break true;
             }
@@ -459,10 +477,5 @@ pub(super) fn connect(
         Err(error) => return Err((tasks, error)),
     };
     let wire = Wire::new(nexus.clone(), established, tasks, transmit, progress);
-    Ok(Connection::new(
-        vacancy,
-        socket,
-        nexus.workqueue.clone(),
-        wire,
-    ))
+    Ok(Connection::new(vacancy, socket, wire))
 }

@@ -71,6 +71,10 @@ use kernel::{
 const UNIT_ATTENTION: u8 = 0x6;
 const RESET_OCCURRED: u8 = 0x29;
 
+/// With more commands than this under way, who sends or receives waits for a thread to do it, which
+/// then has several at once. With fewer, the way to that thread would be most of what they take.
+const BUSY: usize = 4;
+
 /// Why a connection is of no further use.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Failure {
@@ -200,8 +204,12 @@ impl Wire {
             return;
         }
         let result = self.transmit.pump(&mut self.session, tasks, stream);
+        let busy = tasks.len() > BUSY;
         if let Err(failure) = result {
             self.fail(failure);
+        }
+        if busy != self.nexus.busy.load(Ordering::Relaxed) {
+            self.nexus.busy.store(busy, Ordering::Relaxed);
         }
     }
 
@@ -274,7 +282,12 @@ impl Wire {
             let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
             match self.receive.next(&mut self.session, tasks, chunk)? {
                 Some(pdu) => self.handle(pdu)?,
-                None => return Ok(()),
+                None => {
+                    if self.receive.is_between() {
+                        chunk.answered();
+                    }
+                    return Ok(());
+                }
             }
         }
     }
@@ -359,10 +372,10 @@ impl Protocol for Wire {
         if self.failure.is_some() {
             return;
         }
-        self.heard = clock::milliseconds();
         let mut failure = None;
         stream.receive(|chunk| {
             if failure.is_none() {
+                self.heard = clock::milliseconds();
                 failure = self.consume(chunk).err();
             }
         });
@@ -378,6 +391,18 @@ impl Protocol for Wire {
 
     fn writable(&mut self, stream: &mut Stream<'_>) {
         self.pump(stream);
+    }
+
+    fn expected(&self) -> u32 {
+        self.receive.expected()
+    }
+
+    fn defer(&mut self) {
+        self.nexus.events.raise(nexus::SERVE);
+    }
+
+    fn busy(&self) -> bool {
+        self.outstanding() > BUSY
     }
 }
 

@@ -51,6 +51,11 @@ impl Event {
         }
     }
 
+    /// Whether one of `flags` is raised.
+    pub(crate) fn is_raised(&self, flags: u32) -> bool {
+        self.raised.load(Ordering::Acquire) & flags != 0
+    }
+
     /// Forgets the flags that are raised.
     pub(crate) fn clear(&self) {
         self.raised.store(0, Ordering::Release);

@@ -20,9 +20,11 @@
 #include <linux/net.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
+#include <linux/sizes.h>
 #include <linux/skbuff.h>
+#include <linux/sockptr.h>
+#include <linux/tcp.h>
 #include <linux/uio.h>
-#include <linux/workqueue.h>
 #include <net/ipconfig.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
@@ -113,10 +115,15 @@ struct file *iscsi_init_socket_file(struct socket *sock)
  */
 void iscsi_init_sock_prepare(struct sock *sk)
 {
+	unsigned int delay = ISCSI_INIT_ACK_DELAY;
+
 	sk->sk_allocation = GFP_ATOMIC;
 	sk->sk_use_task_frag = false;
 	sk_set_memalloc(sk);
 	tcp_sock_set_nodelay(sk);
+	/* Without it, TCP's own limit holds. */
+	sk->sk_prot->setsockopt(sk, SOL_TCP, TCP_DELACK_MAX_US, KERNEL_SOCKPTR(&delay),
+				sizeof(delay));
 }
 
 void iscsi_init_sock_retire(struct sock *sk)
@@ -198,6 +205,24 @@ unsigned int iscsi_init_sock_queued(struct sock *sk)
 	return tcp_inq(sk);
 }
 
+/*
+ * TCP acknowledges what is read, so reading less often makes for fewer acknowledgements, and for
+ * larger segments of a sender that waits for them. A sender that has just begun has ten segments under
+ * way, which is not to be waited for.
+ */
+unsigned int iscsi_init_sock_batch(struct sock *sk)
+{
+	return min3(8U * inet_csk(sk)->icsk_ack.rcv_mss, tcp_sk(sk)->rcv_wnd / 4, SZ_32K);
+}
+
+/*
+ * What has been read is a whole answer: the command that follows it acknowledges it, or TCP's timer.
+ */
+void iscsi_init_sock_answered(struct sock *sk)
+{
+	inet_csk(sk)->icsk_ack.pending &= ~(ICSK_ACK_PUSHED | ICSK_ACK_PUSHED2);
+}
+
 bool iscsi_init_sock_reserve(struct sock *sk, unsigned int length)
 {
 	return skb_page_frag_refill(length, sk_page_frag(sk), sk->sk_allocation);
@@ -254,21 +279,6 @@ int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned 
 
 	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, pages, count, length);
 	return tcp_sendmsg_locked(sk, &msg, length);
-}
-
-struct workqueue_struct *iscsi_init_workqueue_create(void)
-{
-	return alloc_workqueue("iscsi_init", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_PERCPU, 0);
-}
-
-void iscsi_init_work_init(struct work_struct *work, void (*function)(struct work_struct *work))
-{
-	INIT_WORK(work, function);
-}
-
-void iscsi_init_work_queue(struct workqueue_struct *queue, struct work_struct *work)
-{
-	queue_work(queue, work);
 }
 
 unsigned int iscsi_init_noreclaim_save(void)
@@ -375,9 +385,9 @@ bool iscsi_init_list_empty(const struct llist_head *list)
 	return llist_empty(list);
 }
 
-void iscsi_init_list_add(struct llist_node *node, struct llist_head *list)
+bool iscsi_init_list_add(struct llist_node *node, struct llist_head *list)
 {
-	llist_add(node, list);
+	return llist_add(node, list);
 }
 
 struct llist_node *iscsi_init_list_take(struct llist_head *list)

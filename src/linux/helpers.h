@@ -28,8 +28,6 @@ struct scsi_device;
 struct sk_buff;
 struct sock;
 struct socket;
-struct work_struct;
-struct workqueue_struct;
 
 /* Module parameters, empty when not given. */
 #define ISCSI_INIT_PARAMETER_SIZE 320
@@ -52,6 +50,9 @@ struct iscsi_init_callbacks {
 	void (*error_report)(struct sock *sk);
 };
 
+/* How long an acknowledgement may wait for something to go with, in microseconds. */
+#define ISCSI_INIT_ACK_DELAY 8000
+
 void iscsi_init_sock_prepare(struct sock *sk);
 void iscsi_init_sock_retire(struct sock *sk);
 void iscsi_init_sock_attach(struct sock *sk, void *owner, const struct iscsi_init_callbacks *ours,
@@ -65,6 +66,8 @@ bool iscsi_init_sock_writable(struct sock *sk);
 int iscsi_init_sock_error(struct sock *sk);
 bool iscsi_init_sock_open(const struct sock *sk);
 unsigned int iscsi_init_sock_queued(struct sock *sk);
+unsigned int iscsi_init_sock_batch(struct sock *sk);
+void iscsi_init_sock_answered(struct sock *sk);
 bool iscsi_init_sock_reserve(struct sock *sk, unsigned int length);
 bool iscsi_init_sock_stage(struct sock *sk, const void *data, unsigned int length,
 			   struct bio_vec *last, struct bio_vec *next);
@@ -72,11 +75,6 @@ void iscsi_init_page_put(struct page *page);
 u32 iscsi_init_pages_crc32c(const struct bio_vec *pages, unsigned int count, u32 crc);
 int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
 			       size_t length, bool more);
-
-/* Work in process context. */
-struct workqueue_struct *iscsi_init_workqueue_create(void);
-void iscsi_init_work_init(struct work_struct *work, void (*function)(struct work_struct *work));
-void iscsi_init_work_queue(struct workqueue_struct *queue, struct work_struct *work);
 
 /* Memory allocated between these calls may come from the reserves. */
 unsigned int iscsi_init_noreclaim_save(void);
@@ -102,7 +100,7 @@ int iscsi_init_command_copy_in(struct scsi_cmnd *cmd, struct iscsi_init_cursor *
 			       unsigned int skb_offset, unsigned int length, u32 *crc);
 
 bool iscsi_init_list_empty(const struct llist_head *list);
-void iscsi_init_list_add(struct llist_node *node, struct llist_head *list);
+bool iscsi_init_list_add(struct llist_node *node, struct llist_head *list);
 struct llist_node *iscsi_init_list_take(struct llist_head *list);
 
 void iscsi_init_host_set_limits(struct Scsi_Host *shost, unsigned short commands,

@@ -19,7 +19,6 @@ use super::{
         count,
         Socket, //
     },
-    work::Workqueue, //
 };
 use core::{
     cell::UnsafeCell,
@@ -33,7 +32,6 @@ use kernel::{
         Arc,
         UniqueArc, //
     },
-    types::Opaque, //
 };
 
 mod burst;
@@ -42,7 +40,7 @@ mod tests;
 
 pub(crate) use burst::Burst;
 
-/// How many received bytes are worth the way to a thread: softirq keeps everything else
+/// How many received bytes are worth the way to a thread in any case: softirq keeps everything else
 /// on its processor waiting.
 const SOFTIRQ_MAX: u32 = 65_536;
 
@@ -54,15 +52,21 @@ pub(crate) trait Protocol: Send + 'static {
 
     /// There is space to send again.
     fn writable(&mut self, stream: &mut Stream<'_>);
+
+    /// Something has arrived, and a thread is to call [`Connection::serve`].
+    fn defer(&mut self);
+
+    /// Whether a thread that comes a little later will find so much to do that it is worth the wait.
+    fn busy(&self) -> bool;
+
+    /// How many bytes at least will follow those received; 0 when that is not known.
+    fn expected(&self) -> u32;
 }
 
 /// A connected socket and the state its lock protects.
 pub(crate) struct Connection<P: Protocol> {
     socket: Socket,
     guarded: UnsafeCell<Guarded<P>>,
-    workqueue: Arc<Workqueue>,
-    /// Reads what is too much for softirq.
-    work: Opaque<bindings::work_struct>,
 }
 
 /// What the socket lock protects.
@@ -99,12 +103,7 @@ impl<P: Protocol> Connection<P> {
 
     /// Hands a connected `socket` over to `protocol`, and tells it at once that
     /// something may have arrived.
-    pub(crate) fn new(
-        vacancy: Vacancy<P>,
-        socket: Socket,
-        workqueue: Arc<Workqueue>,
-        protocol: P,
-    ) -> Arc<Self> {
+    pub(crate) fn new(vacancy: Vacancy<P>, socket: Socket, protocol: P) -> Arc<Self> {
         let connection: Arc<Self> = vacancy
             .0
             .write(Self {
@@ -115,13 +114,9 @@ impl<P: Protocol> Connection<P> {
                     readable: true,
                     theirs: None,
                 }),
-                workqueue,
-                work: Opaque::uninit(),
             })
             .into();
 
-        // SAFETY: The work is part of an `Arc`, which stays where it is, and nobody queues it yet.
-        unsafe { bindings::iscsi_init_work_init(connection.work.get(), Some(work_callback::<P>)) };
         connection.locked(|connection| {
             let mut theirs = MaybeUninit::uninit();
             let owner = core::ptr::from_ref(connection).cast_mut().cast();
@@ -160,6 +155,16 @@ impl<P: Protocol> Connection<P> {
         result
     }
 
+    /// Has the protocol receive what there is, in this thread; process context only. Unlike in
+    /// [`Connection::with`] softirqs stay on, since it may take long.
+    pub(crate) fn serve(&self) {
+        let _memory = NoReclaim::new();
+        let serve = |protocol: &mut P, stream: &mut Stream<'_>| protocol.readable(stream);
+
+        // SAFETY: The lock is held in the closure.
+        self.locked(|connection| unsafe { connection.enter(serve) });
+    }
+
     /// Takes the stack's callbacks back and resets the connection: the peer gets a RST, and nothing
     /// that was sent but not acknowledged is sent again.
     pub(crate) fn abort(&self) {
@@ -179,8 +184,6 @@ impl<P: Protocol> Connection<P> {
                 unsafe { bindings::iscsi_init_sock_detach(connection.socket.sock(), &theirs) };
             }
         });
-        // SAFETY: The work was initialised by `new`, and is queued by the callbacks alone.
-        unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 
     fn locked<R>(&self, work: impl FnOnce(&Self) -> R) -> R {
@@ -237,14 +240,35 @@ impl<P: Protocol> Connection<P> {
             return;
         }
         // SAFETY: The socket is valid, and its lock is held.
-        if unsafe { bindings::iscsi_init_sock_queued(self.socket.sock()) } > SOFTIRQ_MAX {
-            // SAFETY: Queue and work are valid; `detach` cancels the work after the
-            // last call of this.
-            unsafe { bindings::iscsi_init_work_queue(self.workqueue.as_ptr(), self.work.get()) };
+        let queued = unsafe { bindings::iscsi_init_sock_queued(self.socket.sock()) };
+        // SAFETY: The lock is held, and the protocol is not borrowed.
+        let expected = unsafe { (*guarded).protocol.expected() };
+        // SAFETY: The socket is valid, and its lock is held.
+        if expected > 0 && queued < expected.min(unsafe { self.batch() }) {
+            return;
+        }
+        // SAFETY: The lock is held, and the protocol is not borrowed.
+        if queued > SOFTIRQ_MAX || unsafe { (*guarded).protocol.busy() } {
+            // SAFETY: As above.
+            unsafe { (*guarded).protocol.defer() };
         } else {
             // SAFETY: The lock is held, and the protocol is not borrowed.
             unsafe { self.enter(|_, _| ()) }
         }
+    }
+
+    /// How many bytes are worth reading while more are expected.
+    ///
+    /// # Safety
+    ///
+    /// The socket lock is held.
+    unsafe fn batch(&self) -> u32 {
+        // SAFETY: The socket is valid, and its lock is held.
+        if !unsafe { bindings::iscsi_init_sock_open(self.socket.sock()) } {
+            return 0;
+        }
+        // SAFETY: As above.
+        unsafe { bindings::iscsi_init_sock_batch(self.socket.sock()) }
     }
 
     /// There may be space to send again.
@@ -274,22 +298,6 @@ impl<P: Protocol> Drop for Connection<P> {
     fn drop(&mut self) {
         self.detach();
     }
-}
-
-/// # Safety
-///
-/// Called by the workqueue with the work of a connection, which waits for the end of
-/// this call before it goes.
-unsafe extern "C" fn work_callback<P: Protocol>(work: *mut bindings::work_struct) {
-    // SAFETY: The work is that field of a connection.
-    let connection =
-        unsafe { &*kernel::container_of!(Opaque::cast_from(work), Connection<P>, work) };
-
-    let _memory = NoReclaim::new();
-    // Reading takes long, so softirqs stay on, unlike in `with`. The news that softirq took note of
-    // is looked at on the way.
-    // SAFETY: The lock is held in the closure.
-    connection.locked(|connection| unsafe { connection.enter(|_, _| ()) });
 }
 
 /// The connection that has a socket's callbacks.
@@ -374,17 +382,27 @@ impl Stream<'_> {
 
     /// Hands what has been received to `consume`, chunk by chunk, until it takes nothing. What it
     /// leaves of a chunk comes again.
-    pub(crate) fn receive<F: FnMut(&mut Chunk<'_>)>(&mut self, mut consume: F) {
+    pub(crate) fn receive<F: FnMut(&mut Chunk<'_>)>(&mut self, consume: F) {
         let mut descriptor = bindings::read_descriptor_t {
             count: 1,
             ..Default::default()
         };
-        descriptor.arg.data = core::ptr::from_mut(&mut consume).cast();
+        let mut receiver = Receiver {
+            sock: self.sock,
+            consume,
+        };
+        descriptor.arg.data = core::ptr::from_mut(&mut receiver).cast();
 
         // SAFETY: The socket is a TCP socket whose lock is held; the actor gets `descriptor`,
         // which outlives the call.
         unsafe { bindings::tcp_read_sock(self.sock, &mut descriptor, Some(actor::<F>)) };
     }
+}
+
+/// Who receives from which socket.
+struct Receiver<F> {
+    sock: *mut bindings::sock,
+    consume: F,
 }
 
 /// # Safety
@@ -397,8 +415,11 @@ unsafe extern "C" fn actor<F: FnMut(&mut Chunk<'_>)>(
     length: usize,
 ) -> c_int {
     // SAFETY: The descriptor is valid.
-    let consume = unsafe { (*descriptor).arg.data }.cast::<F>();
+    let receiver = unsafe { (*descriptor).arg.data }.cast::<Receiver<F>>();
+    // SAFETY: The descriptor has the receiver that `receive` borrows for the time of the call.
+    let receiver = unsafe { &mut *receiver };
     let mut chunk = Chunk {
+        sock: receiver.sock,
         packet,
         offset,
         left: u32::try_from(length).unwrap_or(u32::MAX),
@@ -406,14 +427,14 @@ unsafe extern "C" fn actor<F: FnMut(&mut Chunk<'_>)>(
     };
     let whole = chunk.left;
 
-    // SAFETY: `consume` is the closure `receive` borrows for the time of the call.
-    unsafe { (*consume)(&mut chunk) };
+    (receiver.consume)(&mut chunk);
     // CAST: A packet is far smaller than 2 GiB.
     whole.saturating_sub(chunk.left) as c_int
 }
 
 /// Part of the received byte stream, taken from the front.
 pub(crate) struct Chunk<'a> {
+    sock: *mut bindings::sock,
     packet: *mut bindings::sk_buff,
     offset: u32,
     left: u32,
@@ -424,6 +445,13 @@ impl Chunk<'_> {
     /// The bytes that have not been taken.
     pub(crate) fn len(&self) -> u32 {
         self.left
+    }
+
+    /// What has been taken so far ends an answer, so that something will soon be sent that can
+    /// acknowledge it.
+    pub(crate) fn answered(&mut self) {
+        // SAFETY: The socket is valid, and its lock is held while a chunk exists.
+        unsafe { bindings::iscsi_init_sock_answered(self.sock) }
     }
 
     /// Takes at most `length` bytes without looking at them; returns how many.

@@ -344,14 +344,14 @@ impl CommandList {
         }
     }
 
-    /// Adds a command.
-    pub(crate) fn push(&self, command: Command) {
+    /// Adds a command; returns whether it is the only one.
+    pub(crate) fn push(&self, command: Command) -> bool {
         // SAFETY: The handle owns the command, and with it the private memory.
         let node = unsafe { &raw mut (*private(command.0.as_ptr())).node };
 
         core::mem::forget(command);
         // SAFETY: The node is in no list; it stays valid, as the list now owns the command.
-        unsafe { bindings::iscsi_init_list_add(node, self.head.get()) };
+        unsafe { bindings::iscsi_init_list_add(node, self.head.get()) }
     }
 
     /// Whether there is nothing to take.

@@ -21,11 +21,7 @@ use crate::linux::{
         },
         Socket, //
     },
-    testing::{
-        in_thread,
-        thread_flags, //
-    },
-    work::Workqueue, //
+    testing::in_thread, //
 };
 use core::sync::atomic::{
     AtomicBool,
@@ -34,7 +30,6 @@ use core::sync::atomic::{
     Ordering, //
 };
 use kernel::{
-    bindings::PF_WQ_WORKER,
     prelude::*,
     sync::Arc, //
 };
@@ -43,6 +38,7 @@ const READABLE: u32 = 1 << 0;
 const WRITABLE: u32 = 1 << 1;
 const CLOSED: u32 = 1 << 2;
 const DROPPED: u32 = 1 << 3;
+const DEFERRED: u32 = 1 << 4;
 
 /// More than any test receives without its being taken away.
 const ROOM: usize = 1 << 20;
@@ -53,22 +49,28 @@ struct Log {
     #[pin]
     events: Event,
     readable: AtomicU32,
-    in_worker: AtomicU32,
     error: AtomicI32,
     inside: AtomicBool,
     twice: AtomicBool,
+    busy: AtomicBool,
+    /// What is told to be expected.
+    expected: AtomicU32,
+    /// Nothing is to be received.
+    holding: AtomicBool,
 }
 
 impl Log {
-    fn new() -> Result<Arc<Self>> {
+    fn new(holding: bool) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 events <- Event::new(),
                 readable: AtomicU32::new(0),
-                in_worker: AtomicU32::new(0),
                 error: AtomicI32::new(0),
                 inside: AtomicBool::new(false),
                 twice: AtomicBool::new(false),
+                busy: AtomicBool::new(false),
+                expected: AtomicU32::new(0),
+                holding: AtomicBool::new(holding),
             }),
             GFP_KERNEL,
         )
@@ -100,17 +102,13 @@ impl Log {
 struct Recorder {
     log: Arc<Log>,
     received: KVVec<u8>,
-    holding: bool,
 }
 
 impl Protocol for Recorder {
     fn readable(&mut self, stream: &mut Stream<'_>) {
         self.log.enter();
         self.log.readable.fetch_add(1, Ordering::SeqCst);
-        if thread_flags() & PF_WQ_WORKER != 0 {
-            self.log.in_worker.fetch_add(1, Ordering::SeqCst);
-        }
-        if !self.holding {
+        if !self.log.holding.load(Ordering::SeqCst) {
             let received = &mut self.received;
             stream.receive(|chunk| {
                 let mut bytes = [0; 512];
@@ -130,6 +128,18 @@ impl Protocol for Recorder {
 
     fn writable(&mut self, _: &mut Stream<'_>) {
         self.log.events.raise(WRITABLE);
+    }
+
+    fn defer(&mut self) {
+        self.log.events.raise(DEFERRED);
+    }
+
+    fn busy(&self) -> bool {
+        self.log.busy.load(Ordering::SeqCst)
+    }
+
+    fn expected(&self) -> u32 {
+        self.log.expected.load(Ordering::SeqCst)
     }
 }
 
@@ -152,17 +162,16 @@ impl Set {
     fn new(holding: bool, before: impl FnOnce(&Socket, &Socket) -> Result) -> Result<Self> {
         let up = Loopback::new()?;
         let (socket, peer) = pair()?;
-        let log = Log::new()?;
+        let log = Log::new(holding)?;
         let recorder = Recorder {
             log: log.clone(),
             received: KVVec::with_capacity(ROOM, GFP_KERNEL)?,
-            holding,
         };
         let vacancy = Connection::vacant()?;
 
         before(&peer, &socket)?;
         Ok(Self {
-            connection: Connection::new(vacancy, socket, Workqueue::new()?, recorder),
+            connection: Connection::new(vacancy, socket, recorder),
             peer,
             log,
             _up: up,
@@ -378,7 +387,7 @@ mod cases {
     }
 
     #[test]
-    fn a_lot_is_received_in_a_thread() -> Result {
+    fn a_lot_is_left_to_a_thread() -> Result {
         const LENGTH: usize = 400_000;
         // Room to let it pile up.
         let set = Set::new(true, |_, socket| {
@@ -387,18 +396,55 @@ mod cases {
             Ok(())
         })?;
         set.peer.send_all(&patterned(LENGTH)?)?;
-        while set.log.in_worker.load(Ordering::SeqCst) == 0 {
-            set.log.wait(READABLE);
-        }
-        set.connection.with(|recorder, stream| {
-            recorder.holding = false;
-            recorder.readable(stream);
-        });
-        set.wait_for(LENGTH);
+        set.log.wait(DEFERRED);
+        wait_queued(&set.connection.socket, LENGTH as u32);
+        let before = set.received();
+        set.log.holding.store(false, Ordering::SeqCst);
+        set.connection.serve();
+        assert_eq!((before, set.received()), (0, LENGTH));
         let right = set
             .connection
             .with(|recorder, _| is_patterned(&recorder.received));
         assert!(right);
+        Ok(())
+    }
+
+    #[test]
+    fn a_busy_protocol_leaves_all_to_a_thread() -> Result {
+        let set = Set::new(false, |_, _| Ok(()))?;
+        let before = set.log.readable();
+        set.log.busy.store(true, Ordering::SeqCst);
+        set.peer.send_all(b"later")?;
+        set.log.wait(DEFERRED);
+        assert_eq!(set.log.readable(), before);
+        set.connection.serve();
+        assert_eq!(set.received(), 5);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_expected_is_waited_for() -> Result {
+        let set = Set::new(false, |_, _| Ok(()))?;
+        set.log.expected.store(10, Ordering::SeqCst);
+        set.peer.send_all(b"half ")?;
+        wait_queued(&set.connection.socket, 5);
+        let before = set.log.readable();
+        set.peer.send_all(b"whole")?;
+        while set.log.readable() == before {
+            set.log.wait(READABLE);
+        }
+        assert_eq!(set.received(), 10);
+        // Whoever closes is not waited for.
+        let Set {
+            connection,
+            peer,
+            log,
+            _up,
+        } = set;
+        peer.send_all(b"end")?;
+        drop(peer);
+        log.wait(CLOSED);
+        assert_eq!(connection.with(|recorder, _| recorder.received.len()), 13);
         Ok(())
     }
 

@@ -30,8 +30,7 @@ use crate::linux::{
         Protocol,
         Stream, //
     },
-    testing::in_thread,
-    work::Workqueue, //
+    testing::in_thread, //
 };
 use core::{
     ops::Range,
@@ -46,11 +45,21 @@ impl Protocol for Passive {
     fn readable(&mut self, _: &mut Stream<'_>) {}
 
     fn writable(&mut self, _: &mut Stream<'_>) {}
+
+    fn defer(&mut self) {}
+
+    fn busy(&self) -> bool {
+        false
+    }
+
+    fn expected(&self) -> u32 {
+        0
+    }
 }
 
 fn connection() -> Result<(Arc<Connection<Passive>>, Socket)> {
     let (socket, peer) = pair()?;
-    let connection = Connection::new(Connection::vacant()?, socket, Workqueue::new()?, Passive);
+    let connection = Connection::new(Connection::vacant()?, socket, Passive);
     Ok((connection, peer))
 }
 
