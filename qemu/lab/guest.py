@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import images
+from . import images, settings
 from .capture import Capture
 from .errors import expect
 from .machine import BOOT, Machine
@@ -19,6 +19,8 @@ SHUTDOWN = 120
 INTERFACES = "grep . /sys/class/net/eth*/flags /sys/class/net/eth*/mtu; ip -4 -o address show | grep -v ' lo '; ip -4 route"
 # The levels of errors and worse in the kernel's log, as `dmesg -r` prints them.
 ERROR = "^<[0-3]>"
+# The arguments of a kernel that runs the driver's unit tests and ends.
+UNIT_TESTS = "root=/dev/vda1 kunit.enable=1 kunit.autorun=1 kunit.filter_glob=iscsi_init* kunit_shutdown=poweroff"
 # What the kernel says when something in it is broken.
 BROKEN = r"BUG:|KASAN|UBSAN|Oops|WARNING:|INFO: task|refcount_t|use-after-free|general protection"
 
@@ -100,6 +102,19 @@ def healthy(machine: Machine) -> None:
     """Fails the scenario when the kernel has complained of something broken."""
     lines = machine.log(BROKEN)
     expect(not lines, f"nothing broken in the kernel of {machine.name}", "\n".join(lines))
+
+
+def unit_tests(machine: Machine) -> None:
+    """Fails the scenario unless all of the driver's KUnit tests run in a machine with `UNIT_TESTS`, and pass."""
+    machine.wait_end(BOOT)
+    healthy(machine)
+    results = re.findall(r"^(?:\[[ 0-9.]+\] )? {4}(not )?ok \d+ (\S+)(.*)$", machine.console.since(), re.MULTILINE)
+    failed = [name for bad, name, rest in results if bad or "SKIP" in rest]
+    expect(results and not failed, "KUnit's tests to run and pass", failed or "none")
+    seen = set(re.findall(r"^(?:\[[ 0-9.]+\] )?ok \d+ (\S+)", machine.console.since(), re.MULTILINE))
+    sources = "".join(source.read_text() for source in (settings.CHECKOUT / "src").rglob("*.rs"))
+    wanted = set(re.findall(r"kunit_tests\((\w+)\)", sources))
+    expect(seen == wanted, "each suite to run", f"not {wanted - seen}")
 
 
 def logged_out(capture: Capture, logouts: int = 1) -> None:

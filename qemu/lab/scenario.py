@@ -155,15 +155,17 @@ class Lab:
         cpus: int = 1,
         memory: int = 512,
         name: str = "client",
+        debug: bool = False,
     ) -> Machine:
-        """Starts a machine whose kernel has the driver built in; it has no initramfs."""
-        if not settings.BUILT_IN.exists():
-            raise Failure(f"expected {settings.BUILT_IN}, which scripts/built-in makes")
+        """Starts a machine whose kernel has the driver built in; it has no initramfs. `debug`: the one that finds mistakes."""
+        kernel = settings.BUILT_IN_DEBUG if debug else settings.BUILT_IN
+        if not kernel.exists():
+            raise Failure(f"expected {kernel}, which scripts/built-in{' --debug' if debug else ''} makes")
         machine = Machine(
             name,
             self.directory,
             self.sockets,
-            kernel=settings.BUILT_IN,
+            kernel=kernel,
             append=append,
             nics=[self.nic()] if nics is None else nics,
             disks=disks,

@@ -11,6 +11,8 @@ MODULES = Path(os.environ["LAB_MODULES"])
 MODULE = Path(os.environ["LAB_MODULE"])
 # A kernel with the driver built in.
 BUILT_IN = CHECKOUT / "build/built-in/vmlinux"
+# The same with qemu/debug.config.
+BUILT_IN_DEBUG = CHECKOUT / "build/built-in/vmlinux-debug"
 # A disk image with Debian on it.
 USERLAND = Path(os.environ["LAB_USERLAND"])
 # What runs leave: the shared images, and one directory for each scenario's logs.

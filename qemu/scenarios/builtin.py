@@ -5,11 +5,10 @@ import re
 from lab import guest, wire
 from lab.disk import PARTITION_UUID
 from lab.errors import expect
-from lab.machine import BOOT, Machine
+from lab.machine import Machine
 from lab.net import NETMASK, PREFIX, SECOND_SERVER, SERVER
 from lab.process import wait_until
 from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario
-from lab.settings import CHECKOUT
 from lab.targets import INITIATOR, NAME
 
 OWN = f"{PREFIX}.60"
@@ -255,13 +254,4 @@ def builtin_debian(lab: Lab) -> None:
 @scenario
 def builtin_unit_tests(lab: Lab) -> None:
     """The KUnit tests of the wrappers over the kernel: all run, none fails."""
-    client = lab.builtin("root=/dev/vda1 kunit.enable=1 kunit.autorun=1 kunit.filter_glob=iscsi_init* kunit_shutdown=poweroff", nics=[])
-    client.wait_end(BOOT)
-    guest.healthy(client)
-    results = re.findall(r"^(?:\[[ 0-9.]+\] )? {4}(not )?ok \d+ (\S+)(.*)$", client.console.since(), re.MULTILINE)
-    failed = [name for bad, name, rest in results if bad or "SKIP" in rest]
-    expect(results and not failed, "KUnit's tests to run and pass", failed or "none")
-    seen = set(re.findall(r"^(?:\[[ 0-9.]+\] )?ok \d+ (\S+)", client.console.since(), re.MULTILINE))
-    sources = "".join(source.read_text() for source in (CHECKOUT / "src").rglob("*.rs"))
-    wanted = set(re.findall(r"kunit_tests\((\w+)\)", sources))
-    expect(seen == wanted, "each suite to run", f"not {wanted - seen}")
+    guest.unit_tests(lab.builtin(guest.UNIT_TESTS, nics=[]))
