@@ -9,10 +9,20 @@
 //!   ends the session at last.
 //!
 //! A command comes in at [`nexus`], waits in a [`queue`] for the target's window, is sent by
-//! [`transmit`], and is completed where its answer arrives, in [`wire`]. Nothing is allocated on
+//! [`transmit`], and is completed where its answer arrives, in [`wire`]. With few commands under
+//! way all of that happens at once: in the submitter's context, and in the softirq that brings the
+//! answer. With more, the recovery thread does it for several at a time. Nothing is allocated on
 //! that way; its locks are the socket's and, for who sends, the one under which the connection is
-//! found. The recovery thread alone takes connections down; a command belongs to the table of one
-//! connection, to the outage between two, or to the list of those that came in and were not taken.
+//! found. The recovery thread alone takes connections down.
+//!
+//! Who owns a command, from its hand-over by the mid-layer to its completion:
+//!
+//! | when | owner | who may end it |
+//! |---|---|---|
+//! | it has come in | the list of [`nexus`], without a lock | who empties that list |
+//! | a connection has taken it | its [`tasks`], under the socket's lock | who holds that lock |
+//! | answered, while a burst has pages of it | as before | [`transmit`], once those have gone |
+//! | between two connections | the outage of [`recovery`] | the recovery thread |
 
 #![forbid(unsafe_code)]
 
@@ -89,8 +99,8 @@ impl Initiator {
         socket: Socket,
         established: &Established,
     ) -> Result<Self> {
-        // The block layer is told once whether pages may change while they are sent. Where they may,
-        // no later login can have a digest over them.
+        // The block layer is told once whether pages may change while they are sent. Where they
+        // may, no later login can have a digest over them.
         let digests = established.parameters.data_digest != Digest::None;
         account.offer.data_digest = digests;
         let nexus = Nexus::new(digests)?;

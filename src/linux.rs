@@ -9,7 +9,8 @@
 //!   does the work.
 //! - [`cmdline`], [`ipconfig`], [`params`]: what the kernel and the module were told.
 //! - [`module`], [`root_mount`]: what becomes of code that is loaded, and of code that is built in.
-//! - [`crc32c`], [`socket`], [`tcp`]: digests, sockets, and a connection whose lock protects its owner's state.
+//! - [`crc32c`], [`socket`], [`tcp`]: digests, sockets, and a connection whose lock protects its
+//!   owner's state.
 //! - [`scsi`], [`disk`], [`platform`]: the SCSI host, its commands and the disks under it.
 //! - [`proc`], [`reboot`], [`uts`]: what the rest of the machine sees, and hears of.
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The thread that keeps the session alive, and the only place that takes a connection down. It also
-//! serves the connection where that is not done better at once: when much arrives, or many commands
-//! are under way.
+//! The thread that keeps the session alive, and the only place that takes a connection down. It
+//! also serves the connection where that is not done better at once: when much arrives, or many
+//! commands are under way.
 //!
 //! | state | leaves it |
 //! |---|---|

@@ -333,8 +333,8 @@ impl Transmit {
     }
 }
 
-/// `bytes` and, when they end what a digest protects, that digest behind them, in `buffer`; `crc` is
-/// the remainder before them.
+/// `bytes` and, when they end what a digest protects, that digest behind them, in `buffer`; `crc`
+/// is the remainder before them.
 fn digested<'a>(buffer: &'a mut [u8], bytes: &[u8], digest: Digest, crc: Crc32c) -> &'a [u8] {
     let mut writer = Writer::new(buffer);
     // The buffers have room for both.

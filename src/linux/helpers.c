@@ -206,9 +206,9 @@ unsigned int iscsi_init_sock_queued(struct sock *sk)
 }
 
 /*
- * TCP acknowledges what is read, so reading less often makes for fewer acknowledgements, and for
- * larger segments of a sender that waits for them. A sender that has just begun has ten segments under
- * way, which is not to be waited for.
+ * TCP acknowledges what is read, so reading less often makes for fewer acknowledgments, and for
+ * larger segments of a sender that waits for them. A sender that has just begun sends ten segments
+ * and waits, so a batch is less than that.
  */
 unsigned int iscsi_init_sock_batch(struct sock *sk)
 {
@@ -216,7 +216,7 @@ unsigned int iscsi_init_sock_batch(struct sock *sk)
 }
 
 /*
- * What has been read is a whole answer: the command that follows it acknowledges it, or TCP's timer.
+ * What has been read is a whole answer: the next command acknowledges it, or TCP's timer does.
  */
 void iscsi_init_sock_answered(struct sock *sk)
 {
@@ -346,8 +346,8 @@ unsigned int iscsi_init_command_pages(struct scsi_cmnd *cmd, struct iscsi_init_c
 }
 
 /*
- * Copies from a packet into the buffer at @offset, and counts what is copied into @crc unless that is
- * NULL; -EFAULT when either is too short.
+ * Copies from a packet into the buffer at @offset, and counts what is copied into @crc unless that
+ * is NULL; -EFAULT when either is too short.
  */
 int iscsi_init_command_copy_in(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor,
 			       unsigned int offset, const struct sk_buff *skb,
@@ -368,7 +368,8 @@ int iscsi_init_command_copy_in(struct scsi_cmnd *cmd, struct iscsi_init_cursor *
 			      cursor->segment->offset + skip);
 		iov_iter_bvec(&iter, ITER_DEST, &pages, 1, piece);
 		if (crc)
-			error = skb_copy_and_crc32c_datagram_iter(skb, skb_offset, &iter, piece, crc);
+			error = skb_copy_and_crc32c_datagram_iter(skb, skb_offset, &iter, piece,
+								  crc);
 		else
 			error = skb_copy_datagram_iter(skb, skb_offset, &iter, piece);
 		if (error)

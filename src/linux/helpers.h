@@ -50,7 +50,7 @@ struct iscsi_init_callbacks {
 	void (*error_report)(struct sock *sk);
 };
 
-/* How long an acknowledgement may wait for something to go with, in microseconds. */
+/* How long an acknowledgment may wait for something to go with, in microseconds. */
 #define ISCSI_INIT_ACK_DELAY 8000
 
 void iscsi_init_sock_prepare(struct sock *sk);

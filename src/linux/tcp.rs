@@ -56,7 +56,7 @@ pub(crate) trait Protocol: Send + 'static {
     /// Something has arrived, and a thread is to call [`Connection::serve`].
     fn defer(&mut self);
 
-    /// Whether a thread that comes a little later will find so much to do that it is worth the wait.
+    /// Whether a thread that comes a little later finds so much to do that the wait is worth it.
     fn busy(&self) -> bool;
 
     /// How many bytes at least will follow those received; 0 when that is not known.

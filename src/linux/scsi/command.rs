@@ -304,7 +304,7 @@ impl Drop for Command {
             residual,
             sense: &[],
         });
-        // SAFETY: Valid by the invariant; `done` forgets the handle, so this is the only completion.
+        // SAFETY: Valid by the invariant; `done` forgets the handle, so nothing else completes it.
         unsafe { bindings::scsi_done(self.0.as_ptr()) }
     }
 }

@@ -78,8 +78,8 @@ impl Burst {
         unsafe { bindings::iscsi_init_sock_reserve(stream.sock, length as u32) }
     }
 
-    /// Appends a copy of `bytes`, at most [`Self::COPY_MAX`] of them; false when there is no room or
-    /// no memory for it now.
+    /// Appends a copy of `bytes`, at most [`Self::COPY_MAX`] of them; false when there is no room
+    /// or no memory for it now.
     pub(crate) fn copy(&mut self, stream: &mut Stream<'_>, bytes: &[u8]) -> bool {
         if bytes.is_empty() {
             return true;
