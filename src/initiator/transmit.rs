@@ -190,11 +190,9 @@ impl Transmit {
         let parameters = session.parameters();
         let (header_digest, data_digest) = (parameters.header_digest, parameters.data_digest);
 
-        self.more = true;
         // A header takes its number when it is made, so there must be room for it before.
         while self.add_data(data_digest, tasks, stream)? && self.burst.reserve(stream) {
             let Some(pdu) = self.next(session, tasks)? else {
-                self.more = false;
                 break;
             };
             let mut buffer = [0; HEADER_LENGTH + Digest::LENGTH];
@@ -204,7 +202,20 @@ impl Transmit {
             }
             self.data = pdu.data;
         }
+        self.more = self.has_more(session, tasks);
         Ok(())
+    }
+
+    /// Whether the burst is not all there is to send. TCP keeps its end back then, so it must be
+    /// right.
+    fn has_more(&mut self, session: &Session, tasks: &mut Tasks) -> bool {
+        self.forget_ended(tasks);
+        self.data.is_some()
+            || self.replies.iter().any(Option::is_some)
+            || self.ping
+            || self.logout
+            || self.owed.front().is_some()
+            || self.waiting.front().is_some() && session.window_open()
     }
 
     /// Puts the data into the burst whose header it has, with what follows that data; false when
