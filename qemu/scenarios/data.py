@@ -1,5 +1,7 @@
 """Data: what is written is what is read, and is what the target has."""
 
+import json
+
 from lab import guest, images
 from lab.data import SECTOR, compare, fio, pattern
 from lab.errors import expect
@@ -135,3 +137,25 @@ def data_pattern(lab: Lab) -> None:
     client.check("rmmod iscsi_init")
     for offset, length in written:
         compare(disk, offset, wanted[:length])
+
+
+@scenario
+def data_fairness(lab: Lab) -> None:
+    """One LUN is kept busy with 128 commands at a time: single commands to another one are served in their turn."""
+    depth = 128
+    busy, quiet = lab.blank_disk(64 * MIB, "busy.img"), lab.blank_disk(64 * MIB, "quiet.img")
+    target = lab.tgt(lab.debian_disk())
+    for lun, disk in ((2, busy), (3, quiet)):
+        target.configure("--mode", "logicalunit", "--op", "new", "--lun", str(lun), "--backing-store", str(disk))
+    lab.dnsmasq()
+    client = debian(lab)
+    common = "--rw=randread --bs=4k --direct=1 --ioengine=libaio --time_based --runtime=8"
+    said = client.check(
+        "cd / && fio --output-format=json "
+        f"--name=busy --filename=/dev/sdb --iodepth={depth} {common} --name=quiet --filename=/dev/sdc --iodepth=1 {common}",
+        300,
+    )
+    done = {job["jobname"]: job["read"]["total_ios"] for job in json.loads(said[said.index("{") :])["jobs"]}
+    # Served in turn it gets one for each round of the other's; a quarter of that leaves room for who runs when.
+    expect(done["quiet"] * depth * 4 >= done["busy"] > 0, "the quiet LUN to be served in its turn", done)
+    ends(client)
