@@ -102,7 +102,7 @@ COUNTED = [*small((1, 32), (1, 8), ios=8000), *large(("1m",), (1,), ios=160)]
 
 TABLES = [
     Table("lio", "LIO, segments of 256 KiB, scheduler none", WORK, contenders=WITH_NVME),
-    Table("lio-shipped", "LIO, segments of 256 KiB, schedulers as shipped", WORK, contenders=WITH_NVME, scheduler="stock"),
+    Table("lio-shipped", "LIO, segments of 256 KiB, schedulers as shipped", MAIN, contenders=WITH_NVME, scheduler="stock"),
     Table("lio-8192", "LIO, segments of 8192 bytes (its default), scheduler none", MAIN, segment=8192),
     Table("lio-digests", "LIO, both digests (computed without the processor's help here), scheduler none", MAIN, digests=True),
     Table("thin", "thin target, segments of 256 KiB, scheduler none", WORK, target="thin", contenders=WITH_NVME),

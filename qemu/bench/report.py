@@ -88,7 +88,8 @@ def costs(results: Sequence[dict[str, object]]) -> None:
     by_name: dict[str, list[dict[str, object]]] = defaultdict(list)
     for result in results:
         if result["kind"] == "cost":
-            by_name[str(result["contender"])].append(result)
+            # Sessions of a number of them are alike.
+            by_name[str(result["contender"]).rstrip("0123456789")].append(result)
         if result["kind"] == "daemon":
             print(f"  iscsid: {result['kib']} KiB resident")
     for name, found in by_name.items():

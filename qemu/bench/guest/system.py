@@ -87,12 +87,14 @@ def memory() -> dict[str, int]:
 
 
 def kernel_threads() -> list[str]:
-    """The names of the kernel's own threads, without those that come and go by the load."""
+    """The names of the kernel's own threads, without the targets' and those that come and go by the load."""
     names = []
     for directory in Path("/proc").glob("[0-9]*"):
         try:
-            if not (directory / "cmdline").read_bytes():
-                names.append(read(directory / "comm"))
+            kernels = "\nKthread:\t1\n" in (directory / "status").read_text()
+            # The rescuer of a workqueue, kworker/R-, stays as long as that.
+            if kernels and not re.match(r"kworker/u?\d|iscsi_[tr]+x$", name := read(directory / "comm")):
+                names.append(name)
         except OSError:
             continue
-    return sorted(name for name in names if not re.match(r"kworker/(u?\d+:\d|.*[+-])", name))
+    return names
