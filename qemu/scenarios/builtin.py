@@ -5,7 +5,7 @@ import re
 from lab import guest, wire
 from lab.disk import PARTITION_UUID
 from lab.errors import expect
-from lab.machine import Machine
+from lab.machine import BOOT, Machine
 from lab.net import NETMASK, PREFIX, SECOND_SERVER, SERVER
 from lab.process import wait_until
 from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario

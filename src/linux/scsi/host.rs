@@ -169,6 +169,7 @@ impl<T: Operations> Template<T> {
         template.cmd_size = Command::PRIVATE_SIZE;
         template.queuecommand = Some(queue_callback::<T>);
         template.commit_rqs = Some(commit_callback::<T>);
+        template.change_queue_depth = Some(bindings::scsi_change_queue_depth);
         template.sdev_configure = Some(configure_callback::<T>);
         template.eh_timed_out = Some(timed_out_callback::<T>);
         template.eh_abort_handler = Some(abort_callback::<T>);
