@@ -374,7 +374,7 @@ mod tests {
         Ok(())
     }
 
-    // With lockdep the bindings have another layout of `struct sock`, which nothing but this reads.
+    // With lockdep the bindings look for this field elsewhere in `struct sock`; only this reads it.
     #[cfg(not(CONFIG_LOCKDEP))]
     #[test]
     fn a_socket_for_a_disk_does_not_wait_for_memory() -> Result {
