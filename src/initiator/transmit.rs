@@ -169,6 +169,10 @@ impl Transmit {
                 return Ok(());
             }
             while let Some(itt) = self.lent.pop() {
+                // The rest of its PDU is still to come out of its pages.
+                if self.data.as_ref().is_some_and(|data| data.itt == itt) {
+                    continue;
+                }
                 if let Some(again) = tasks.finish(itt) {
                     self.command(again);
                 }

@@ -115,7 +115,7 @@ struct file *iscsi_init_socket_file(struct socket *sock)
  */
 void iscsi_init_sock_prepare(struct sock *sk)
 {
-	unsigned int delay = ISCSI_INIT_ACK_DELAY;
+	unsigned int delay = max(ISCSI_INIT_ACK_DELAY, jiffies_to_usecs(TCP_TIMEOUT_MIN));
 
 	sk->sk_allocation = GFP_ATOMIC;
 	sk->sk_use_task_frag = false;
@@ -212,6 +212,9 @@ unsigned int iscsi_init_sock_queued(struct sock *sk)
  */
 unsigned int iscsi_init_sock_batch(struct sock *sk)
 {
+	/* TCP drops what comes next unless there is room at once. */
+	if (inet_csk(sk)->icsk_ack.pending & ICSK_ACK_NOMEM)
+		return 0;
 	return min3(8U * inet_csk(sk)->icsk_ack.rcv_mss, tcp_sk(sk)->rcv_wnd / 4, SZ_32K);
 }
 

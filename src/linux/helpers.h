@@ -51,7 +51,7 @@ struct iscsi_init_callbacks {
 };
 
 /* How long an acknowledgment may wait for something to go with, in microseconds. */
-#define ISCSI_INIT_ACK_DELAY 8000
+#define ISCSI_INIT_ACK_DELAY 8000U
 
 void iscsi_init_sock_prepare(struct sock *sk);
 void iscsi_init_sock_retire(struct sock *sk);
