@@ -41,6 +41,8 @@ unsafe impl Send for Burst {}
 impl Burst {
     /// How many pieces there may be: a MiB of single pages.
     pub(crate) const CAPACITY: usize = 256;
+    /// How many bytes there may be, but for copies: what answers the target waits behind them.
+    const LENGTH_MAX: usize = 1 << 20;
     /// The most bytes that are copied at a time; the least that a page has room for is far more.
     pub(crate) const COPY_MAX: usize = 64;
 
@@ -69,6 +71,7 @@ impl Burst {
     /// of a data buffer before the last of them.
     pub(crate) fn reserve(&mut self, stream: &mut Stream<'_>) -> bool {
         self.array.len().saturating_add(2) <= Self::CAPACITY
+            && self.length < Self::LENGTH_MAX
             && Self::reserve_memory(stream, Self::COPY_MAX)
     }
 
@@ -126,6 +129,8 @@ impl Burst {
         offset: u32,
         length: u32,
     ) -> u32 {
+        // CAST: At most LENGTH_MAX.
+        let length = length.min(Self::LENGTH_MAX.saturating_sub(self.length) as u32);
         // INVARIANT: The command's memory stays valid by this function's contract.
         let added = command.pages(cursor, offset, length, &mut self.array);
         // CAST: 32 bits fit a machine word.
