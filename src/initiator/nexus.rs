@@ -3,8 +3,8 @@
 //! The I_T nexus: what outlives the connections between the host and its target.
 //!
 //! The mid-layer's commands come in here from any number of contexts. They are put on a lock-free
-//! list, and whoever finds no other sender active sends what the list has; while there is no
-//! connection they wait on it.
+//! list, and whoever finds no other sender active sends what the list has, or leaves that to the
+//! recovery thread when many commands are under way; while there is no connection they wait on it.
 
 use super::wire::{
     Failure,

@@ -6,7 +6,8 @@
 //! softirq; a thread takes the same lock to send. So one lock orders everything that happens on a
 //! connection, and there is no second one to take. [`Connection`] enforces it: the owner's state, a
 //! [`Protocol`], is reachable only with the lock held, and never twice at a time. What arrives
-//! while the state is in use is looked at when that use ends.
+//! while the state is in use is looked at when that use ends; what is too little, or too much for
+//! softirq, is left for more to come or for a thread.
 //!
 //! C headers: [`include/net/sock.h`](srctree/include/net/sock.h),
 //! [`include/net/tcp.h`](srctree/include/net/tcp.h)
