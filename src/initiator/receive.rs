@@ -181,7 +181,7 @@ impl Receive {
                 };
                 let taken = running
                     .command
-                    .receive(&mut running.cursor, *place, chunk, self.data_left, crc)
+                    .receive(*place, chunk, self.data_left, crc)
                     .map_err(Failure::Socket)?;
                 *place = place.saturating_add(taken);
                 taken

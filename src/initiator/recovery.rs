@@ -165,6 +165,7 @@ impl Run for Recovery {
     fn run(&self) {
         let _memory = NoIo::new();
         let mut link = self.link.lock();
+        let mut looked_after = clock::milliseconds();
 
         if let State::Up(connection) = &link.state {
             self.nexus.set_connection(Some(connection.clone()));
@@ -179,10 +180,14 @@ impl Run for Recovery {
             }
             if events & nexus::SERVE != 0 {
                 link.serve();
-                if events == nexus::SERVE {
+                // What comes again and again must not keep the rest from being done.
+                if events == nexus::SERVE
+                    && clock::milliseconds().saturating_sub(looked_after) < TICK
+                {
                     continue;
                 }
             }
+            looked_after = clock::milliseconds();
             // In this order: a machine may go down at the moment it has come up.
             if events & nexus::BOOTED != 0 {
                 link.bounded_since = None;
@@ -259,6 +264,7 @@ impl Link {
         // a command be sent again: what the network still holds of its first sending must not
         // arrive after the second.
         nexus.set_connection(None);
+        nexus.busy.store(false, Ordering::Relaxed);
         connection.abort();
         let (tasks, progress) = connection.with(|wire, _| (wire.take_tasks(), wire.progress()));
         let Some(tasks) = tasks else {
@@ -365,7 +371,10 @@ impl Link {
                 // Its place is found by its tag again when it is sent.
                 let _ = outage.tasks.insert(command);
             }
-            outage.tasks.release(tag);
+            if !outage.tasks.release(tag) {
+                // The error handler asks again.
+                return;
+            }
         }
         nexus.returned.raise(1);
     }
@@ -446,7 +455,7 @@ impl Link {
             State::Up(connection) => {
                 nexus.set_connection(None);
                 // As in `go_down`: nothing of a command may be on its way when it ends.
-                if connection.with(|wire, _| wire.outstanding()) > 0 {
+                if !connection.with(|wire, _| wire.is_idle()) {
                     connection.abort();
                 }
                 if let Some(mut tasks) = connection.with(|wire, _| wire.take_tasks()) {

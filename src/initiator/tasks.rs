@@ -8,8 +8,8 @@
 
 use crate::{
     linux::scsi::{
+        Buffer,
         Command,
-        Cursor,
         HostStatus,
         Outcome, //
     },
@@ -23,22 +23,12 @@ use kernel::prelude::*;
 /// A command from its hand-over by the mid-layer to its completion.
 pub(super) struct Running {
     pub(super) command: Command,
-    /// Where in the data buffer the last copy ended.
-    pub(super) cursor: Cursor,
+    /// The data buffer, between two PDUs that are sent from it.
+    pub(super) buffer: Option<Buffer>,
     /// What the protocol knows of it; `None` before it is sent.
     pub(super) task: Option<Task>,
     /// It was sent in an earlier session whose end left open what became of it.
     pub(super) repeated: bool,
-    /// It has been answered, and what is to become of it once none of its pages are lent.
-    end: Option<End>,
-}
-
-#[derive(Clone, Copy)]
-enum End {
-    /// The mid-layer gets it back, as its command was told.
-    Done,
-    /// It is sent again.
-    Again,
 }
 
 #[derive(Default)]
@@ -80,10 +70,9 @@ impl Tasks {
         place.uses = place.uses.wrapping_add(1);
         place.running = Some(Running {
             command,
-            cursor: Cursor::default(),
+            buffer: None,
             task: None,
             repeated: false,
-            end: None,
         });
         Some(itt(place.uses, tag))
     }
@@ -95,31 +84,13 @@ impl Tasks {
         place.running.as_mut().filter(|_| place.uses == uses)
     }
 
-    /// Lets a command go that has been answered; gives a new tag for one that is to be sent again.
-    /// Does nothing with any other.
-    pub(super) fn finish(&mut self, itt: Itt) -> Option<Itt> {
-        let end = self.get(itt)?.end?;
+    /// Gives away the command with this tag.
+    pub(super) fn remove(&mut self, itt: Itt) -> Option<Running> {
+        self.get(itt)?;
         let (_, tag) = parts(itt);
-        let command = self.places.get_mut(tag)?.running.take()?.command;
+        let running = self.places.get_mut(tag)?.running.take()?;
         self.count = self.count.saturating_sub(1);
-        match end {
-            End::Done => {
-                command.done();
-                None
-            }
-            End::Again => self.insert(command),
-        }
-    }
-
-    /// Lets all commands go that have been answered, but for those that are to be sent again.
-    pub(super) fn finish_all(&mut self) {
-        for place in &mut self.places {
-            let answered = |running: &mut Running| matches!(running.end.take(), Some(End::Done));
-            if let Some(running) = place.running.take_if(answered) {
-                self.count = self.count.saturating_sub(1);
-                running.command.done();
-            }
-        }
+        Some(running)
     }
 
     /// Whether there is a command with this block layer tag.
@@ -129,12 +100,25 @@ impl Tasks {
             .is_some_and(|place| place.running.is_some())
     }
 
-    /// Gives up the command with this block layer tag, which the error handler has taken back.
-    pub(super) fn release(&mut self, tag: usize) {
-        let place = self.places.get_mut(tag);
-        if let Some(running) = place.and_then(|place| place.running.take()) {
-            self.count = self.count.saturating_sub(1);
-            running.command.release();
+    /// Gives up the command with this block layer tag, which the error handler has taken back;
+    /// false when it cannot be given up now.
+    pub(super) fn release(&mut self, tag: usize) -> bool {
+        let Some(place) = self.places.get_mut(tag) else {
+            return true;
+        };
+        let Some(mut running) = place.running.take() else {
+            return true;
+        };
+        running.buffer = None;
+        match running.command.release() {
+            Ok(()) => {
+                self.count = self.count.saturating_sub(1);
+                true
+            }
+            Err(command) => {
+                place.running = Some(Running { command, ..running });
+                false
+            }
         }
     }
 
@@ -154,7 +138,7 @@ impl Tasks {
                 continue;
             }
             running.repeated |= sent;
-            running.cursor = Cursor::default();
+            running.buffer = None;
             running.command.set_sent(false);
             place.uses = place.uses.wrapping_add(1);
             each(itt(place.uses, tag));
@@ -173,18 +157,10 @@ impl Tasks {
 }
 
 impl Running {
-    /// The command ends like this once none of its pages are lent.
-    pub(super) fn conclude(&mut self, outcome: Outcome<'_>) {
-        self.task = None;
-        self.command.conclude(outcome);
-        self.end = Some(End::Done);
-    }
-
-    /// The command is sent again once none of its pages are lent.
-    pub(super) fn again(&mut self) {
-        self.task = None;
+    /// The command is to be sent again: it is as if it had just come.
+    pub(super) fn again(self) -> Command {
         self.command.set_sent(false);
-        self.end = Some(End::Again);
+        self.command
     }
 
     /// Completes a command that has no result from the device.
@@ -216,12 +192,15 @@ fn parts(itt: Itt) -> (u16, usize) {
 mod tests {
     use super::*;
     use crate::{
-        linux::scsi::testing::{
-            Released,
-            Set,
-            Submitted,
-            NO_TIMEOUT,
-            PROCESSOR, //
+        linux::{
+            clock,
+            scsi::testing::{
+                Released,
+                Set,
+                Submitted,
+                NO_TIMEOUT,
+                PROCESSOR, //
+            }, //
         },
         proto::iscsi::{
             lun::Lun,
@@ -278,13 +257,10 @@ mod tests {
         let other = tasks.get(Itt::new(itt.value() ^ 1)).is_some();
         let earlier = tasks.get(Itt::new(itt.value().wrapping_sub(1 << 16)));
         let earlier = earlier.is_some() || tasks.get(Itt::RESERVED).is_some();
-        // Nobody has answered it.
-        let early = tasks.finish(itt).is_some() || !tasks.holds(tag);
-        tasks.get(itt).ok_or(EINVAL)?.conclude(good());
-        let again = tasks.finish(itt).is_some();
-        let twice = tasks.finish(itt).is_some() || tasks.get(itt).is_some();
+        let running = tasks.remove(itt).ok_or(EINVAL)?;
+        let twice = tasks.remove(itt).is_some() || tasks.get(itt).is_some();
+        running.command.complete(good());
         assert_eq!(submitted.result(), GOOD);
-        assert_eq!((early, again), (false, false));
         assert_eq!((held, count), (true, 1));
         assert_eq!(found, Some(tag));
         assert_eq!((other, earlier, twice), (false, false, false));
@@ -301,8 +277,7 @@ mod tests {
             let (submitted, command) = submit(&set)?;
             let itt = tasks.insert(command).ok_or(EINVAL)?;
             let found = tasks.get(earlier).is_some();
-            tasks.get(itt).ok_or(EINVAL)?.conclude(good());
-            tasks.finish(itt);
+            tasks.remove(itt).ok_or(EINVAL)?.command.complete(good());
             assert_eq!(submitted.result(), GOOD);
             assert!(!found);
             assert!(itt != earlier);
@@ -357,8 +332,7 @@ mod tests {
             running.repeated,
             running.task.is_some(),
         );
-        running.conclude(good());
-        tasks.finish(new);
+        tasks.remove(new).ok_or(EINVAL)?.command.complete(good());
         assert_eq!(lost, DISRUPTED);
         assert_eq!(waiting.result(), GOOD);
         assert_eq!((renewed.len(), count), (1, 1));
@@ -368,30 +342,43 @@ mod tests {
     }
 
     #[test]
-    fn an_answered_command_ends_or_is_sent_again_when_it_may() -> Result {
+    fn a_command_that_is_sent_again_has_a_new_tag() -> Result {
         let set = set()?;
         let mut tasks = Tasks::new(COUNT)?;
-        let (ended, one) = submit(&set)?;
-        let (repeated, two) = submit(&set)?;
-        let (open, three) = submit(&set)?;
-        let first = tasks.insert(one).ok_or(EINVAL)?;
-        let second = tasks.insert(two).ok_or(EINVAL)?;
-        let third = tasks.insert(three).ok_or(EINVAL)?;
-        tasks.get(first).ok_or(EINVAL)?.conclude(good());
-        tasks.get(second).ok_or(EINVAL)?.again();
-        // Whatever else is said of an answered command is about none.
-        let task = tasks.get(first).ok_or(EINVAL)?.task.is_some();
-        let new = tasks.finish(second).ok_or(EINVAL)?;
-        let old = tasks.get(second).is_some();
-        tasks.get(new).ok_or(EINVAL)?.again();
-        tasks.finish_all();
-        let count = tasks.len();
-        // It has stayed, under its tag until the tags are new.
-        let stayed = tasks.get(new).is_some() && tasks.get(third).is_some();
-        tasks.end_all(HostStatus::NoConnect);
-        assert_eq!(ended.result(), GOOD);
-        assert_eq!([repeated.result(), open.result()], [NO_CONNECT; 2]);
-        assert_eq!((task, old, count, stayed), (false, false, 2, true));
+        let (submitted, command) = submit(&set)?;
+        let tag = command.tag();
+        let old = tasks.insert(command).ok_or(EINVAL)?;
+        tasks.get(old).ok_or(EINVAL)?.task = sent();
+
+        let command = tasks.remove(old).ok_or(EINVAL)?.again();
+        let new = tasks.insert(command).ok_or(EINVAL)?;
+        let there = tasks.get(old).is_some();
+        let unsent = tasks.get(new).ok_or(EINVAL)?.task.is_none();
+        let holds = tasks.holds(tag);
+        tasks.remove(new).ok_or(EINVAL)?.command.complete(good());
+        assert_eq!(submitted.result(), GOOD);
+        assert_eq!((there, unsent, holds), (false, true, true));
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_whose_buffer_is_held_ends_with_its_last_holder() -> Result {
+        let set = set()?;
+        let mut tasks = Tasks::new(COUNT)?;
+        let (submitted, command) = submit(&set)?;
+        let tag = command.tag();
+        let itt = tasks.insert(command).ok_or(EINVAL)?;
+        let buffer = tasks.get(itt).ok_or(EINVAL)?.command.buffer();
+
+        // The error handler does not get it meanwhile.
+        let refused = !tasks.release(tag) && tasks.holds(tag) && tasks.len() == 1;
+        tasks.remove(itt).ok_or(EINVAL)?.command.complete(good());
+        clock::sleep(50);
+        let early = submitted.ended();
+        let held = buffer.tag();
+        drop(buffer);
+        assert_eq!(submitted.result(), GOOD);
+        assert_eq!((refused, early, held), (true, false, tag));
         Ok(())
     }
 
@@ -403,15 +390,14 @@ mod tests {
         let tag = command.tag();
         let released = Released::new(&command)?;
         let itt = tasks.insert(command).ok_or(EINVAL)?;
-        tasks.release(tag);
+        let done = tasks.release(tag);
         let there = tasks.holds(tag) || tasks.get(itt).is_some() || tasks.len() != 0;
         // No command, no harm.
-        tasks.release(tag);
-        tasks.release(usize::MAX);
+        let done = done && tasks.release(tag) && tasks.release(usize::MAX);
         tasks.end_all(HostStatus::NoConnect);
         released.end();
         assert_eq!(submitted.result(), GOOD);
-        assert!(!there);
+        assert!(!there && done);
         Ok(())
     }
 }

@@ -7,18 +7,19 @@
 //! copied and data lent from the commands' own pages, which one call sends. When the socket is full
 //! the burst stays, and goes on from there.
 //!
-//! A command owns its pages. While a burst or a PDU that has begun lends some of them, the command
-//! may have been answered, but is completed only when they have gone.
+//! A burst, and a PDU that has begun, hold the data buffers they send from, so a command that has
+//! been answered early is completed only when those have gone.
 
-use super::tasks::Tasks;
 use super::{
     lun_of,
     queue::Queue,
+    tasks::Tasks,
     wire::Failure, //
 };
 use crate::{
     linux::{
         crc32c::crc32c,
+        scsi::Buffer,
         tcp::{
             Burst,
             Stream, //
@@ -64,8 +65,6 @@ pub(super) struct Transmit {
     burst: Burst,
     /// More follows the burst at once.
     more: bool,
-    /// The tasks whose pages the burst lends.
-    lent: KVec<Itt>,
     /// What the burst has no room for of a PDU whose header it has.
     data: Option<Data>,
     /// Commands that have not been sent.
@@ -86,6 +85,7 @@ struct Pdu {
 /// A data segment, or the rest of one, as a part of a command's data buffer.
 struct Data {
     itt: Itt,
+    buffer: Buffer,
     offset: u32,
     left: u32,
     padding: usize,
@@ -93,9 +93,10 @@ struct Data {
 }
 
 impl Data {
-    fn new(itt: Itt, offset: u32, length: u32) -> Self {
+    fn new(itt: Itt, buffer: Buffer, offset: u32, length: u32) -> Self {
         Self {
             itt,
+            buffer,
             offset,
             left: length,
             // CAST: 32 bits fit a machine word.
@@ -111,7 +112,6 @@ impl Transmit {
         Ok(Self {
             burst: Burst::new()?,
             more: false,
-            lent: KVec::with_capacity(Burst::CAPACITY, GFP_KERNEL)?,
             data: None,
             waiting: Queue::new(count)?,
             owed: Queue::new(count.saturating_mul(2))?,
@@ -149,9 +149,23 @@ impl Transmit {
         self.logout = true;
     }
 
-    /// Whether pages of this task are lent.
-    pub(super) fn is_sending(&self, itt: Itt) -> bool {
-        self.data.as_ref().is_some_and(|data| data.itt == itt) || self.lent.contains(&itt)
+    /// Whether the data buffer of the command with this block layer tag is held.
+    pub(super) fn holds(&self, tag: usize) -> bool {
+        self.data
+            .as_ref()
+            .is_some_and(|data| data.buffer.tag() == tag)
+            || self.burst.holds(tag)
+    }
+
+    /// Whether something has begun to go and has not gone.
+    pub(super) fn is_sending(&self) -> bool {
+        self.data.is_some() || !self.burst.is_empty()
+    }
+
+    /// Forgets what has begun to go, and lets the data buffers go.
+    pub(super) fn clear(&mut self) {
+        self.data = None;
+        self.burst.clear();
     }
 
     /// Sends what there is to send, as far as there is space.
@@ -167,15 +181,6 @@ impl Transmit {
                 .map_err(Failure::Socket)?
             {
                 return Ok(());
-            }
-            while let Some(itt) = self.lent.pop() {
-                // The rest of its PDU is still to come out of its pages.
-                if self.data.as_ref().is_some_and(|data| data.itt == itt) {
-                    continue;
-                }
-                if let Some(again) = tasks.finish(itt) {
-                    self.command(again);
-                }
             }
             self.fill(session, tasks, stream)?;
             if self.burst.is_empty() {
@@ -233,15 +238,11 @@ impl Transmit {
         let Some(data) = &mut self.data else {
             return Ok(true);
         };
-        if !self.burst.reserve(stream) || self.lent.push_within_capacity(data.itt).is_err() {
+        if !self.burst.reserve(stream) {
             return Ok(false);
         }
-        let running = tasks.get(data.itt).ok_or(Failure::LostTask)?;
         let from = self.burst.pieces();
-        let cursor = &mut running.cursor;
-        let added = self
-            .burst
-            .add(&running.command, cursor, data.offset, data.left);
+        let added = self.burst.add(&mut data.buffer, data.offset, data.left);
         if added == 0 && data.left > 0 {
             return Err(Failure::LostTask);
         }
@@ -259,7 +260,12 @@ impl Transmit {
         if !self.burst.copy(stream, end) {
             return Ok(false);
         }
-        self.data = None;
+        if let Some(Data { itt, buffer, .. }) = self.data.take() {
+            // The next PDU goes on from there.
+            if let Some(running) = tasks.get(itt) {
+                running.buffer = Some(buffer);
+            }
+        }
         Ok(true)
     }
 
@@ -301,14 +307,17 @@ impl Transmit {
     fn next_data(&mut self, session: &Session, tasks: &mut Tasks) -> Option<Pdu> {
         self.forget_ended(tasks);
         let itt = self.owed.front()?;
-        let task = tasks.get(itt)?.task.as_mut()?;
+        let running = tasks.get(itt)?;
+        let task = running.task.as_mut()?;
         let data_out = task.next_data_out(session.parameters())?;
         if !task.owes_data() {
             self.owed.pop();
         }
+        let buffer = running.buffer.take();
+        let buffer = buffer.unwrap_or_else(|| running.command.buffer());
         Some(Pdu {
             header: session.data_out(itt, &data_out),
-            data: Some(Data::new(itt, data_out.offset, data_out.length)),
+            data: Some(Data::new(itt, buffer, data_out.offset, data_out.length)),
         })
     }
 
@@ -334,7 +343,7 @@ impl Transmit {
                 session.scsi_command(&mut task, itt, Attribute::Simple, running.command.cdb())?;
             let data = match task.immediate_length() {
                 0 => None,
-                length => Some(Data::new(itt, 0, length)),
+                length => Some(Data::new(itt, running.command.buffer(), 0, length)),
             };
             let owes_data = task.owes_data();
             running.task = Some(task);

@@ -25,6 +25,7 @@ use crate::{
     linux::{
         clock,
         scsi::{
+            Command,
             HostStatus,
             Outcome as CommandOutcome, //
         },
@@ -187,10 +188,8 @@ impl Wire {
     /// Gives the commands away, once the connection has been reset.
     pub(super) fn take_tasks(&mut self) -> Option<Tasks> {
         self.accept();
-        if let Some(tasks) = &mut self.tasks {
-            // The connection has been reset, so nothing of theirs will be sent.
-            tasks.finish_all();
-        }
+        // Nothing more will be sent, and what has been answered is held by nobody then.
+        self.transmit.clear();
         self.tasks.take()
     }
 
@@ -251,7 +250,12 @@ impl Wire {
     /// Whether the command with this block layer tag is here.
     pub(super) fn holds(&mut self, tag: usize) -> bool {
         self.accept();
-        self.tasks.as_ref().is_some_and(|tasks| tasks.holds(tag))
+        self.transmit.holds(tag) || self.tasks.as_ref().is_some_and(|tasks| tasks.holds(tag))
+    }
+
+    /// Whether no command waits for the target, and nothing of one is on its way there.
+    pub(super) fn is_idle(&self) -> bool {
+        self.outstanding() == 0 && !self.transmit.is_sending()
     }
 
     /// When a command last ended, on this connection or before.
@@ -357,9 +361,20 @@ impl Wire {
         self.progress = self.heard;
         let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
         let running = tasks.get(itt).ok_or(Failure::UnknownTask(itt))?;
-        conclude(running, itt, pdu, response::sense(self.receive.side()))?;
-        if !self.transmit.is_sending(itt) {
-            if let Some(again) = tasks.finish(itt) {
+        let task = running.task.as_ref().ok_or(Failure::UnknownTask(itt))?;
+        let outcome = match pdu {
+            Received::ScsiResponse(response) => task.response(response),
+            Received::DataIn(DataIn {
+                status: Some(status),
+                ..
+            }) => task.status(status),
+            _ => return Ok(()),
+        };
+
+        let sense = response::sense(self.receive.side());
+        let running = tasks.remove(itt).ok_or(Failure::LostTask)?;
+        if let Some(command) = conclude(running, outcome, sense) {
+            if let Some(again) = tasks.insert(command) {
                 self.transmit.command(again);
             }
         }
@@ -369,7 +384,7 @@ impl Wire {
 
 impl Protocol for Wire {
     fn readable(&mut self, stream: &mut Stream<'_>) {
-        if self.failure.is_some() {
+        if self.failure.is_some() || self.tasks.is_none() {
             return;
         }
         let mut failure = None;
@@ -406,18 +421,8 @@ impl Protocol for Wire {
     }
 }
 
-/// Notes with a command how it ends, as `pdu` and `sense` say.
-fn conclude(running: &mut Running, itt: Itt, pdu: &Received, sense: &[u8]) -> Result<(), Failure> {
-    let task = running.task.as_ref().ok_or(Failure::UnknownTask(itt))?;
-    let outcome = match pdu {
-        Received::ScsiResponse(response) => task.response(response),
-        Received::DataIn(DataIn {
-            status: Some(status),
-            ..
-        }) => task.status(status),
-        _ => return Ok(()),
-    };
-
+/// Completes a command with `outcome` and `sense`, or gives it back to be sent again.
+fn conclude(running: Running, outcome: Outcome, sense: &[u8]) -> Option<Command> {
     match outcome {
         // The first command after a new session may only be told that there is one; it
         // was not executed. The block layer would count that as a failure of a command
@@ -427,9 +432,9 @@ fn conclude(running: &mut Running, itt: Itt, pdu: &Received, sense: &[u8]) -> Re
                 && status.status == ScsiStatus::CHECK_CONDITION
                 && is_reset_notice(sense) =>
         {
-            running.again()
+            return Some(running.again());
         }
-        Outcome::Completed(status) => running.conclude(CommandOutcome {
+        Outcome::Completed(status) => running.command.complete(CommandOutcome {
             host: HostStatus::Ok,
             status: status.status.value(),
             residual: match status.residual {
@@ -439,16 +444,11 @@ fn conclude(running: &mut Running, itt: Itt, pdu: &Received, sense: &[u8]) -> Re
             sense,
         }),
         Outcome::Failed(failure) => {
-            report(running, failure);
-            running.conclude(CommandOutcome {
-                host: HostStatus::Error,
-                status: 0,
-                residual: running.command.length(),
-                sense: &[],
-            });
+            report(&running, failure);
+            running.end(HostStatus::Error);
         }
     }
-    Ok(())
+    None
 }
 
 /// Says why a command has no result, at most once a second: how often it

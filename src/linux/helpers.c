@@ -267,20 +267,31 @@ u32 iscsi_init_pages_crc32c(const struct bio_vec *pages, unsigned int count, u32
 	return crc;
 }
 
-int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
-			       size_t length, bool more)
+static bool can_be_lent(const struct bio_vec *piece)
 {
-	struct msghdr msg = {
-		.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_SPLICE_PAGES | (more ? MSG_MORE : 0),
-	};
+	return sendpages_ok(piece->bv_page, piece->bv_len, piece->bv_offset);
+}
+
+/*
+ * Sends the first of @pages, of which there is at least one. Slab memory cannot be lent to the
+ * network stack but is copied, so what is lent and what is not go by calls of their own.
+ */
+int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
+			       bool more)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	bool lend = can_be_lent(&pages[0]);
+	size_t length = 0;
 	unsigned int i;
 
-	/* Slab memory cannot be lent to the network stack: it is copied. */
-	for (i = 0; i < count; i++)
-		if (!sendpages_ok(pages[i].bv_page, pages[i].bv_len, pages[i].bv_offset))
-			msg.msg_flags &= ~MSG_SPLICE_PAGES;
+	for (i = 0; i < count && can_be_lent(&pages[i]) == lend; i++)
+		length += pages[i].bv_len;
+	if (lend)
+		msg.msg_flags |= MSG_SPLICE_PAGES;
+	if (more || i < count)
+		msg.msg_flags |= MSG_MORE;
 
-	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, pages, count, length);
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, pages, i, length);
 	return tcp_sendmsg_locked(sk, &msg, length);
 }
 

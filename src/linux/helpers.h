@@ -74,7 +74,7 @@ bool iscsi_init_sock_stage(struct sock *sk, const void *data, unsigned int lengt
 void iscsi_init_page_put(struct page *page);
 u32 iscsi_init_pages_crc32c(const struct bio_vec *pages, unsigned int count, u32 crc);
 int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
-			       size_t length, bool more);
+			       bool more);
 
 /* Memory allocated between these calls may come from the reserves. */
 unsigned int iscsi_init_noreclaim_save(void);

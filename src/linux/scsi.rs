@@ -14,10 +14,11 @@ mod host;
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
 pub(crate) mod testing;
 
+pub(super) use command::Held;
 pub(crate) use command::{
+    Buffer,
     Command,
     CommandList,
-    Cursor,
     Direction,
     HostStatus,
     Outcome, //

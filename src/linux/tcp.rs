@@ -143,7 +143,8 @@ impl<P: Protocol> Connection<P> {
     /// Calls `work` with the state and the stream, waiting for the lock; process context only.
     /// Softirqs may be off meanwhile: `work` must not sleep.
     ///
-    /// What arrives meanwhile is handed to the protocol before the lock is released.
+    /// What arrives meanwhile is handed to the protocol before the lock is released, or left for
+    /// more to come or for a thread.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut P, &mut Stream<'_>) -> R) -> R {
         let _memory = NoReclaim::new();
 
@@ -151,6 +152,11 @@ impl<P: Protocol> Connection<P> {
         let slow = unsafe { bindings::iscsi_init_sock_lock_fast(self.socket.sock()) };
         // SAFETY: The lock is held.
         let result = unsafe { self.enter(work) };
+        // SAFETY: The lock is held.
+        if core::mem::take(unsafe { &mut (*self.guarded.get()).readable }) {
+            // SAFETY: The lock is held.
+            unsafe { self.arrived() };
+        }
         // SAFETY: The lock was taken above, in the way that `slow` tells.
         unsafe { bindings::iscsi_init_sock_unlock_fast(self.socket.sock(), slow) };
         result
@@ -160,10 +166,9 @@ impl<P: Protocol> Connection<P> {
     /// [`Connection::with`] softirqs stay on, since it may take long.
     pub(crate) fn serve(&self) {
         let _memory = NoReclaim::new();
-        let serve = |protocol: &mut P, stream: &mut Stream<'_>| protocol.readable(stream);
 
         // SAFETY: The lock is held in the closure.
-        self.locked(|connection| unsafe { connection.enter(serve) });
+        self.locked(|connection| unsafe { connection.read() });
     }
 
     /// Takes the stack's callbacks back and resets the connection: the peer gets a RST, and nothing
@@ -196,7 +201,7 @@ impl<P: Protocol> Connection<P> {
         result
     }
 
-    /// Borrows the protocol, and afterwards gives it the news of that time.
+    /// Borrows the protocol.
     ///
     /// # Safety
     ///
@@ -214,15 +219,29 @@ impl<P: Protocol> Connection<P> {
         // SAFETY: As above: `entered` keeps the callbacks away from `protocol`
         // for the time of the borrow.
         let result = work(unsafe { &mut (*guarded).protocol }, &mut stream);
-        // SAFETY: The lock is held; no borrow of the field exists.
-        while core::mem::take(unsafe { &mut (*guarded).readable }) {
-            // SAFETY: The previous borrow has ended, and `entered` is still set.
-            let protocol = unsafe { &mut (*guarded).protocol };
-            protocol.readable(&mut stream);
-        }
         // SAFETY: The lock is held.
         unsafe { (*guarded).entered = false };
         result
+    }
+
+    /// Has the protocol receive what there is, and what arrives meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// The socket lock is held, and the protocol is not borrowed.
+    unsafe fn read(&self) {
+        let guarded = self.guarded.get();
+
+        loop {
+            // SAFETY: The lock is held; no borrow of the field exists.
+            unsafe { (*guarded).readable = false };
+            // SAFETY: By this function's contract.
+            unsafe { self.enter(|protocol, stream| protocol.readable(stream)) };
+            // SAFETY: As above.
+            if !unsafe { (*guarded).readable } {
+                return;
+            }
+        }
     }
 
     /// Something has arrived: the protocol hears of it now, or when its present
@@ -235,9 +254,9 @@ impl<P: Protocol> Connection<P> {
         let guarded = self.guarded.get();
 
         // SAFETY: The lock is held, and no borrow covers this field.
-        unsafe { (*guarded).readable = true };
-        // SAFETY: As above.
         if unsafe { (*guarded).entered } {
+            // SAFETY: As above.
+            unsafe { (*guarded).readable = true };
             return;
         }
         // SAFETY: The socket is valid, and its lock is held.
@@ -254,7 +273,7 @@ impl<P: Protocol> Connection<P> {
             unsafe { (*guarded).protocol.defer() };
         } else {
             // SAFETY: The lock is held, and the protocol is not borrowed.
-            unsafe { self.enter(|_, _| ()) }
+            unsafe { self.read() }
         }
     }
 
@@ -291,7 +310,12 @@ impl<P: Protocol> Connection<P> {
             }
         };
         // SAFETY: The lock is held, and the protocol is not borrowed.
-        unsafe { self.enter(tell) }
+        unsafe { self.enter(tell) };
+        // SAFETY: The lock is held.
+        if core::mem::take(unsafe { &mut (*self.guarded.get()).readable }) {
+            // SAFETY: The lock is held.
+            unsafe { self.arrived() };
+        }
     }
 }
 
@@ -366,11 +390,12 @@ impl Stream<'_> {
     /// [`Protocol::writable`] tells when there is space again.
     pub(crate) fn send(&mut self, burst: &mut Burst, more: bool) -> Result<bool> {
         while !burst.is_empty() {
-            let (array, filled, length) = burst.as_raw();
-            // SAFETY: The socket is valid, its lock is held, and `array` has `filled` entries
-            // of `length` bytes in all.
+            let (array, filled) = burst.as_raw();
+            // SAFETY: The socket is valid and its lock is held. `array` has `filled` entries, which
+            // describe valid memory by the invariant of `Burst`, and at least one; the stack takes references of its
+            // own to the pages it keeps.
             let sent = count(unsafe {
-                bindings::iscsi_init_sock_send_pages(self.sock, array, filled, length, more)
+                bindings::iscsi_init_sock_send_pages(self.sock, array, filled, more)
             });
             match sent {
                 Ok(sent) => burst.advance(sent),

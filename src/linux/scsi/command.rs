@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One SCSI command: owned by the host from `queuecommand` until it is completed.
+//! One SCSI command: held by the host from `queuecommand` until it is completed.
+//!
+//! Who sends from its data buffer holds it too, and the last holder completes it: an answer that
+//! comes before all has been sent cannot take the memory away.
 
 use crate::linux::{
     bindings,
@@ -16,6 +19,10 @@ use core::{
 use kernel::{
     error::to_result,
     prelude::*,
+    sync::{
+        atomic::Acquire,
+        Refcount, //
+    },
     types::Opaque, //
 };
 
@@ -29,6 +36,8 @@ pub(super) struct Private {
     node: bindings::llist_node,
     /// 0 until the command is sent; then one more than the mid-layer's timer has expired since.
     expiries: AtomicU8,
+    /// How many [`Held`] there are, and one for the [`Command`].
+    holders: Refcount,
 }
 
 /// Which way a command's data goes.
@@ -72,10 +81,15 @@ pub(crate) struct Outcome<'a> {
 ///
 /// # Invariants
 ///
-/// The pointer is valid, and only this handle completes the command.
-pub(crate) struct Command(NonNull<bindings::scsi_cmnd>);
+/// The command is valid, counts this handle among its holders, and has no other handle.
+pub(crate) struct Command {
+    command: NonNull<bindings::scsi_cmnd>,
+    /// Where the last copy into the data buffer ended.
+    cursor: bindings::iscsi_init_cursor,
+}
 
-// SAFETY: A command may be completed from any context.
+// SAFETY: A command may be completed from any context, and the cursor's pointer is followed only
+// together with the command.
 unsafe impl Send for Command {}
 // SAFETY: Shared references only read what the mid-layer leaves alone until completion.
 unsafe impl Sync for Command {}
@@ -98,10 +112,18 @@ impl Command {
             private(command.as_ptr()).write(Private {
                 node: bindings::llist_node::default(),
                 expiries: AtomicU8::new(0),
+                holders: Refcount::new(1),
             })
         };
-        // INVARIANT: By this function's contract.
-        Some(Self(command))
+        // INVARIANT: By this function's contract; the count of one is this handle's.
+        Some(Self::new(command))
+    }
+
+    fn new(command: NonNull<bindings::scsi_cmnd>) -> Self {
+        Self {
+            command,
+            cursor: bindings::iscsi_init_cursor::default(),
+        }
     }
 
     /// Counts an expiry of the command's timer; returns how many there were since the command was
@@ -123,38 +145,49 @@ impl Command {
 
     #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
     pub(super) fn as_ptr(&self) -> *mut bindings::scsi_cmnd {
-        self.0.as_ptr()
+        self.command.as_ptr()
     }
 
     fn fields(&self) -> &bindings::scsi_cmnd {
         // SAFETY: Valid by the invariant; the fields read here stay as they are until completion.
-        unsafe { self.0.as_ref() }
+        unsafe { self.command.as_ref() }
+    }
+
+    fn private(&self) -> &Private {
+        // SAFETY: The handle is a holder, so the command is one of this host's that has not been
+        // completed; its private memory was written when it was queued. Besides the list's link,
+        // of which nobody has a reference, the fields are atomic.
+        unsafe { &*private(self.command.as_ptr()) }
     }
 
     /// The block layer's tag: unique among the host's commands, less than `can_queue`.
     pub(crate) fn tag(&self) -> usize {
         // SAFETY: Valid by the invariant.
-        let tag = unsafe { bindings::iscsi_init_command_tag(self.0.as_ptr()) };
+        let tag = unsafe { bindings::iscsi_init_command_tag(self.command.as_ptr()) };
         tag as usize
     }
 
     /// Begins or ends the count of expiries.
     pub(crate) fn set_sent(&self, sent: bool) {
-        // SAFETY: The handle owns the command, and with it the private memory,
-        // whose field is atomic.
-        let expiries = unsafe { &(*private(self.0.as_ptr())).expiries };
+        let expiries = &self.private().expiries;
         expiries.store(u8::from(sent), Ordering::Relaxed);
     }
 
-    /// Gives the command up without completing it: the error handler has taken it back.
-    pub(crate) fn release(self) {
+    /// Gives the command up without completing it: the error handler has taken it back. While its
+    /// data buffer is held it cannot be, and is returned.
+    pub(crate) fn release(self) -> Result<(), Self> {
+        // With one holder, which is this handle, nobody can make it more.
+        if self.private().holders.as_atomic().load(Acquire) != 1 {
+            return Err(self);
+        }
         core::mem::forget(self);
+        Ok(())
     }
 
     /// Whether the block layer itself made this command, so that repeating it changes nothing.
     pub(crate) fn repeatable(&self) -> bool {
         // SAFETY: Valid by the invariant.
-        unsafe { !bindings::iscsi_init_command_passthrough(self.0.as_ptr()) }
+        unsafe { !bindings::iscsi_init_command_passthrough(self.command.as_ptr()) }
     }
 
     /// The mid-layer's number of the logical unit.
@@ -194,7 +227,6 @@ impl Command {
     /// `EFAULT` when the buffer ends before.
     pub(crate) fn receive(
         &mut self,
-        cursor: &mut Cursor,
         offset: u32,
         chunk: &mut Chunk<'_>,
         length: u32,
@@ -203,13 +235,13 @@ impl Command {
         let length = length.min(chunk.len());
         let (packet, packet_offset) = chunk.as_raw();
 
-        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and the packet
-        // is valid as long as `chunk`. The call checks `offset` and `length` against both, and
-        // `crc` is NULL or valid.
+        // SAFETY: The command is valid by the invariant, the cursor is its own, and the packet is
+        // valid as long as `chunk`. The call checks `offset` and `length` against both, and `crc`
+        // is NULL or valid.
         to_result(unsafe {
             bindings::iscsi_init_command_copy_in(
-                self.0.as_ptr(),
-                &mut cursor.0,
+                self.command.as_ptr(),
+                &mut self.cursor,
                 offset,
                 packet,
                 packet_offset,
@@ -220,11 +252,97 @@ impl Command {
         Ok(chunk.skip(length))
     }
 
-    /// Describes the data buffer from `offset` on, at most `length` bytes, behind what `pages` has
-    /// and as far as its capacity allows; returns how many bytes.
+    /// The data buffer, to send from.
+    pub(crate) fn buffer(&self) -> Buffer {
+        self.private().holders.inc();
+        Buffer {
+            // INVARIANT: Counted above.
+            held: Held(self.command),
+            cursor: bindings::iscsi_init_cursor::default(),
+        }
+    }
+
+    /// Hands the command back to the mid-layer with this outcome, or leaves that to the last who
+    /// holds its data buffer.
+    pub(crate) fn complete(self, outcome: Outcome<'_>) {
+        self.conclude(outcome);
+        let command = self.command;
+        core::mem::forget(self);
+        // INVARIANT: The handle was a holder, whose place this takes.
+        drop(Held(command));
+    }
+
+    /// Notes what the command ends with.
+    fn conclude(&self, outcome: Outcome<'_>) {
+        let fields = self.fields();
+        let kept = outcome
+            .sense
+            .len()
+            .min(bindings::SCSI_SENSE_BUFFERSIZE as usize);
+
+        // A transfer that is too short to be of use is no success (`scsi_cmnd::underflow`).
+        let moved = fields.sdb.length.saturating_sub(outcome.residual);
+        let host = match outcome.host {
+            HostStatus::Ok if outcome.status == 0 && moved < fields.underflow => HostStatus::Error,
+            host => host,
+        };
+        let (command, sense_buffer) = (self.command.as_ptr(), fields.sense_buffer);
+        // CAST: Host statuses are small positive numbers, and the result is
+        // defined as this sum of fields.
+        let result = ((host as i32) << 16) | i32::from(outcome.status);
+        // SAFETY: Valid by the invariant. Only the one handle writes this field before completion,
+        // and who holds the data buffer does not read it.
+        unsafe { (*command).result = result };
+        // SAFETY: As above.
+        unsafe { (*command).resid_len = outcome.residual };
+        // SAFETY: The sense buffer has SCSI_SENSE_BUFFERSIZE bytes, and `kept` is at most that
+        // and the source's length.
+        unsafe { core::ptr::copy_nonoverlapping(outcome.sense.as_ptr(), sense_buffer, kept) };
+    }
+}
+
+impl Drop for Command {
+    fn drop(&mut self) {
+        self.conclude(Outcome {
+            host: HostStatus::Error,
+            status: 0,
+            residual: self.length(),
+            sense: &[],
+        });
+        // INVARIANT: The handle was a holder, whose place this takes.
+        drop(Held(self.command));
+    }
+}
+
+/// A command's data buffer, whose memory stays until nobody holds it.
+pub(crate) struct Buffer {
+    held: Held,
+    /// Where the piece described last ended, which makes going on from there cheap.
+    cursor: bindings::iscsi_init_cursor,
+}
+
+// SAFETY: The cursor's pointer is followed only together with the command, which is held.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    /// The tag of the command.
+    pub(crate) fn tag(&self) -> usize {
+        self.held.tag()
+    }
+
+    /// One more to hold the memory.
+    pub(in crate::linux) fn hold(&self) -> Held {
+        let command = self.held.0;
+        // SAFETY: Valid by the invariant; the field is atomic.
+        unsafe { &(*private(command.as_ptr())).holders }.inc();
+        // INVARIANT: Counted above.
+        Held(command)
+    }
+
+    /// Describes the buffer from `offset` on, at most `length` bytes, behind what `pages` has and
+    /// as far as its capacity allows; returns how many bytes.
     pub(in crate::linux) fn pages(
-        &self,
-        cursor: &mut Cursor,
+        &mut self,
         offset: u32,
         length: u32,
         pages: &mut KVec<bindings::bio_vec>,
@@ -232,13 +350,13 @@ impl Command {
         let room = pages.spare_capacity_mut();
         let mut filled = 0;
 
-        // SAFETY: The command is valid by the invariant, `cursor` was made for it, and `room` has
-        // that many writable entries.
+        // SAFETY: The command is held, the cursor is its own, and `room` has that many writable
+        // entries.
         // CAST: Far fewer than 2^32.
         let described = unsafe {
             bindings::iscsi_init_command_pages(
-                self.0.as_ptr(),
-                &mut cursor.0,
+                self.held.0.as_ptr(),
+                &mut self.cursor,
                 offset,
                 length,
                 room.as_mut_ptr().cast(),
@@ -251,61 +369,36 @@ impl Command {
         unsafe { pages.inc_len(filled as usize) };
         described
     }
+}
 
-    /// Notes what the command ends with, before [`Command::done`].
-    pub(crate) fn conclude(&mut self, outcome: Outcome<'_>) {
-        // SAFETY: Valid by the invariant, and nobody else uses the command now.
-        let fields = unsafe { self.0.as_mut() };
-        let kept = outcome
-            .sense
-            .len()
-            .min(bindings::SCSI_SENSE_BUFFERSIZE as usize);
+/// A holder of a command, which cannot be completed before it is dropped.
+///
+/// # Invariants
+///
+/// The command is valid, and counts this among its holders.
+pub(in crate::linux) struct Held(NonNull<bindings::scsi_cmnd>);
 
-        // A transfer that is too short to be of use is no success (`scsi_cmnd::underflow`).
-        let moved = fields.sdb.length.saturating_sub(outcome.residual);
-        let host = match outcome.host {
-            HostStatus::Ok if outcome.status == 0 && moved < fields.underflow => HostStatus::Error,
-            host => host,
-        };
-        // CAST: Host statuses are small positive numbers, and the result is
-        // defined as this sum of fields.
-        fields.result = ((host as i32) << 16) | i32::from(outcome.status);
-        fields.resid_len = outcome.residual;
-        // SAFETY: The sense buffer has SCSI_SENSE_BUFFERSIZE bytes, and `kept` is at most that
-        // and the source's length.
-        unsafe {
-            core::ptr::copy_nonoverlapping(outcome.sense.as_ptr(), fields.sense_buffer, kept)
-        };
-    }
+// SAFETY: A command may be completed from any context.
+unsafe impl Send for Held {}
 
-    /// Hands the command back to the mid-layer, with what was concluded.
-    pub(crate) fn done(self) {
-        let command = self.0.as_ptr();
-
-        core::mem::forget(self);
-        // SAFETY: Valid by the invariant; the handle is gone, so this is the only completion.
-        unsafe { bindings::scsi_done(command) }
-    }
-
-    /// Hands the command back to the mid-layer with this outcome.
-    pub(crate) fn complete(mut self, outcome: Outcome<'_>) {
-        self.conclude(outcome);
-        self.done();
+impl Held {
+    /// The tag of the command.
+    pub(in crate::linux) fn tag(&self) -> usize {
+        // SAFETY: Valid by the invariant.
+        let tag = unsafe { bindings::iscsi_init_command_tag(self.0.as_ptr()) };
+        tag as usize
     }
 }
 
-impl Drop for Command {
+impl Drop for Held {
     fn drop(&mut self) {
-        let residual = self.length();
-
-        self.conclude(Outcome {
-            host: HostStatus::Error,
-            status: 0,
-            residual,
-            sense: &[],
-        });
-        // SAFETY: Valid by the invariant; `done` forgets the handle, so nothing else completes it.
-        unsafe { bindings::scsi_done(self.0.as_ptr()) }
+        // SAFETY: Valid by the invariant; the field is atomic.
+        let holders = unsafe { &(*private(self.0.as_ptr())).holders };
+        if holders.dec_and_test() {
+            // SAFETY: Valid by the invariant. Its handle, one of the holders, is gone, so it has
+            // been concluded, and with no holder left this is its only completion.
+            unsafe { bindings::scsi_done(self.0.as_ptr()) }
+        }
     }
 }
 
@@ -316,13 +409,6 @@ unsafe fn private(command: *mut bindings::scsi_cmnd) -> *mut Private {
     // SAFETY: The mid-layer allocates the private memory right behind the command.
     unsafe { command.add(1) }.cast()
 }
-
-/// A place in a command's data buffer, which makes going on from there cheap.
-#[derive(Default)]
-pub(crate) struct Cursor(bindings::iscsi_init_cursor);
-
-// SAFETY: The pointer is followed only together with the command it was made for.
-unsafe impl Send for Cursor {}
 
 /// Commands handed over by many submitters without a lock, taken by one.
 ///
@@ -346,8 +432,8 @@ impl CommandList {
 
     /// Adds a command; returns whether it is the only one.
     pub(crate) fn push(&self, command: Command) -> bool {
-        // SAFETY: The handle owns the command, and with it the private memory.
-        let node = unsafe { &raw mut (*private(command.0.as_ptr())).node };
+        // SAFETY: The handle owns the command, and with it the list's link in its private memory.
+        let node = unsafe { &raw mut (*private(command.command.as_ptr())).node };
 
         core::mem::forget(command);
         // SAFETY: The node is in no list; it stays valid, as the list now owns the command.
@@ -393,8 +479,8 @@ impl Iterator for TakenCommands {
         self.next = unsafe { node.as_ref().next };
         // SAFETY: The node is the first field of the private memory, which lies behind its command.
         let command = unsafe { node.as_ptr().cast::<bindings::scsi_cmnd>().sub(1) };
-        // INVARIANT: The list owned the command, and hands it on here.
-        Some(Command(NonNull::new(command)?))
+        // INVARIANT: The list owned the handle, and hands it on here.
+        Some(Command::new(NonNull::new(command)?))
     }
 }
 

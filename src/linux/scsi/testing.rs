@@ -387,6 +387,11 @@ impl Submitted {
         })
     }
 
+    /// Whether it has ended.
+    pub(crate) fn ended(&self) -> bool {
+        self.submission.result.load(Ordering::SeqCst) != i32::MIN
+    }
+
     /// Waits for the end: the host's judgement, and the device's status.
     pub(crate) fn result(self) -> (i32, i32) {
         drop(self.thread);

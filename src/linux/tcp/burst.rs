@@ -13,8 +13,8 @@ use super::Stream;
 use crate::linux::{
     bindings,
     scsi::{
-        Command,
-        Cursor, //
+        Buffer,
+        Held, //
     }, //
 };
 use core::ptr::NonNull;
@@ -25,7 +25,7 @@ use kernel::prelude::*;
 /// # Invariants
 ///
 /// The entries of `array` from `first` on describe `length` bytes of memory that stays valid: that
-/// of `copies`, or of commands that their owner keeps until the entries have been sent.
+/// of `copies`, or of the data buffers of `held`.
 pub(crate) struct Burst {
     array: KVec<bindings::bio_vec>,
     /// The entry that is sent next, perhaps for the rest of what it was.
@@ -33,6 +33,8 @@ pub(crate) struct Burst {
     length: usize,
     /// The pages of copies, a reference to each of which is ours.
     copies: KVec<NonNull<bindings::page>>,
+    /// The commands whose data buffers have pieces here.
+    held: KVec<Held>,
 }
 
 // SAFETY: Pages may be sent, and references to them put, from any context.
@@ -54,6 +56,7 @@ impl Burst {
             first: 0,
             length: 0,
             copies: KVec::with_capacity(Self::CAPACITY, GFP_KERNEL)?,
+            held: KVec::with_capacity(Self::CAPACITY, GFP_KERNEL)?,
         })
     }
 
@@ -118,24 +121,28 @@ impl Burst {
         true
     }
 
-    /// Appends the data buffer of `command` from `offset` on, at most `length` bytes and as far as
-    /// there is room; returns how many bytes.
-    ///
-    /// The command must be kept until they have been sent, or the burst is dropped.
-    pub(crate) fn add(
-        &mut self,
-        command: &Command,
-        cursor: &mut Cursor,
-        offset: u32,
-        length: u32,
-    ) -> u32 {
+    /// Appends what `buffer` has from `offset` on, at most `length` bytes and as far as there is
+    /// room; returns how many bytes. Its command is completed only when they have been sent.
+    pub(crate) fn add(&mut self, buffer: &mut Buffer, offset: u32, length: u32) -> u32 {
         // CAST: At most LENGTH_MAX.
         let length = length.min(Self::LENGTH_MAX.saturating_sub(self.length) as u32);
-        // INVARIANT: The command's memory stays valid by this function's contract.
-        let added = command.pages(cursor, offset, length, &mut self.array);
+        // Each has pieces, so there is room for as many as there are pieces.
+        if self.held.push_within_capacity(buffer.hold()).is_err() {
+            return 0;
+        }
+        // INVARIANT: The memory stays valid while it is held.
+        let added = buffer.pages(offset, length, &mut self.array);
+        if added == 0 {
+            self.held.pop();
+        }
         // CAST: 32 bits fit a machine word.
         self.length = self.length.saturating_add(added as usize);
         added
+    }
+
+    /// Whether the data buffer of the command with this tag has pieces here.
+    pub(crate) fn holds(&self, tag: usize) -> bool {
+        self.held.iter().any(|held| held.tag() == tag)
     }
 
     /// The remainder `crc` after the bytes of all pieces from number `from` on, none of which has
@@ -148,11 +155,17 @@ impl Burst {
         unsafe { bindings::iscsi_init_pages_crc32c(pieces.as_ptr(), pieces.len() as u32, crc) }
     }
 
-    /// What is left to send: its entries, and their bytes.
-    pub(super) fn as_raw(&mut self) -> (*mut bindings::bio_vec, u32, usize) {
+    /// The entries that are left to send.
+    pub(super) fn as_raw(&mut self) -> (*mut bindings::bio_vec, u32) {
         let left = self.array.get_mut(self.first..).unwrap_or_default();
         // CAST: At most CAPACITY.
-        (left.as_mut_ptr(), left.len() as u32, self.length)
+        (left.as_mut_ptr(), left.len() as u32)
+    }
+
+    /// How many bytes are left to send.
+    #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
     /// Takes note that this many bytes have been sent.
@@ -176,7 +189,8 @@ impl Burst {
         }
     }
 
-    fn clear(&mut self) {
+    /// Forgets what has not been sent.
+    pub(crate) fn clear(&mut self) {
         while let Some(page) = self.copies.pop() {
             // SAFETY: The reference is ours; what the network stack still sends has its own.
             unsafe { bindings::iscsi_init_page_put(page.as_ptr()) };
@@ -184,6 +198,8 @@ impl Burst {
         self.array.clear();
         self.first = 0;
         self.length = 0;
+        // Commands that have been answered meanwhile are completed by this.
+        self.held.clear();
     }
 }
 

@@ -225,7 +225,7 @@ fn send(stream: &mut Stream<'_>, burst: &mut Burst, bytes: &[u8], more: bool) ->
         }
     }
     stream.send(burst, more)?;
-    Ok(bytes.len() - burst.as_raw().2)
+    Ok(bytes.len() - burst.length())
 }
 
 #[kunit_tests(iscsi_init_tcp)]
@@ -333,7 +333,7 @@ mod cases {
             Ok::<_, Error>(())
         })?;
         // Part of the last piece has stayed.
-        let left = burst.as_raw().2;
+        let left = burst.length();
         assert!(sent > 0 && left > 0);
 
         let mut received = KVVec::from_elem(0u8, sent, GFP_KERNEL)?;

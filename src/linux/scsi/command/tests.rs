@@ -137,22 +137,31 @@ fn ended(status: u8, residual: u32, sense: &[u8]) -> Outcome<'_> {
 }
 
 /// Sends the whole data buffer in steps that no segment ends with, and gives what the peer gets.
+///
+/// Behind each step there is one byte, copied.
 fn send(command: &Command, step: u32) -> Result<KVec<u8>> {
+    const MARK: u8 = 0xfe;
     let (connection, peer) = connection()?;
     let mut burst = Burst::new()?;
-    let mut cursor = Cursor::default();
-    let mut received = KVec::from_elem(0, LENGTH, GFP_KERNEL)?;
+    let mut buffer = command.buffer();
+    let mut received = KVec::from_elem(0, 2 * LENGTH, GFP_KERNEL)?;
+    let mut length = 0;
     let mut at = 0;
     let mut crc = u32::MAX;
 
     while at < LENGTH as u32 {
         let from = burst.pieces();
-        let added = burst.add(command, &mut cursor, at, step);
+        let added = burst.add(&mut buffer, at, step);
         if added != step.min(LENGTH as u32 - at) {
             return Err(EINVAL);
         }
         crc = burst.crc32c(from, crc);
         at += added;
+        length += added as usize + 1;
+        if !burst.holds(command.tag()) || !connection.with(|_, stream| burst.copy(stream, &[MARK]))
+        {
+            return Err(EINVAL);
+        }
         // Several steps in a burst.
         let sent = at % 3 == 0 || connection.with(|_, stream| stream.send(&mut burst, true))?;
         if !sent {
@@ -160,17 +169,30 @@ fn send(command: &Command, step: u32) -> Result<KVec<u8>> {
         }
     }
     // Beyond the end there is nothing.
-    if burst.add(command, &mut cursor, LENGTH as u32, 1) != 0 {
+    if burst.add(&mut buffer, LENGTH as u32, 1) != 0 {
         return Err(EINVAL);
     }
     if !connection.with(|_, stream| stream.send(&mut burst, false))? || !burst.is_empty() {
         return Err(EAGAIN);
     }
+    let holds = burst.holds(command.tag());
     drop(connection);
-    if receive_all(&peer, &mut received)? != LENGTH || crc != crc32c(u32::MAX, &received) {
+    received.truncate(length);
+    if holds || receive_all(&peer, &mut received)? != length {
         return Err(EINVAL);
     }
-    Ok(received)
+    let mut sent = KVec::with_capacity(LENGTH, GFP_KERNEL)?;
+    for step in received.chunks(step as usize + 1) {
+        let (mark, data) = step.split_last().ok_or(EINVAL)?;
+        if *mark != MARK {
+            return Err(EINVAL);
+        }
+        sent.extend_from_slice(data, GFP_KERNEL)?;
+    }
+    if crc != crc32c(u32::MAX, &sent) {
+        return Err(EINVAL);
+    }
+    Ok(sent)
 }
 
 fn is_patterned(bytes: &[u8]) -> bool {
@@ -304,7 +326,6 @@ mod cases {
         let (front, back) = bytes.split_at(6_000);
         let buffer = kernel::alloc::KVec::from_elem(0xff, BUFFER, GFP_KERNEL)?;
         let (result, ended_as, same) = with_data(false, buffer, |mut command| {
-            let mut cursor = Cursor::default();
             let mut result = Ok(());
             let mut crc = u32::MAX;
             for (start, part) in [(6_000, back), (0, front)] {
@@ -316,7 +337,7 @@ mod cases {
                         stream.receive(|chunk| {
                             let wanted = (end - at).min(3_333);
                             let (seen, crc) = (chunk.crc32c(wanted, crc), &mut crc);
-                            match command.receive(&mut cursor, at, chunk, wanted, Some(crc)) {
+                            match command.receive(at, chunk, wanted, Some(crc)) {
                                 Ok(_) if *crc != seen => result = Err(EBADMSG),
                                 Ok(taken) => at += taken,
                                 Err(error) => result = Err(error),
@@ -345,14 +366,13 @@ mod cases {
         peer.send_all(&[0; 100])?;
         let buffer = patterned::<kernel::alloc::allocator::Kmalloc>()?;
         let (results, ..) = with_data(false, buffer, |mut command| {
-            let mut cursor = Cursor::default();
             let mut results = KVec::with_capacity(4, GFP_KERNEL)?;
             while results.is_empty() {
                 clock::sleep(1);
                 connection.with(|_, stream| {
                     stream.receive(|chunk| {
                         for offset in [LENGTH as u32, LENGTH as u32 - 10, u32::MAX] {
-                            let result = command.receive(&mut cursor, offset, chunk, 20, None);
+                            let result = command.receive(offset, chunk, 20, None);
                             let _ = results.push(result, GFP_ATOMIC);
                         }
                         chunk.skip(chunk.len());
