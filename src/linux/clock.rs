@@ -6,7 +6,13 @@
 //! [`include/linux/delay.h`](srctree/include/linux/delay.h)
 
 use super::bindings;
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
 
 /// Milliseconds since the machine started.
 pub(crate) fn milliseconds() -> u64 {
@@ -14,10 +20,10 @@ pub(crate) fn milliseconds() -> u64 {
     unsafe { bindings::iscsi_init_milliseconds() }
 }
 
-/// Sleeps for at least `milliseconds`; process context only.
+/// Sleeps for at least `milliseconds`, and not for a tick where that is longer; process context
+/// only.
 pub(crate) fn sleep(milliseconds: u32) {
-    // SAFETY: The callers are in process context, where sleeping is allowed.
-    unsafe { bindings::msleep(milliseconds) }
+    fsleep(Delta::from_millis(i64::from(milliseconds)))
 }
 
 /// Sleeps for `milliseconds`; process context only.
