@@ -53,7 +53,17 @@ struct iscsi_init_callbacks {
 /* How long an acknowledgment may wait for something to go with, in microseconds. */
 #define ISCSI_INIT_ACK_DELAY 8000U
 
+/*
+ * The receive window of a path whose round trip takes less than so many microseconds: bytes for each
+ * of them (40 Gbit/s), and between which bounds. On a longer path TCP finds it by itself.
+ */
+#define ISCSI_INIT_SHORT_PATH 1500
+#define ISCSI_INIT_WINDOW_RATE 5000U
+#define ISCSI_INIT_WINDOW_MIN (128U << 10)
+#define ISCSI_INIT_WINDOW_MAX (1U << 20)
+
 void iscsi_init_sock_prepare(struct sock *sk);
+void iscsi_init_sock_bound_window(struct sock *sk);
 void iscsi_init_sock_retire(struct sock *sk);
 void iscsi_init_sock_attach(struct sock *sk, void *owner, const struct iscsi_init_callbacks *ours,
 			    struct iscsi_init_callbacks *theirs);

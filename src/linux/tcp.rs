@@ -105,6 +105,8 @@ impl<P: Protocol> Connection<P> {
     /// Hands a connected `socket` over to `protocol`, and tells it at once that
     /// something may have arrived.
     pub(crate) fn new(vacancy: Vacancy<P>, socket: Socket, protocol: P) -> Arc<Self> {
+        // SAFETY: The socket is valid, and this is process context.
+        unsafe { bindings::iscsi_init_sock_bound_window(socket.sock()) };
         let connection: Arc<Self> = vacancy
             .0
             .write(Self {
