@@ -1,4 +1,4 @@
-"""Measures, and prints tables: `qemu/bench/run [--list] [PATTERN...]`."""
+"""Measures, and prints tables: `qemu/bench/run [--list] [--profile] [PATTERN...]`."""
 
 import argparse
 import fnmatch
@@ -6,7 +6,7 @@ import json
 import sys
 import time
 
-from . import machines, report, settings
+from . import machines, profile, report, settings
 from .plan import TABLES, Table
 
 
@@ -18,8 +18,12 @@ def select(patterns: list[str]) -> list[Table]:
     return [table for table in TABLES if any(fnmatch.fnmatchcase(table.name, pattern) for pattern in patterns or ["*"])]
 
 
-def measure(table: Table, rows: list[str]) -> list[dict[str, object]]:
-    """All results of a table's boot."""
+# How many times as many I/Os as for counting make a profile.
+PROFILED = 5
+
+
+def planned(table: Table, rows: list[str]) -> dict[str, object]:
+    """What a table's boot is to do."""
     plan = table.plan() | {
         "module": str(machines.MODULE[table.instrument]),
         "thin": settings.THIN,
@@ -28,13 +32,30 @@ def measure(table: Table, rows: list[str]) -> list[dict[str, object]]:
     }
     if rows:
         plan["rows"] = [row for row in plan["rows"] if any(fnmatch.fnmatchcase(row["name"], name) for name in rows)]
-    return list(machines.boot(table.instrument, settings.BUILD / table.name, plan))
+    return plan
+
+
+def measure(table: Table, rows: list[str]) -> list[dict[str, object]]:
+    """All results of a table's boot."""
+    return list(machines.boot(table.instrument, settings.BUILD / table.name, planned(table, rows)))
+
+
+def show_profiles(table: Table, rows: list[str]) -> None:
+    """Prints where the processor is in each row of a table whose instructions are counted."""
+    if table.instrument != "tcg":
+        sys.exit(f"qemu/bench/run: {table.name} has no profile; those named count-... have")
+    plan = planned(table, rows) | {"experiment": "profile"}
+    for row in plan["rows"]:
+        row["ios"] *= PROFILED
+    for one in profile.profiles(settings.BUILD / f"{table.name}-profile", plan):
+        report.profile(one)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="qemu/bench/run", description="Measures the driver beside its rivals.")
     parser.add_argument("pattern", nargs="*", help="names of tables, with * and ? as in the shell")
     parser.add_argument("--list", action="store_true", help="print the tables and measure nothing")
+    parser.add_argument("--profile", action="store_true", help="show in which functions the processor is")
     parser.add_argument("--rows", action="append", default=[], metavar="PATTERN", help="only rows whose names match")
     arguments = parser.parse_args()
     tables = select(arguments.pattern)
@@ -43,6 +64,10 @@ def main() -> int:
         print("\n".join(f"{table.name:{width}}  {table.title}" for table in tables))
         return 0
     settings.BUILD.mkdir(parents=True, exist_ok=True)
+    if arguments.profile:
+        for table in tables:
+            show_profiles(table, arguments.rows)
+        return 0
     broken = 0
     for table in tables:
         started = time.monotonic()

@@ -15,6 +15,8 @@ from . import settings
 
 # No boot may take longer, in seconds.
 LIMIT = 900
+# Where a virtual machine is spoken to, in its directory.
+QMP = "qmp"
 # How often what the machine has written is looked at, in seconds.
 POLL = 0.2
 # For drivers that may be built in: the NVMe target's store, and a disk that is the device itself, not the sum of its paths.
@@ -61,6 +63,7 @@ def counting(directory: Path) -> list[str]:
         # Without the string instructions that copy any length at once, each of which would count for as many as bytes.
         *("-cpu", "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+pclmulqdq", "-smp", "1", "-m", "1024"),
         *("-rtc", "clock=vm", "-serial", "stdio", "-kernel", str(settings.KERNEL), "-initrd", str(initrd)),
+        *("-qmp", f"unix:{directory / QMP},server=on,wait=off"),
         *("-virtfs", "local,path=/,mount_tag=root,security_model=none,multidevs=remap"),
         "-append",
         f"console=ttyS0 panic=-1 nokaslr mitigations=off no_timer_check quiet {' '.join(OPTIONS)} bench={directory}",

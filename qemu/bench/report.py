@@ -1,12 +1,17 @@
 """Prints a table of samples."""
 
 import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from statistics import median
 
 from .plan import FLOOR, MIDLAYER, NVME, OURS, STOCK, Row, Table
+from .profile import USER, Profile
 from .stats import Ratio, ratio
+
+# How many functions of a profile are printed, and what is in no module.
+FUNCTIONS = 30
+KERNEL = "the kernel itself"
 
 Sample = dict[str, float]
 Samples = dict[str, list[Sample]]
@@ -117,6 +122,22 @@ def growth(results: Sequence[dict[str, object]]) -> None:
 SIZES = {"64k": 1 << 16, "1m": 1 << 20}
 # Of two figures the first is ours.
 COLUMNS = {"p50_us": "p50 us", "p99_us": "p99 us", "switches": "switches", "segments": "segments", "busy_us": "CPU us"}
+
+
+def profile(one: Profile) -> None:
+    """Prints the functions a processor was in most, and what each module has in all."""
+    total = one.seen.total()
+    modules: Counter[str] = Counter()
+    for name, count in one.seen.items():
+        modules[name.rpartition("[")[2].rstrip("]") if name.endswith("]") else KERNEL if name != USER else USER] += count
+    print(f"\n{one.row}, {one.contender}: {total} looks at a busy processor")
+    print("  " + ", ".join(f"{name} {_share(count, total)}" for name, count in modules.most_common()))
+    for name, count in one.seen.most_common(FUNCTIONS):
+        print(f"  {_share(count, total):>6}  {name}")
+
+
+def _share(count: int, total: int) -> str:
+    return f"{100 * count / max(total, 1):.1f}%"
 
 
 def _median(samples: Sequence[Sample], name: str) -> float:

@@ -35,6 +35,11 @@
 
 #include "helpers.h"
 
+/* In the tree, Kconfig selects it. */
+#ifndef CONFIG_NET_CRC32C
+#error "a kernel with CONFIG_NET_CRC32C is needed: NVME_TCP, IP_SCTP and others select it"
+#endif
+
 char iscsi_init_if[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(if, iscsi_init_if, sizeof(iscsi_init_if), 0444);
 MODULE_PARM_DESC(if, "<dev>[:<ip>[:<netmask>[:<gateway>]]]: network interface; "

@@ -77,8 +77,8 @@ class Boot:
         raise Unexpected(f"no contender is called {name}")
 
 
-def rows(plan: Plan, results: Results) -> None:
-    """The rows of a table: all contenders are logged in, and take turns."""
+def sessions(plan: Plan, results: Results) -> tuple[Boot, dict[str, list[str]]]:
+    """Has all contenders of a table logged in on equal terms; their disks."""
     boot = Boot(plan)
     disks: dict[str, list[str]] = {}
     for name in [*boot.names, *(["midlayer"] if plan["floor"] else [])]:
@@ -93,6 +93,12 @@ def rows(plan: Plan, results: Results) -> None:
         if keys.get("MaxXmitDataSegmentLength", str(plan["segment"])) != str(plan["segment"]):
             raise Unexpected(f"{name} was to negotiate segments of {plan['segment']}: {keys}")
         results.put("session", contender=name, keys=keys, queue=queue)
+    return boot, disks
+
+
+def rows(plan: Plan, results: Results) -> None:
+    """The rows of a table: all contenders are logged in, and take turns."""
+    boot, disks = sessions(plan, results)
     for row in plan["rows"]:  # type: ignore[union-attr]
         # A B C C B A: what drifts meets all alike.
         order = [*boot.names, *reversed(boot.names)] * int(str(plan["rounds"]))
@@ -105,6 +111,17 @@ def rows(plan: Plan, results: Results) -> None:
             order += ["midlayer"] * int(str(plan["rounds"]))
         for sample in [*load.samples(order, disks, row), *floors]:
             results.put(str(sample.pop("kind")), **sample)
+
+
+def profile(plan: Plan, results: Results) -> None:
+    """The rows of a table, one contender after the other, each for long enough to be looked at."""
+    boot, disks = sessions(plan, results)
+    results.keep(Path("/proc/kallsyms"))
+    for row in plan["rows"]:  # type: ignore[union-attr]
+        for name in boot.names:
+            results.put("begin", row=row["name"], contender=name)
+            for sample in load.samples([name], disks, row):
+                results.put(str(sample.pop("kind")), **sample)
 
 
 def first_read(disk: str) -> None:
@@ -194,7 +211,12 @@ def growth(plan: Plan, results: Results) -> None:
             results.put(str(sample.pop("kind")), **sample)
 
 
-EXPERIMENTS: dict[str, Callable[[Plan, Results], None]] = {"rows": rows, "costs": costs, "growth": growth}
+EXPERIMENTS: dict[str, Callable[[Plan, Results], None]] = {
+    "rows": rows,
+    "profile": profile,
+    "costs": costs,
+    "growth": growth,
+}
 
 
 def run(plan: Plan, results: Results) -> None:

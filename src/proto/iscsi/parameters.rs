@@ -61,43 +61,52 @@ impl Default for Parameters {
 }
 
 impl Parameters {
-    /// Every negotiated key with its value; MaxRecvDataSegmentLength twice, first the target's,
-    /// then ours.
-    pub fn pairs(&self) -> [(Key, Value); 15] {
+    /// Every negotiated key with its value. MaxRecvDataSegmentLength is ours; the target's goes by the
+    /// name it has at initiators, which is no key, MaxXmitDataSegmentLength.
+    pub fn pairs(&self) -> [(&'static str, Value); 15] {
         [
-            (Key::HeaderDigest, Value::Name(self.header_digest.name())),
-            (Key::DataDigest, Value::Name(self.data_digest.name())),
-            (Key::MaxConnections, Value::Number(1)),
-            (Key::InitialR2T, Value::Boolean(self.initial_r2t)),
-            (Key::ImmediateData, Value::Boolean(self.immediate_data)),
             (
-                Key::MaxRecvDataSegmentLength,
+                Key::HeaderDigest.name(),
+                Value::Name(self.header_digest.name()),
+            ),
+            (Key::DataDigest.name(), Value::Name(self.data_digest.name())),
+            (Key::MaxConnections.name(), Value::Number(1)),
+            (Key::InitialR2T.name(), Value::Boolean(self.initial_r2t)),
+            (
+                Key::ImmediateData.name(),
+                Value::Boolean(self.immediate_data),
+            ),
+            (
+                Key::MaxRecvDataSegmentLength.name(),
+                Value::Number(self.max_receive_data_segment_length),
+            ),
+            (
+                "MaxXmitDataSegmentLength",
                 Value::Number(self.max_send_data_segment_length),
             ),
             (
-                Key::MaxRecvDataSegmentLength,
-                Value::Number(self.max_receive_data_segment_length),
+                Key::MaxBurstLength.name(),
+                Value::Number(self.max_burst_length),
             ),
-            (Key::MaxBurstLength, Value::Number(self.max_burst_length)),
             (
-                Key::FirstBurstLength,
+                Key::FirstBurstLength.name(),
                 Value::Number(self.first_burst_length),
             ),
             (
-                Key::DefaultTime2Wait,
+                Key::DefaultTime2Wait.name(),
                 Value::Number(u32::from(self.default_time2wait)),
             ),
             (
-                Key::DefaultTime2Retain,
+                Key::DefaultTime2Retain.name(),
                 Value::Number(u32::from(self.default_time2retain)),
             ),
             (
-                Key::MaxOutstandingR2T,
+                Key::MaxOutstandingR2T.name(),
                 Value::Number(u32::from(self.max_outstanding_r2t)),
             ),
-            (Key::DataPDUInOrder, Value::Boolean(true)),
-            (Key::DataSequenceInOrder, Value::Boolean(true)),
-            (Key::ErrorRecoveryLevel, Value::Number(0)),
+            (Key::DataPDUInOrder.name(), Value::Boolean(true)),
+            (Key::DataSequenceInOrder.name(), Value::Boolean(true)),
+            (Key::ErrorRecoveryLevel.name(), Value::Number(0)),
         ]
     }
 }
@@ -107,7 +116,7 @@ impl core::fmt::Display for Parameters {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         for (index, (key, value)) in self.pairs().iter().enumerate() {
             let separator = if index == 0 { "" } else { " " };
-            write!(f, "{separator}{}={value}", key.name())?;
+            write!(f, "{separator}{key}={value}")?;
         }
         Ok(())
     }
