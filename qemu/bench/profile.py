@@ -3,15 +3,13 @@
 import bisect
 import json
 import re
+import socket
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from lab.machine import Channel
 
 from . import machines
 
@@ -30,11 +28,32 @@ class Profile:
     seen: Counter[str]
 
 
+class Monitor:
+    """What QEMU can be asked at its socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
+        self.lines = self.socket.makefile()
+        self.do("qmp_capabilities")
+
+    def do(self, command: str, **arguments: str) -> str:
+        """Has QEMU do something; what it answers."""
+        self.socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        for line in self.lines:
+            answer = json.loads(line)
+            if "return" in answer:
+                return str(answer["return"])
+            if "error" in answer:
+                raise machines.Broken(f"{command}: {answer['error']}")
+        raise machines.Broken("the machine ended early")
+
+
 class Sampler:
     """Looks at a machine's processor until it is stopped."""
 
-    def __init__(self, qmp: Channel) -> None:
-        self.qmp = qmp
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
         self.seen: Counter[int] = Counter()
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._run)
@@ -48,21 +67,14 @@ class Sampler:
 
     def _run(self) -> None:
         while not self.stopping.wait(INTERVAL):
-            registers = command(self.qmp, "human-monitor-command", **{"command-line": "info registers"})
+            try:
+                registers = self.monitor.do("human-monitor-command", **{"command-line": "info registers"})
+            except (OSError, machines.Broken):
+                # The machine has ended after its last sample.
+                return
             # A processor that waits for an interrupt does nothing.
             if found := re.search(r"RIP=([0-9a-f]+).* HLT=0", registers):
                 self.seen[int(found[1], 16)] += 1
-
-
-def command(qmp: Channel, name: str, **arguments: str) -> str:
-    """Has QEMU do something."""
-    qmp.send(json.dumps({"execute": name, "arguments": arguments}))
-    while True:
-        answer = json.loads(qmp.receive(time.monotonic() + 60))
-        if "error" in answer:
-            raise machines.Broken(f"{name}: {answer['error']}")
-        if "return" in answer:
-            return str(answer["return"])
 
 
 class Symbols:
@@ -76,7 +88,8 @@ class Symbols:
         for line in readable.split("\n"):
             address, kind, name = line.split(maxsplit=2) if line else ("0", "?", "")
             if kind in "tTwW":
-                found.append((int(address, 16), name.replace("\t", " ")))
+                # What tells builds of a crate apart is of no interest.
+                found.append((int(address, 16), re.sub(r"\[[0-9a-f]{12,}\]", "", name).replace("\t", " ")))
         found.sort()
         self.addresses = [address for address, _ in found]
         self.names = [name for _, name in found]
@@ -90,13 +103,11 @@ class Symbols:
 
 def profiles(directory: Path, plan: dict[str, object]) -> Iterator[Profile]:
     """Runs the plan in a machine whose instructions are counted, and yields what was seen of each contender in each row."""
-    qmp = sampler = symbols = None
+    monitor = sampler = symbols = None
     for result in machines.boot("tcg", directory, plan):
         if result["kind"] == "begin":
-            if not qmp:
-                qmp = Channel(directory / machines.QMP)
-                command(qmp, "qmp_capabilities")
-            sampler = Sampler(qmp)
+            monitor = monitor or Monitor(directory / machines.QMP)
+            sampler = Sampler(monitor)
         elif result["kind"] == "sample" and sampler:
             addresses, sampler = sampler.stop(), None
             symbols = symbols or Symbols(directory / "kallsyms")
