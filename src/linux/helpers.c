@@ -132,8 +132,9 @@ void iscsi_init_sock_prepare(struct sock *sk)
 }
 
 /*
- * A sender that never waits for its peer sends each page as it gets it, in a segment of its own. Left
- * alone, TCP lets the window grow to many times what a short path holds, so that no sender waits.
+ * A sender that never waits for its peer sends each page as it gets it, in a segment of its own.
+ * Left alone, TCP lets the window grow to many times what a short path holds, so that no sender
+ * waits.
  */
 void iscsi_init_sock_bound_window(struct sock *sk)
 {
@@ -141,8 +142,8 @@ void iscsi_init_sock_bound_window(struct sock *sk)
 
 	/* Of a receive buffer about half is window, which is how the kernel takes the value. */
 	if (rtt < ISCSI_INIT_SHORT_PATH)
-		sock_set_rcvbuf(sk, clamp(rtt * ISCSI_INIT_WINDOW_RATE, ISCSI_INIT_WINDOW_MIN,
-					  ISCSI_INIT_WINDOW_MAX));
+		sock_set_rcvbuf(sk, clamp_t(u32, rtt * ISCSI_INIT_WINDOW_RATE,
+					    ISCSI_INIT_WINDOW_MIN, ISCSI_INIT_WINDOW_MAX));
 }
 
 void iscsi_init_sock_retire(struct sock *sk)

@@ -54,13 +54,13 @@ struct iscsi_init_callbacks {
 #define ISCSI_INIT_ACK_DELAY 8000U
 
 /*
- * The receive window of a path whose round trip takes less than so many microseconds: bytes for each
- * of them (40 Gbit/s), and between which bounds. On a longer path TCP finds it by itself.
+ * The receive window of a path whose round trip takes less than so many microseconds: bytes for
+ * each of them (40 Gbit/s), and between which bounds. On a longer path TCP finds it by itself.
  */
 #define ISCSI_INIT_SHORT_PATH 1500
-#define ISCSI_INIT_WINDOW_RATE 5000U
-#define ISCSI_INIT_WINDOW_MIN (128U << 10)
-#define ISCSI_INIT_WINDOW_MAX (1U << 20)
+#define ISCSI_INIT_WINDOW_RATE 5000
+#define ISCSI_INIT_WINDOW_MIN SZ_128K
+#define ISCSI_INIT_WINDOW_MAX SZ_1M
 
 void iscsi_init_sock_prepare(struct sock *sk);
 void iscsi_init_sock_bound_window(struct sock *sk);

@@ -393,9 +393,9 @@ impl Stream<'_> {
     pub(crate) fn send(&mut self, burst: &mut Burst, more: bool) -> Result<bool> {
         while !burst.is_empty() {
             let (array, filled) = burst.as_raw();
-            // SAFETY: The socket is valid and its lock is held. `array` has `filled` entries, which
-            // describe valid memory by the invariant of `Burst`, and at least one; the stack takes references of its
-            // own to the pages it keeps.
+            // SAFETY: The socket is valid and its lock is held. `array` has `filled` entries, at
+            // least one, which describe valid memory by the invariant of `Burst`; the stack takes
+            // references of its own to the pages it keeps.
             let sent = count(unsafe {
                 bindings::iscsi_init_sock_send_pages(self.sock, array, filled, more)
             });

@@ -61,8 +61,8 @@ impl Default for Parameters {
 }
 
 impl Parameters {
-    /// Every negotiated key with its value. MaxRecvDataSegmentLength is ours; the target's goes by the
-    /// name it has at initiators, which is no key, MaxXmitDataSegmentLength.
+    /// Every negotiated key with its value. MaxRecvDataSegmentLength is ours; the target's goes by
+    /// the name it has at initiators, which is no key, MaxXmitDataSegmentLength.
     pub fn pairs(&self) -> [(&'static str, Value); 15] {
         [
             (
