@@ -372,7 +372,8 @@ impl Link {
                 let _ = outage.tasks.insert(command);
             }
             if !outage.tasks.release(tag) {
-                // The error handler asks again.
+                // The error handler reminds of it.
+                nexus.unwanted.store(tag, Ordering::SeqCst);
                 return;
             }
         }

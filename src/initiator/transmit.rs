@@ -175,6 +175,10 @@ impl Transmit {
         tasks: &mut Tasks,
         stream: &mut Stream<'_>,
     ) -> Result<(), Failure> {
+        if !self.burst.is_empty() {
+            // What was to follow may have been answered meanwhile.
+            self.more = self.has_more(session, tasks);
+        }
         loop {
             if !stream
                 .send(&mut self.burst, self.more)
@@ -211,11 +215,12 @@ impl Transmit {
             }
             self.data = pdu.data;
         }
-        self.more = self.has_more(session, tasks);
+        // Without memory nothing follows at once.
+        self.more = self.burst.is_full() && self.has_more(session, tasks);
         Ok(())
     }
 
-    /// Whether the burst is not all there is to send. TCP keeps its end back then, so it must be
+    /// Whether there is more to send than the burst has. TCP keeps its end back then, so it must be
     /// right.
     fn has_more(&mut self, session: &Session, tasks: &mut Tasks) -> bool {
         self.forget_ended(tasks);

@@ -294,7 +294,9 @@ static bool can_be_lent(const struct bio_vec *piece)
 
 /*
  * Sends the first of @pages, of which there is at least one. Slab memory cannot be lent to the
- * network stack but is copied, so what is lent and what is not go by calls of their own.
+ * network stack but is copied, so what is lent and what is not go by calls of their own. When there
+ * is no space for the second, the end of the first goes with the next ACK: a full send
+ * buffer has something in flight.
  */
 int iscsi_init_sock_send_pages(struct sock *sk, struct bio_vec *pages, unsigned int count,
 			       bool more)

@@ -73,9 +73,12 @@ impl Burst {
     /// Whether there is room and memory for copies of [`Self::COPY_MAX`] bytes, and for one piece
     /// of a data buffer before the last of them.
     pub(crate) fn reserve(&mut self, stream: &mut Stream<'_>) -> bool {
-        self.array.len().saturating_add(2) <= Self::CAPACITY
-            && self.length < Self::LENGTH_MAX
-            && Self::reserve_memory(stream, Self::COPY_MAX)
+        !self.is_full() && Self::reserve_memory(stream, Self::COPY_MAX)
+    }
+
+    /// Whether there is no room, however much memory there is.
+    pub(crate) fn is_full(&self) -> bool {
+        self.array.len().saturating_add(2) > Self::CAPACITY || self.length >= Self::LENGTH_MAX
     }
 
     fn reserve_memory(stream: &mut Stream<'_>, length: usize) -> bool {
