@@ -35,6 +35,7 @@ pub(crate) use self::{
         dhcp_packet, //
     },
     iscsi::{
+        iscsi_chap,
         iscsi_login,
         iscsi_session,
         iscsi_text, //
@@ -51,6 +52,7 @@ pub(crate) const ALL: &[Target] = &[
     ("config_texts", config_texts, config::texts_seeds),
     ("dhcp_client", dhcp_client, dhcp::client_seeds),
     ("dhcp_packet", dhcp_packet, dhcp::packet_seeds),
+    ("iscsi_chap", iscsi_chap, iscsi::chap_seeds),
     ("iscsi_login", iscsi_login, iscsi::login_seeds),
     ("iscsi_session", iscsi_session, iscsi::session_seeds),
     ("iscsi_text", iscsi_text, iscsi::text_seeds),

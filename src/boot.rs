@@ -2,7 +2,7 @@
 
 //! The order of a boot, which nothing else knows.
 //!
-//! 1. [`configuration`]: parameters and kernel arguments.
+//! 1. [`configuration`]: parameters, kernel arguments and, with [`conf`], the configuration file.
 //! 2. [`network`], with [`changes`], [`netlink`] and [`lease`]: a device that is up, with carrier
 //!    and an address.
 //! 3. [`identity`]: host name, domain name, `/proc/net/pnp`.
@@ -18,6 +18,7 @@
 
 mod attempts;
 mod changes;
+mod conf;
 mod configuration;
 mod disk;
 mod error;
@@ -60,6 +61,7 @@ use crate::{
 };
 use attempts::Attempts;
 use changes::Changes;
+use conf::Conf;
 use error::Failure;
 use kernel::prelude::*;
 use network::Network;
@@ -118,13 +120,13 @@ fn boot(patience: Option<Patience>) -> Result<Machine> {
 }
 
 fn attempts(line: &[u8], start: u64, default: Option<Patience>) -> Result<Machine, Failure<'_>> {
-    let request = configuration::read(line)?;
+    let (request, conf) = configuration::read(line)?;
     let patience = request.timeout.as_ref().map(|timeout| timeout.value);
     let mut attempts = Attempts::new(start, patience.or(default));
     let mut changes = Changes::new()?;
 
     loop {
-        match attempt(&request, &mut changes, &mut attempts) {
+        match attempt(&request, &conf, &mut changes, &mut attempts) {
             Ok((initiator, pnp)) => {
                 return Ok(Machine {
                     _initiator: initiator,
@@ -144,13 +146,14 @@ fn attempts(line: &[u8], start: u64, default: Option<Patience>) -> Result<Machin
 #[inline(never)]
 fn attempt(
     request: &Request,
+    conf: &Conf,
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<(Initiator, Option<NetFile>), Failure<'static>> {
     let network = Network::bring_up(request, changes, attempts)?;
     let pnp = identity::set(network.lease(), attempts)?;
     let boot = target(request, &network, attempts)?;
-    let mut account = account(&boot, &network)?;
+    let mut account = account(&boot, conf, &network)?;
     let (socket, established) = first_login(&mut account, attempts)?;
     let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
     disk::wait(&initiator, &boot, attempts)?;
@@ -206,12 +209,13 @@ fn target(
 
 /// Who logs in where.
 #[inline(never)]
-fn account(boot: &Boot, network: &Network) -> Result<KBox<Account>, Failure<'static>> {
+fn account(boot: &Boot, conf: &Conf, network: &Network) -> Result<KBox<Account>, Failure<'static>> {
     let account = Account {
         initiator: boot.initiator.value.clone(),
         target: boot.target.value.clone(),
         isid: isid(network.mac()),
         offer: Offer::default(),
+        authentication: conf.authentication(&boot.target.value)?,
     };
     KBox::new(account, GFP_KERNEL).map_err(Failure::kernel)
 }
@@ -241,8 +245,9 @@ fn first_login(
             _ => false,
         };
         if !transient || attempt == LOGIN_ATTEMPTS || attempts.are_over() {
-            let account = KBox::new(account.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
-            return Err(Failure::Login(failure, account));
+            let parties = (account.target.name.clone(), account.initiator.clone());
+            let parties = KBox::new(parties, GFP_KERNEL).map_err(Failure::kernel)?;
+            return Err(Failure::Login(failure, parties));
         }
         attempts.tell(core::format_args!(
             "login attempt {attempt} of {LOGIN_ATTEMPTS}: {failure}"

@@ -2,6 +2,7 @@
 
 //! A SCSI host whose one target is reached over iSCSI.
 //!
+//! - [`authentication`]: what a login proves with who it is.
 //! - [`login`]: from an address to a connection in full feature phase.
 //! - [`nexus`]: what outlives a connection; where the mid-layer's commands come in.
 //! - [`wire`]: one connection, with its [`receive`] and [`transmit`] halves and its [`tasks`].
@@ -26,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod authentication;
 pub(crate) mod login;
 mod nexus;
 mod queue;

@@ -9,6 +9,7 @@
 //!   does the work.
 //! - [`cmdline`], [`ipconfig`], [`params`]: what the kernel and the module were told.
 //! - [`module`], [`root_mount`]: what becomes of code that is loaded, and of code that is built in.
+//! - [`file`], [`shash`]: files, and hash functions.
 //! - [`crc32c`], [`socket`], [`tcp`]: digests, sockets, and a connection whose lock protects its
 //!   owner's state.
 //! - [`scsi`], [`disk`], [`platform`]: the SCSI host, its commands and the disks under it.
@@ -23,6 +24,7 @@ pub(crate) mod crc32c;
 pub(crate) mod disk;
 pub(crate) mod errno;
 pub(crate) mod event;
+pub(crate) mod file;
 pub(crate) mod ipconfig;
 pub(crate) mod memory;
 pub(crate) mod module;
@@ -36,6 +38,7 @@ pub(crate) mod reboot;
 #[cfg(not(MODULE))]
 pub(crate) mod root_mount;
 pub(crate) mod scsi;
+pub(crate) mod shash;
 pub(crate) mod socket;
 pub(crate) mod tcp;
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]

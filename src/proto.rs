@@ -5,7 +5,7 @@
 //! Nothing in here knows a clock, does I/O, allocates, logs, panics or is unsafe, so the same files
 //! are compiled into the module and, by Cargo, into the host's tests and fuzzers.
 //!
-//! - [`backoff`], [`bytes`], [`serial`], [`time`]: what every protocol below is made of.
+//! - [`backoff`], [`bytes`], [`secret`], [`serial`], [`time`]: what all below is made of.
 //! - [`config`]: kernel arguments, root path and names; which setting comes from where.
 //! - [`dhcp`]: the DHCP and BOOTP client.
 //! - [`iscsi`]: the iSCSI initiator (RFC 7143).
@@ -19,5 +19,6 @@ pub mod config;
 pub mod dhcp;
 pub mod iscsi;
 pub mod rtnetlink;
+pub mod secret;
 pub mod serial;
 pub mod time;

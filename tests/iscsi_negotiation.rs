@@ -44,6 +44,7 @@ use iscsi_support::{
         request,
         step,
         text,
+        workspace,
         AGREED,
         CONTINUE,
         INITIATOR,
@@ -323,13 +324,14 @@ fn a_target_may_choose_digests_that_are_offered() {
         initiator: INITIATOR,
         target: TARGET,
         isid: ISID,
+        chap: None,
     };
     let offer = Offer {
         data_digest: false,
         ..Offer::default()
     };
     let answered = |pair| {
-        let login = Login::new(identity, offer);
+        let login = Login::new(identity, offer, workspace());
         let login = go_on(step(login, TO_OPERATIONAL, 0, ""));
         let sent = request(&login).1;
         assert!(
@@ -349,6 +351,7 @@ fn an_offer_without_unsolicited_data_binds_the_target() {
         initiator: INITIATOR,
         target: TARGET,
         isid: ISID,
+        chap: None,
     };
     let offer = Offer {
         initial_r2t: true,
@@ -360,7 +363,7 @@ fn an_offer_without_unsolicited_data_binds_the_target() {
         ..Offer::default()
     };
     let answered = |pairs: &str| {
-        let login = Login::new(identity, offer);
+        let login = Login::new(identity, offer, workspace());
         let login = go_on(step(login, TO_OPERATIONAL, 0, ""));
         let sent = request(&login).1;
         assert!(

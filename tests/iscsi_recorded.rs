@@ -17,7 +17,8 @@ use iscsi_init::proto::iscsi::{
     login::{
         Identity,
         Login,
-        Step, //
+        Step,
+        Workspace, //
     },
     lun::Lun,
     pdu::{
@@ -41,6 +42,8 @@ use iscsi_init::proto::iscsi::{
     }, //
 };
 
+use zerocopy::FromZeros;
+
 use iscsi_support::{
     header,
     hex, //
@@ -53,13 +56,15 @@ fn a_session_with_tgt() {
         initiator: "iqn.2004-10.example:trial",
         target: "iqn.2004-10.example:disk",
         isid: [0x80, 1, 2, 3, 4, 5],
+        chap: None,
     };
     let offer = Offer {
         header_digest: false,
         data_digest: false,
         ..Offer::default()
     };
-    let login = Login::new(identity, offer);
+    let mut workspace = Workspace::new_zeroed();
+    let login = Login::new(identity, offer, &mut workspace);
     let mut buffer = [0; 48 + 8192];
     let length = login.request(&mut buffer).unwrap();
     let text = b"InitiatorName=iqn.2004-10.example:trial\0TargetName=iqn.2004-10.example:disk\0\

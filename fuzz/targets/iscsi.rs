@@ -5,6 +5,14 @@
 use iscsi_init::proto::{
     bytes::Reader,
     iscsi::{
+        chap::{
+            Algorithm,
+            Chap,
+            Credentials,
+            Hash,
+            CHALLENGE_LENGTH,
+            HASH_MAX, //
+        },
         frame::Frame,
         keys::Offer,
         login::{
@@ -12,6 +20,7 @@ use iscsi_init::proto::{
             Identity,
             Login,
             Step,
+            Workspace,
             DATA_LENGTH_MAX, //
         },
         lun::Lun,
@@ -34,11 +43,15 @@ use iscsi_init::proto::{
             Outcome,
             Task, //
         },
-        text::Assembler,
+        text::{
+            Assembler,
+            PARTIAL, //
+        },
         HEADER_LENGTH, //
     },
     serial::Serial, //
 };
+use zerocopy::FromZeros;
 
 /// Takes one PDU, framed as the initiator frames it.
 fn pdu<'a>(reader: &mut Reader<'a>, limit: u32) -> Option<([u8; HEADER_LENGTH], &'a [u8])> {
@@ -51,17 +64,50 @@ fn pdu<'a>(reader: &mut Reader<'a>, limit: u32) -> Option<([u8; HEADER_LENGTH], 
     Some((header, data))
 }
 
+/// A hash function that every peer can compute.
+struct Zeroes;
+
+impl Hash for Zeroes {
+    fn hash(&self, _: Algorithm, parts: [&[u8]; 3], _: &mut [u8; HASH_MAX]) -> Option<()> {
+        assert!(parts
+            .iter()
+            .all(|part| !part.is_empty() && part.len() <= 1_024));
+        Some(())
+    }
+}
+
 /// A whole login against the PDUs in `data`.
 pub(crate) fn iscsi_login(data: &[u8]) {
+    login(data, None);
+}
+
+/// A whole login in which both sides prove who they are.
+pub(crate) fn iscsi_chap(data: &[u8]) {
+    let mut credentials = Credentials::none();
+    credentials.outgoing.secret.set(b"outgoing").unwrap();
+    credentials.incoming.secret.set(b"incoming").unwrap();
+    let chap = Chap {
+        credentials: &credentials,
+        algorithms: &Algorithm::ALL,
+        hash: &Zeroes,
+        identifier: 7,
+        challenge: [7; CHALLENGE_LENGTH],
+    };
+    login(data, Some(chap));
+}
+
+fn login(data: &[u8], chap: Option<Chap<'_>>) {
     let mut reader = Reader::new(data);
     let name = "iqn.2004-10.example:".to_string() + &"n".repeat(203);
     let identity = Identity {
         initiator: &name,
         target: &name,
         isid: [0x80, 0, 0, 0, 0, 1],
+        chap,
     };
     let mut buffer = [0; HEADER_LENGTH + DATA_LENGTH_MAX];
-    let mut login = Login::new(identity, Offer::default());
+    let mut workspace = Workspace::new_zeroed();
+    let mut login = Login::new(identity, Offer::default(), &mut workspace);
     loop {
         let length = login.request(&mut buffer).expect("every request fits");
         let header: &[u8; HEADER_LENGTH] = buffer[..HEADER_LENGTH].try_into().unwrap();
@@ -226,7 +272,8 @@ pub(crate) fn iscsi_text(data: &[u8]) {
 /// What is found before the text ends or breaks a rule.
 fn pairs(parts: &[&[u8]]) -> (Vec<(String, Vec<u8>)>, bool) {
     let mut found = Vec::new();
-    let mut assembler = Assembler::new();
+    let mut partial = [0; PARTIAL];
+    let mut assembler = Assembler::new(&mut partial);
     for part in parts {
         let fed = assembler.feed(part, |key, value| {
             assert!(!key.is_empty() && key.len() <= 63);
@@ -288,6 +335,24 @@ pub(crate) fn login_seeds() -> Vec<Vec<u8>> {
         b"TargetAddress=192.0.2.9:3261\0",
     );
     vec![login.concat(), redirection]
+}
+
+pub(crate) fn chap_seeds() -> Vec<Vec<u8>> {
+    let numbers = |stat_sn| [(24, stat_sn), (28, 1), (32, 2)];
+    let security = |stat_sn, text: &[u8]| seed(0x23, 0, &numbers(stat_sn), text);
+    let base64 = security(8, b"CHAP_A=5\0CHAP_I=255\0CHAP_C=0bAAECAwQFBgc=\0");
+    let hexadecimal = security(8, b"CHAP_A=8\0CHAP_I=0x1f\0CHAP_C=0x0102030405060708\0");
+    [base64, hexadecimal]
+        .map(|challenge| {
+            let proof = format!("CHAP_N=target\0CHAP_R=0x{}\0", "00".repeat(32));
+            [
+                security(7, b"TargetPortalGroupTag=1\0AuthMethod=CHAP\0"),
+                challenge,
+                seed(0x23, 0x81, &numbers(9), proof.as_bytes()),
+            ]
+            .concat()
+        })
+        .to_vec()
 }
 
 /// Negotiated values in five bytes; then what the target sends for the write and for the read, and

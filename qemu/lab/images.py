@@ -12,8 +12,11 @@ from .process import run
 
 MARKER = "iscsi_init-lab"
 
-CLIENT_MODULES = ("virtio_net", "e1000", "sd_mod", "ext4", "scsi_transport_iscsi", "iscsi_boot_sysfs")
-LIO_MODULES = ("virtio_net", "virtio_blk", "configfs", "target_core_mod", "target_core_iblock", "iscsi_target_mod")
+CLIENT_MODULES = ("virtio_net", "e1000", "sd_mod", "ext4", "scsi_transport_iscsi", "iscsi_boot_sysfs", "sha3")
+LIO_MODULES = ("virtio_net", "virtio_blk", "configfs", "target_core_mod", "target_core_iblock", "iscsi_target_mod", "sha3")
+
+
+LINUXRC = settings.CHECKOUT / "samples/linuxrc"
 
 
 def guest(name: str) -> bytes:
@@ -21,11 +24,13 @@ def guest(name: str) -> bytes:
     return (settings.CHECKOUT / "qemu/guest" / name).read_bytes()
 
 
-def _initrd(name: str, module: Path | None, wanted: tuple[str, ...], linuxrc: Path) -> Path:
+def _initrd(name: str, module: Path | None, wanted: tuple[str, ...], linuxrc: Path, conf: Path | None = None) -> Path:
     out = settings.BUILD / f"{name}.initrd"
     argv: list[str | Path] = ["-k", settings.RELEASE, "-m", settings.MODULES, "-o", out, "-l", linuxrc]
     if module:
         argv += ["-i", module]
+    if conf:
+        argv += ["-c", conf]
     run(settings.CHECKOUT / "scripts/initrd", *argv, *wanted)
     return out
 
@@ -33,17 +38,20 @@ def _initrd(name: str, module: Path | None, wanted: tuple[str, ...], linuxrc: Pa
 def prepare() -> None:
     """Makes what several scenarios share, before any of them runs."""
     settings.BUILD.mkdir(parents=True, exist_ok=True)
-    linuxrc = settings.CHECKOUT / "samples/linuxrc"
-    _initrd("client", settings.MODULE, CLIENT_MODULES, linuxrc)
+    _initrd("client", settings.MODULE, CLIENT_MODULES, LINUXRC)
     _initrd("lio", None, LIO_MODULES, settings.CHECKOUT / "qemu/guest/test-init")
     _tiny(settings.BUILD / "tiny.img")
 
 
-def client_initrd(directory: Path, files: Mapping[str, bytes]) -> Path:
-    """The initrd of a client, with the shipped linuxrc, the agent, and `files` besides."""
+def client_initrd(directory: Path, files: Mapping[str, bytes], conf: Path | None = None) -> Path:
+    """The initrd of a client, with the shipped linuxrc, the agent, and `files` and a configuration file besides."""
     out = directory / "client.initrd"
+    initrd = settings.BUILD / "client.initrd"
+    if conf:
+        initrd = _initrd("configured", settings.MODULE, CLIENT_MODULES, LINUXRC, conf)
+        expect(initrd.stat().st_mode & 0o777 == 0o600, "an initrd with secrets to be private", oct(initrd.stat().st_mode))
     own = {"/agent": guest("agent"), "/test-init": guest("test-init")}
-    cpio.append(settings.BUILD / "client.initrd", {**own, **files}, out)
+    cpio.append(initrd, {**own, **files}, out)
     return out
 
 

@@ -132,6 +132,11 @@ class Lio:
         """Sets an attribute of the portal group."""
         self.machine.check(self._set(attribute, value))
 
+    def authenticate(self, **values: str) -> None:
+        """Has every initiator authenticate with CHAP: userid, password, userid_mutual, password_mutual."""
+        lines = [f"echo -n {value} >{self.GROUP}/auth/{name}" for name, value in values.items()]
+        self.machine.check("\n".join([*lines, self._set("authentication", 1)]))
+
     def limit(self, key: str, value: int | str) -> None:
         """Sets what the target declares or agrees to for a key."""
         self.machine.check(f"echo {value} >{self.GROUP}/param/{key}")

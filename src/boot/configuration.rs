@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What this machine was told: module parameters and kernel arguments.
+//! What this machine was told: module parameters, kernel arguments and the configuration file.
 
-use super::error::Failure;
+use super::{
+    conf::Conf,
+    error::Failure, //
+};
 use crate::{
     linux::params,
     proto::config::{
@@ -19,14 +22,17 @@ pub(super) fn is_given(line: &[u8]) -> bool {
     parameters().any() || Arguments::parse(line).map_or(true, |arguments| arguments.any())
 }
 
-/// Reads both, and says what was found.
+/// Reads both and the configuration file, and says what was found.
 #[inline(never)]
-pub(super) fn read(line: &[u8]) -> Result<KBox<Request>, Failure<'_>> {
+pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf), Failure<'_>> {
+    let parameters = parameters();
     let arguments = Arguments::parse(line).map_err(Failure::Argument)?;
-    let request = Request::new(&parameters(), &arguments).map_err(Failure::Setting)?;
+    let request = Request::new(&parameters, &arguments).map_err(Failure::Setting)?;
 
     pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
-    KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)
+    let conf = Conf::read(parameters.conf.or(arguments.conf))?;
+    let request = KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)?;
+    Ok((request, conf))
 }
 
 fn parameters() -> Arguments<'static> {
@@ -35,6 +41,7 @@ fn parameters() -> Arguments<'static> {
         initiator: params::initiator(),
         target: params::target(),
         lun: params::lun(),
+        conf: params::conf(),
         timeout: params::timeout(),
         ipconfig: false,
     }

@@ -2,11 +2,9 @@
 
 //! Why a machine does not come up, and the errno that says so.
 
+use super::conf::Path;
 use crate::{
-    initiator::login::{
-        Account,
-        LoginFailure, //
-    },
+    initiator::login::LoginFailure,
     linux::errno::{
         EADDRNOTAVAIL,
         EBADE,
@@ -24,7 +22,9 @@ use crate::{
         ENETUNREACH,
         ENOBUFS,
         ENODATA,
+        ENOKEY,
         ENOMEDIUM,
+        ENOPKG,
         EPROTO,
         EPROTONOSUPPORT,
         EREMOTEIO,
@@ -39,12 +39,14 @@ use crate::{
                 DeviceName,
                 Route, //
             },
+            iscsi_conf::ConfError,
             merge::{
                 NoTarget,
                 Origin,
                 SettingError,
                 SettingFault, //
             },
+            name::Name,
             target::Target, //
         },
         dhcp::{
@@ -53,7 +55,8 @@ use crate::{
         },
         iscsi::error::{
             Error as ProtocolError,
-            LoginStatus, //
+            LoginStatus,
+            Unsupported, //
         },
     }, //
 };
@@ -70,6 +73,12 @@ pub(super) enum Failure<'a> {
     Argument(ArgumentError),
     /// A parameter or an argument cannot be understood.
     Setting(SettingError<'a>),
+    /// The configuration file cannot be understood.
+    Conf { path: KBox<Path>, error: ConfError },
+    /// The configuration file cannot be read.
+    ConfUnreadable { path: KBox<Path>, error: Error },
+    /// There are credentials, but nothing to use them with.
+    NoHash,
     /// There is no such network device, or none at all.
     NoDevice {
         name: Option<DeviceName>,
@@ -103,8 +112,8 @@ pub(super) enum Failure<'a> {
         text: KBox<RootPathText>,
         fault: SettingFault,
     },
-    /// There is no session.
-    Login(LoginFailure, KBox<Account>),
+    /// There is no session with the target that comes first for the initiator that comes second.
+    Login(LoginFailure, KBox<(Name, Name)>),
     /// The session was lost while the boot disk was looked for, and did not come back in time.
     Lost(KBox<Target>),
     /// Somebody sent `insmod` a signal.
@@ -173,7 +182,8 @@ impl Failure<'_> {
     /// The errno for `insmod`, one for each cause.
     pub(super) fn errno(&self) -> Error {
         match self {
-            Self::Argument(_) | Self::Setting(_) => EINVAL,
+            Self::Argument(_) | Self::Setting(_) | Self::Conf { .. } => EINVAL,
+            Self::NoHash => ENOPKG,
             Self::NoDevice { .. } => ENODEV,
             Self::NoCarrier { .. } => ENETDOWN,
             Self::Device { error, .. } => *error,
@@ -186,7 +196,9 @@ impl Failure<'_> {
             Self::NoLun { .. } => ENXIO,
             Self::NoDisk { .. } => ENOTBLK,
             Self::TimeIsUp { last, .. } => last.errno(),
-            Self::Unreadable { error, .. } | Self::Kernel(error) => *error,
+            Self::ConfUnreadable { error, .. }
+            | Self::Unreadable { error, .. }
+            | Self::Kernel(error) => *error,
         }
     }
 }
@@ -199,6 +211,11 @@ fn login_errno(failure: &LoginFailure) -> Error {
         LoginFailure::Timeout(_) => ETIMEDOUT,
         LoginFailure::Redirections(_) => ELOOP,
         LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status_errno(*status),
+        LoginFailure::Protocol(
+            _,
+            ProtocolError::Unauthenticated(_)
+            | ProtocolError::Unsupported(Unsupported::Authentication),
+        ) => ENOKEY,
         LoginFailure::Protocol(..) => EPROTO,
     }
 }
@@ -228,6 +245,20 @@ fn status_errno(status: LoginStatus) -> Error {
 impl fmt::Display for Failure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Conf { path, error } => {
+                write!(f, "{}: {error}; correct the file", path.as_str())
+            }
+            Self::ConfUnreadable { path, error } => write!(
+                f,
+                "{} cannot be read: {error:?}; \
+                 check that the initrd has it, and iscsi-conf= or conf=",
+                path.as_str()
+            ),
+            Self::NoHash => write!(
+                f,
+                "the configuration file has a password for CHAP, but the kernel no hash function \
+                 for it; it takes CRYPTO_MD5 or CRYPTO_SHA256, built in or loaded before"
+            ),
             Self::Argument(error) => write!(f, "{error}; correct the kernel argument"),
             Self::Setting(error) => {
                 let place = match error.origin {
@@ -313,12 +344,15 @@ impl fmt::Display for Failure<'_> {
                  check the DHCP server's root-path (option 17)",
                 text.as_str()
             ),
-            Self::Login(failure, account) => write!(
-                f,
-                "{failure} (target {}, initiator {})",
-                account.target.name.as_str(),
-                account.initiator.as_str()
-            ),
+            Self::Login(failure, parties) => {
+                let (target, initiator) = &**parties;
+                write!(
+                    f,
+                    "{failure} (target {}, initiator {})",
+                    target.as_str(),
+                    initiator.as_str()
+                )
+            }
             Self::Lost(target) => write!(
                 f,
                 "the session with {} was lost while its disk was looked for, \

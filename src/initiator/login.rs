@@ -2,6 +2,7 @@
 
 //! From a target's address to a connection in full feature phase, in process context.
 
+use super::authentication::Authentication;
 use crate::{
     linux::{
         clock,
@@ -20,7 +21,11 @@ use crate::{
             },
         },
         iscsi::{
-            error::Error as ProtocolError,
+            chap::Algorithm,
+            error::{
+                Error as ProtocolError,
+                LoginStatus, //
+            },
             frame::Frame,
             keys::Offer,
             login::{
@@ -28,6 +33,7 @@ use crate::{
                 Identity,
                 Login,
                 Step,
+                Workspace,
                 DATA_LENGTH_MAX, //
             },
             HEADER_LENGTH, //
@@ -36,6 +42,7 @@ use crate::{
 };
 use core::net::SocketAddr;
 use kernel::prelude::*;
+use zerocopy::FromBytes;
 
 /// The most time one connection attempt or one answer may take, in milliseconds.
 const STEP_TIMEOUT: u64 = 5_000;
@@ -45,7 +52,6 @@ pub(crate) const LOGIN_TIMEOUT: u64 = 15_000;
 const REDIRECTIONS: usize = 4;
 
 /// Who logs in, and where.
-#[derive(Clone, Debug)]
 pub(crate) struct Account {
     /// InitiatorName.
     pub(crate) initiator: Name,
@@ -57,6 +63,8 @@ pub(crate) struct Account {
     pub(crate) isid: [u8; 6],
     /// What is offered to the target.
     pub(crate) offer: Offer,
+    /// How both prove who they are, if they do.
+    pub(crate) authentication: Option<Authentication>,
 }
 
 /// Why there is no session.
@@ -83,13 +91,19 @@ pub(crate) enum LoginFailure {
 /// A permanent redirection changes `account`'s portal.
 pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), LoginFailure> {
     let deadline = clock::milliseconds().saturating_add(LOGIN_TIMEOUT);
-    let mut buffer = KVec::from_elem(0, HEADER_LENGTH + DATA_LENGTH_MAX, GFP_KERNEL)
-        .map_err(|_| LoginFailure::Memory(ENOMEM))?;
+    let mut memory = Memory::new().map_err(LoginFailure::Memory)?;
     let mut portal = account.target.portal;
+    let mut redirections = 0;
 
-    for _ in 0..=REDIRECTIONS {
+    while redirections <= REDIRECTIONS {
         let socket = connect(portal, deadline)?;
-        match negotiate(&socket, account, portal, deadline, &mut buffer)? {
+        match negotiate(&socket, account, portal, deadline, &mut memory)? {
+            End::Refused(status, algorithm) => {
+                let failure = LoginFailure::Protocol(portal, ProtocolError::Refused(status));
+                if !other_algorithm(account, portal, status, algorithm) {
+                    return Err(failure);
+                }
+            }
             End::Established(established) => return Ok((socket, established)),
             End::Moved(to, permanent) => {
                 pr_info!(
@@ -100,6 +114,7 @@ pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), Logi
                     if permanent { ", for good" } else { "" }
                 );
                 portal = to;
+                redirections = redirections.saturating_add(1);
                 if permanent {
                     account.target.portal = to;
                 }
@@ -112,6 +127,47 @@ pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), Logi
 enum End {
     Established(Established),
     Moved(Portal, bool),
+    /// With the CHAP algorithm that was agreed on.
+    Refused(LoginStatus, Option<Algorithm>),
+}
+
+/// What the logins at one portal after the other take.
+struct Memory {
+    buffer: KVec<u8>,
+    workspace: KVec<u8>,
+}
+
+impl Memory {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            buffer: KVec::from_elem(0, HEADER_LENGTH + DATA_LENGTH_MAX, GFP_KERNEL)?,
+            workspace: KVec::from_elem(0, size_of::<Workspace>(), GFP_KERNEL)?,
+        })
+    }
+}
+
+/// Whether a refused login can be tried with another algorithm.
+///
+/// tgt takes number 7 for SHA-1, while in IANA's registry it is SHA-256, and then has no room for
+/// the longer response.
+fn other_algorithm(
+    account: &mut Account,
+    portal: Portal,
+    status: LoginStatus,
+    algorithm: Option<Algorithm>,
+) -> bool {
+    let (Some(Algorithm::Sha256), Some(authentication)) = (algorithm, &mut account.authentication)
+    else {
+        return false;
+    };
+    if status != LoginStatus::INITIATOR_ERROR || !authentication.give_up(Algorithm::Sha256) {
+        return false;
+    }
+    pr_info!(
+        "{} has no room for SHA-256 in CHAP, as tgt, which means SHA-1 by it; trying without\n",
+        core::format_args!("{portal}")
+    );
+    true
 }
 
 fn connect(portal: Portal, deadline: u64) -> Result<Socket, LoginFailure> {
@@ -134,17 +190,22 @@ fn negotiate(
     account: &Account,
     portal: Portal,
     deadline: u64,
-    buffer: &mut [u8],
+    memory: &mut Memory,
 ) -> Result<End, LoginFailure> {
+    let Memory { buffer, workspace } = memory;
+    let workspace =
+        Workspace::mut_from_bytes(workspace).map_err(|_| LoginFailure::Memory(EINVAL))?;
     let identity = Identity {
         initiator: account.initiator.as_str(),
         target: account.target.name.as_str(),
         isid: account.isid,
+        chap: account.authentication.as_ref().map(Authentication::chap),
     };
     let protocol = |error| LoginFailure::Protocol(portal, error);
-    let mut login = Login::new(identity, account.offer);
+    let mut login = Login::new(identity, account.offer, workspace);
 
     loop {
+        let algorithm = login.chap_algorithm();
         let length = login.request(buffer).map_err(protocol)?;
         let request = buffer.get(..length).unwrap_or_default();
         socket
@@ -162,10 +223,12 @@ fn negotiate(
         receive(socket, portal, deadline, data)?;
         let data = data.get(..data_length).unwrap_or_default();
 
-        match login.response(&header, data).map_err(protocol)? {
-            Step::Request(next) => login = next,
-            Step::Established(established) => return Ok(End::Established(established)),
-            Step::Moved(redirect) => {
+        match login.response(&header, data) {
+            Err(ProtocolError::Refused(status)) => return Ok(End::Refused(status, algorithm)),
+            Err(error) => return Err(protocol(error)),
+            Ok(Step::Request(next)) => login = next,
+            Ok(Step::Established(established)) => return Ok(End::Established(established)),
+            Ok(Step::Moved(redirect)) => {
                 let to = Portal {
                     address: redirect.address,
                     port: redirect.port,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The headers bindgen reads; what it takes of them stands in bindgen_parameters. */
+#include <crypto/hash.h>
 #include <linux/async.h>
 #include <linux/blkdev.h>
 #include <linux/completion.h>

@@ -3,12 +3,14 @@
  * The bodies of what helpers.h declares.
  */
 
+#include <crypto/hash.h>
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
 #include <linux/completion.h>
 #include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/file.h>
+#include <linux/fips.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
@@ -58,6 +60,10 @@ char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(lun, iscsi_init_lun, sizeof(iscsi_init_lun), 0444);
 MODULE_PARM_DESC(lun, "boot LUN, decimal, default 0");
 
+char iscsi_init_conf[ISCSI_INIT_PARAMETER_SIZE];
+module_param_string(conf, iscsi_init_conf, sizeof(iscsi_init_conf), 0444);
+MODULE_PARM_DESC(conf, "configuration file, default /etc/iscsi.conf");
+
 char iscsi_init_timeout[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(timeout, iscsi_init_timeout, sizeof(iscsi_init_timeout), 0444);
 MODULE_PARM_DESC(timeout, "for how many seconds the boot is tried, 0 for ever; "
@@ -91,6 +97,38 @@ const char *iscsi_init_ipconfig_root_path(u32 *server)
 #else
 	return NULL;
 #endif
+}
+
+bool iscsi_init_fips_enabled(void)
+{
+	return fips_enabled;
+}
+
+unsigned int iscsi_init_shash_length(struct crypto_shash *shash)
+{
+	return crypto_shash_digestsize(shash);
+}
+
+int iscsi_init_shash_digest(struct crypto_shash *shash, const struct kvec *parts,
+			    unsigned int count, u8 *digest)
+{
+	SHASH_DESC_ON_STACK(desc, shash);
+	unsigned int i;
+	int error;
+
+	desc->tfm = shash;
+	error = crypto_shash_init(desc);
+	for (i = 0; !error && i < count; i++)
+		error = crypto_shash_update(desc, parts[i].iov_base, parts[i].iov_len);
+	if (!error)
+		error = crypto_shash_final(desc, digest);
+	shash_desc_zero(desc);
+	return error;
+}
+
+void iscsi_init_shash_free(struct crypto_shash *shash)
+{
+	crypto_free_shash(shash);
 }
 
 struct socket *iscsi_init_socket_create(int family, int type, int protocol)

@@ -13,8 +13,10 @@
 
 struct bio_vec;
 struct completion;
+struct crypto_shash;
 struct device;
 struct file;
+struct kvec;
 struct llist_head;
 struct llist_node;
 struct page;
@@ -35,7 +37,15 @@ extern char iscsi_init_if[ISCSI_INIT_PARAMETER_SIZE];
 extern char iscsi_init_initiator[ISCSI_INIT_PARAMETER_SIZE];
 extern char iscsi_init_target[ISCSI_INIT_PARAMETER_SIZE];
 extern char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
+extern char iscsi_init_conf[ISCSI_INIT_PARAMETER_SIZE];
 extern char iscsi_init_timeout[ISCSI_INIT_PARAMETER_SIZE];
+
+/* Hash functions. */
+bool iscsi_init_fips_enabled(void);
+unsigned int iscsi_init_shash_length(struct crypto_shash *shash);
+int iscsi_init_shash_digest(struct crypto_shash *shash, const struct kvec *parts,
+			    unsigned int count, u8 *digest);
+void iscsi_init_shash_free(struct crypto_shash *shash);
 
 /* Sockets. */
 struct socket *iscsi_init_socket_create(int family, int type, int protocol);

@@ -37,6 +37,12 @@ pub(crate) fn lun() -> Option<&'static str> {
     text(unsafe { &*core::ptr::addr_of!(bindings::iscsi_init_lun) })
 }
 
+/// The value of `conf=`.
+pub(crate) fn conf() -> Option<&'static str> {
+    // SAFETY: As in `interface`.
+    text(unsafe { &*core::ptr::addr_of!(bindings::iscsi_init_conf) })
+}
+
 /// The value of `timeout=`.
 pub(crate) fn timeout() -> Option<&'static str> {
     // SAFETY: As in `interface`.

@@ -5,15 +5,14 @@
 //! `/proc` may not be mounted when a module is the first thing that an initrd loads, so the file
 //! system is mounted inside the kernel for the time of one read.
 //!
-//! C headers: [`include/linux/mount.h`](srctree/include/linux/mount.h),
-//! [`include/linux/fs.h`](srctree/include/linux/fs.h)
+//! C header: [`include/linux/mount.h`](srctree/include/linux/mount.h)
 
-use super::bindings;
+use super::{
+    bindings,
+    file::File, //
+};
 use kernel::{
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
+    error::from_err_ptr,
     prelude::*, //
 };
 
@@ -42,9 +41,7 @@ impl Proc {
             dentry: unsafe { (*self.0).mnt_root },
         };
 
-        // SAFETY: `root` and `name` are valid for the call. 0 is O_RDONLY.
-        let file = unsafe { bindings::file_open_root(&root, name.as_char_ptr(), 0, 0) };
-        Ok(File(from_err_ptr(file)?))
+        File::open_in(&root, name)
     }
 }
 
@@ -55,37 +52,13 @@ impl Drop for Proc {
     }
 }
 
-struct File(*mut bindings::file);
-
-impl Drop for File {
-    fn drop(&mut self) {
-        // SAFETY: The reference is ours.
-        unsafe { bindings::fput(self.0) }
-    }
-}
-
 /// Reads the file called `name`.
 pub(crate) fn read(name: &CStr) -> Result<KVec<u8>> {
     let mut text = KVec::from_elem(0u8, SIZE_LIMIT, GFP_KERNEL)?;
     let proc = Proc::mount()?;
     let file = proc.open(name)?;
-    let mut length = 0;
+    let length = file.read(&mut text)?;
 
-    loop {
-        let rest = text.get_mut(length..).unwrap_or_default();
-        // CAST: `length` is at most SIZE_LIMIT.
-        let mut position = length as bindings::loff_t;
-        // SAFETY: The file is open, and `rest` is writable for its length.
-        let count = unsafe {
-            bindings::kernel_read(file.0, rest.as_mut_ptr().cast(), rest.len(), &mut position)
-        };
-        match usize::try_from(count) {
-            Ok(0) => break,
-            Ok(count) => length = length.saturating_add(count),
-            // CAST: A negative count is an errno, which fits.
-            Err(_) => to_result(count as i32)?,
-        }
-    }
     text.truncate(length);
     Ok(text)
 }

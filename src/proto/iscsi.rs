@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The iSCSI initiator (RFC 7143): error recovery level 0, one connection, no authentication.
+//! The iSCSI initiator (RFC 7143): error recovery level 0, one connection.
 //!
 //! It owns no socket, thread, lock, memory or clock. The caller frames what arrives with
 //! [`frame::Frame`], shows each header to [`login::Login`] or [`session::Session`], and sends the
@@ -15,10 +15,12 @@
 //! | [`bhs`] | the layout of each 48-byte header | 11.3 to 11.19 |
 //! | [`pdu`] | what those headers say, as types that cannot be illegal | 11.3 to 11.19 |
 //! | [`digest`] | header and data digests | 11.2.3, 11.2.4, 13.1 |
+//! | [`binary`] | hexadecimal and base64 | 6.1 |
 //! | [`text`] | key=value pairs, numbers, booleans | 6.1, 11.12.2 |
 //! | [`keys`] | the key table, what is offered, what each answer means | 6.2, 13 |
 //! | [`parameters`] | the values a login agreed on | 13 |
 //! | [`login`] | the Login Phase | 6.3, 11.12, 11.13 |
+//! | [`chap`] | authentication | 9.2, 12.1 |
 //! | [`numbering`] | CmdSN and its window, StatSN | 4.2.2 |
 //! | [`session`] | numbering and legality in the Full Feature Phase | 4.2.2, 7.9 |
 //! | [`task`] | one SCSI command's data and outcome | 4.2.5, 11.4, 11.7, 11.8 |
@@ -26,7 +28,6 @@
 //!
 //! What the RFC requires and is left out, with the section that requires it:
 //!
-//! - CHAP (12.1): a target that insists on it refuses the login, or is refused.
 //! - CDBs above 16 bytes and bidirectional commands (11.2.2): no boot disk needs them.
 //! - Text Requests (11.10): there is no discovery, and a target that asks for a negotiation may be
 //!   answered with a Logout (11.9.1).
@@ -34,6 +35,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bhs;
+pub mod binary;
+pub mod chap;
 pub mod digest;
 pub mod error;
 pub mod frame;

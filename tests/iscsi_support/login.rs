@@ -3,15 +3,19 @@
 //! A login with everything about it checked that holds for every request, step by step.
 
 use iscsi_init::proto::iscsi::{
+    chap::Chap,
     error::Error,
     keys::Offer,
     login::{
         Established,
         Identity,
         Login,
-        Step, //
+        Step,
+        Workspace, //
     }, //
 };
+
+use zerocopy::FromZeros;
 
 use super::{
     data_length,
@@ -53,12 +57,23 @@ pub(crate) fn text(pairs: &str) -> Vec<u8> {
 
 /// A login that has sent nothing.
 pub(crate) fn new_login() -> Login<'static> {
+    login_with(None)
+}
+
+/// A login that has sent nothing and authenticates like this.
+pub(crate) fn login_with(chap: Option<Chap<'static>>) -> Login<'static> {
     let identity = Identity {
         initiator: INITIATOR,
         target: TARGET,
         isid: ISID,
+        chap,
     };
-    Login::new(identity, Offer::default())
+    Login::new(identity, Offer::default(), workspace())
+}
+
+/// Memory for one login.
+pub(crate) fn workspace() -> &'static mut Workspace {
+    Box::leak(Box::new(Workspace::new_zeroed()))
 }
 
 /// Sends the next request; checks what holds for every one, and returns its header and its text.

@@ -19,6 +19,8 @@ pub struct Arguments<'a> {
     pub target: Option<&'a str>,
     /// The boot LUN.
     pub lun: Option<&'a str>,
+    /// The configuration file.
+    pub conf: Option<&'a str>,
     /// For how long the boot is tried.
     pub timeout: Option<&'a str>,
     /// Whether the kernel's own ipconfig was told to set up the network (`ip=` or `nfsaddrs=`).
@@ -49,6 +51,7 @@ impl<'a> Arguments<'a> {
                 Key::Initiator => &mut found.initiator,
                 Key::Target => &mut found.target,
                 Key::Lun => &mut found.lun,
+                Key::Conf => &mut found.conf,
                 Key::Timeout => &mut found.timeout,
             };
             *slot = Some(value).filter(|value| !value.is_empty());
@@ -63,10 +66,11 @@ impl<'a> Arguments<'a> {
             initiator,
             target,
             lun,
+            conf,
             timeout,
             ipconfig: _,
         } = self;
-        [interface, initiator, target, lun, timeout]
+        [interface, initiator, target, lun, conf, timeout]
             .into_iter()
             .any(Option::is_some)
     }
@@ -83,16 +87,19 @@ pub enum Key {
     Target,
     /// The boot LUN.
     Lun,
+    /// The configuration file.
+    Conf,
     /// For how long the boot is tried.
     Timeout,
 }
 
 impl Key {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Interface,
         Self::Initiator,
         Self::Target,
         Self::Lun,
+        Self::Conf,
         Self::Timeout,
     ];
 
@@ -103,6 +110,7 @@ impl Key {
             Self::Initiator => "initiator",
             Self::Target => "target",
             Self::Lun => "lun",
+            Self::Conf => "conf",
             Self::Timeout => "timeout",
         }
     }
@@ -114,6 +122,7 @@ impl Key {
             Self::Initiator => "iscsi-initiator",
             Self::Target => "iscsi-target",
             Self::Lun => "iscsi-lun",
+            Self::Conf => "iscsi-conf",
             Self::Timeout => "iscsi-timeout",
         }
     }
@@ -322,6 +331,7 @@ mod tests {
         let any = |line: &str| Arguments::parse(line.as_bytes()).map(|found| found.any());
         assert_eq!(any("root=/dev/sda1 ip=dhcp iscsi-if="), Ok(false));
         assert_eq!(any("root=/dev/sda1 iscsi-timeout=60"), Ok(true));
+        assert_eq!(any("root=/dev/sda1 iscsi_conf=/etc/boot.conf"), Ok(true));
         assert_eq!(any("iscsi_if=eth0"), Ok(true));
     }
 

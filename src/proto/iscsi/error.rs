@@ -28,6 +28,8 @@ pub enum Error {
     PeerMisbehaved(Violation),
     /// The target refused the login with this status.
     Refused(LoginStatus),
+    /// The target has not proved who it is, although it has to.
+    Unauthenticated(Unauthenticated),
     /// The target offered or demanded something this initiator does not have.
     Unsupported(Unsupported),
     /// The caller asked for something that cannot be done; nothing was sent.
@@ -44,6 +46,7 @@ impl core::fmt::Display for Error {
                 write!(f, "the target broke the iSCSI protocol: {error}")
             }
             Self::Refused(status) => write!(f, "the target refused: {status}"),
+            Self::Unauthenticated(error) => error.fmt(f),
             Self::Unsupported(error) => error.fmt(f),
             Self::Misused(error) => write!(f, "internal error: {error}"),
         }
@@ -59,6 +62,12 @@ impl From<Malformed> for Error {
 impl From<Violation> for Error {
     fn from(error: Violation) -> Self {
         Self::PeerMisbehaved(error)
+    }
+}
+
+impl From<Unauthenticated> for Error {
+    fn from(error: Unauthenticated) -> Self {
+        Self::Unauthenticated(error)
     }
 }
 
@@ -84,12 +93,14 @@ pub enum Malformed {
     /// A key name was empty, longer than 63 bytes, or had a byte that no key name has (section
     /// 6.1).
     KeyName,
-    /// A value was longer than 255 bytes (section 6.1).
+    /// A value was longer than its key allows (sections 6.1 and 12.1.3).
     ValueTooLong(Key),
     /// A value was neither a number in the key's form nor one of the reserved words (section 6.1).
     NotANumber(Key),
     /// A value was neither Yes nor No nor one of the reserved words (section 6.1).
     NotABoolean(Key),
+    /// A value was no binary constant, or too long (sections 6.1 and 12.1.3).
+    NotBinary(Key),
     /// A redirection did not say where to (section 11.13.5).
     RedirectWithoutAddress,
     /// A TargetAddress was not an address with an optional port (section 13.8).
@@ -102,9 +113,15 @@ impl core::fmt::Display for Malformed {
             Self::TextNotTerminated => f.write_str("login text that does not end with a NUL"),
             Self::PairWithoutEquals => f.write_str("login text without an '='"),
             Self::KeyName => f.write_str("login text with an illegal key name"),
-            Self::ValueTooLong(key) => write!(f, "a value of more than 255 bytes for {key}"),
+            Self::ValueTooLong(key) => write!(f, "a value that is too long for {key}"),
             Self::NotANumber(key) => write!(f, "a value for {key} that is not a number"),
             Self::NotABoolean(key) => write!(f, "a value for {key} that is neither Yes nor No"),
+            Self::NotBinary(key) => {
+                write!(
+                    f,
+                    "a value for {key} that is not 0x or 0b and 1 to 1024 bytes"
+                )
+            }
             Self::RedirectWithoutAddress => {
                 f.write_str("a redirection without a TargetAddress; check the target's settings")
             }
@@ -115,11 +132,49 @@ impl core::fmt::Display for Malformed {
     }
 }
 
+/// How the target, which has to authenticate, fails to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unauthenticated {
+    /// It wants no authentication, or none that is configured.
+    Method,
+    /// It ended its authentication without a name or a proof.
+    Missing,
+    /// Its name is not the one configured.
+    Name,
+    /// Its proof is wrong.
+    Response,
+}
+
+impl core::fmt::Display for Unauthenticated {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Method => {
+                "the target does not authenticate with CHAP, as this machine is configured to; \
+                 have it do so, or take the passwords out of the configuration file"
+            }
+            Self::Missing => {
+                "the target does not prove with CHAP who it is, as this machine is configured to \
+                 want; set its outgoing name and password at the target"
+            }
+            Self::Name => {
+                "the target gives another CHAP name than the one configured; \
+                 check IncomingUsername, and that the target is the right one"
+            }
+            Self::Response => {
+                "the target's CHAP proof is wrong; \
+                 check IncomingPassword, and that the target is the right one"
+            }
+        })
+    }
+}
+
 /// What the target has or wants, and we have not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unsupported {
     /// The target rejected a login without authentication, or chose a method that was not offered.
     Authentication,
+    /// The target has none of the CHAP algorithms that were offered.
+    ChapAlgorithm,
     /// The target redirected us to a host name; only numeric addresses can be reached before there
     /// is a resolver.
     RedirectToName,
@@ -131,8 +186,13 @@ impl core::fmt::Display for Unsupported {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Authentication => f.write_str(
-                "the target does not let this initiator in without authentication, which is not \
-                 supported; check the target's access list for this initiator name",
+                "the target does not let this initiator in without authentication; \
+                 set OutgoingUsername and OutgoingPassword in the configuration file, \
+                 or check the target's access list for this initiator name",
+            ),
+            Self::ChapAlgorithm => f.write_str(
+                "the target has none of the CHAP algorithms that this kernel has; \
+                 allow it MD5 or SHA-256",
             ),
             Self::RedirectToName => f.write_str(
                 "the target redirected to a host name; have it redirect to a numeric address",
@@ -160,6 +220,8 @@ pub enum Misuse {
     LoggedOut,
     /// A CDB of no bytes, or of more than 16.
     CdbLength,
+    /// A hash could not be computed.
+    Hash,
 }
 
 impl core::fmt::Display for Misuse {
@@ -170,6 +232,7 @@ impl core::fmt::Display for Misuse {
             Self::WindowClosed => "the command window is closed",
             Self::LoggedOut => "the session is being logged out",
             Self::CdbLength => "the CDB does not have 1 to 16 bytes",
+            Self::Hash => "the hash for CHAP cannot be computed",
         })
     }
 }

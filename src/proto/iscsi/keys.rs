@@ -13,6 +13,8 @@ pub use self::{
     offer::Offer, //
 };
 
+use crate::proto::iscsi::text;
+
 /// Defines the keys from their names, which are the variants' names unless given.
 macro_rules! keys {
     ($($(#[$attribute:meta])* $key:ident = $name:literal,)+) => {
@@ -112,6 +114,16 @@ keys! {
     OFMarkInt = "OFMarkInt",
     /// Section 13.26.
     NodeArchitecture = "X#NodeArchitecture",
+}
+
+impl Key {
+    /// The most bytes of its value (RFC 7143 sections 6.1 and 12.1.3).
+    pub(super) const fn value_max(self) -> usize {
+        match self {
+            Self::ChapC | Self::ChapR => text::BINARY_VALUE_MAX,
+            _ => text::VALUE_MAX,
+        }
+    }
 }
 
 impl core::fmt::Display for Key {

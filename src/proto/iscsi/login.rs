@@ -7,15 +7,30 @@
 
 mod conversation;
 mod redirect;
+mod security;
 
 pub use self::redirect::Redirect;
 
-use self::conversation::Conversation;
+use self::{
+    conversation::Conversation,
+    security::Security, //
+};
+
+use zerocopy_derive::{
+    FromBytes,
+    IntoBytes,
+    KnownLayout, //
+};
 
 use crate::proto::{
     bytes,
     bytes::Writer,
     iscsi::{
+        chap::{
+            Algorithm,
+            Chap,
+            TARGET_CHALLENGE_MAX, //
+        },
         error::{
             Error,
             LoginStatus,
@@ -36,6 +51,7 @@ use crate::proto::{
             Stage, //
         },
         tag::Itt,
+        text,
         HEADER_LENGTH, //
     },
     serial::Serial, //
@@ -59,6 +75,18 @@ pub struct Identity<'a> {
     pub target: &'a str,
     /// ISID, the same for every login of this initiator to this target (RFC 7143 section 10.1.1).
     pub isid: [u8; 6],
+    /// How both prove who they are; without it nobody does.
+    pub chap: Option<Chap<'a>>,
+}
+
+/// What a login needs memory for as long as it lasts; zeroes at first.
+#[derive(Debug, FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Workspace {
+    /// Text that goes on in the next PDU.
+    partial: [u8; text::PARTIAL],
+    /// The target's CHAP challenge.
+    challenge: [u8; TARGET_CHALLENGE_MAX],
 }
 
 /// The Login Phase of one connection.
@@ -70,28 +98,21 @@ pub struct Identity<'a> {
 ///
 /// | state | request | leaves it |
 /// |---|---|---|
-/// | security | names, AuthMethod=None | target agrees: operational |
+/// | security | names, AuthMethod, steps of [`chap`](super::chap) | target agrees: operational |
 /// | operational | every key of [`Offer`] | target agrees: [`Step::Established`] |
 #[derive(Debug)]
 pub struct Login<'a> {
     identity: Identity<'a>,
-    conversation: Conversation,
-    state: State,
+    conversation: Conversation<'a>,
+    state: State<'a>,
+    offer: Offer,
 }
 
 /// Where the login stands. What either state keeps ends with it.
 #[derive(Debug)]
-enum State {
-    Security(Security),
+enum State<'a> {
+    Security(Security<'a>),
     Operational(Operational),
-}
-
-/// SecurityNegotiation, which settles that nobody authenticates.
-#[derive(Debug)]
-struct Security {
-    opening: bool,
-    settled: bool,
-    offer: Offer,
 }
 
 /// LoginOperationalNegotiation.
@@ -138,15 +159,21 @@ pub struct Established {
 impl<'a> Login<'a> {
     /// A login that has not sent anything; values of `offer` outside their ranges are brought into
     /// them.
-    pub fn new(identity: Identity<'a>, offer: Offer) -> Self {
+    pub fn new(identity: Identity<'a>, offer: Offer, workspace: &'a mut Workspace) -> Self {
+        let Workspace { partial, challenge } = workspace;
         Self {
+            conversation: Conversation::new(partial),
+            state: State::Security(Security::new(identity.chap, challenge)),
             identity,
-            conversation: Conversation::new(),
-            state: State::Security(Security {
-                opening: true,
-                settled: false,
-                offer,
-            }),
+            offer,
+        }
+    }
+
+    /// The CHAP algorithm that the target has chosen, in the security stage.
+    pub const fn chap_algorithm(&self) -> Option<Algorithm> {
+        match &self.state {
+            State::Security(security) => security.algorithm(),
+            State::Operational(_) => None,
         }
     }
 
@@ -192,8 +219,9 @@ impl<'a> Login<'a> {
     /// - [`Error::Refused`] when the target refuses the login.
     /// - [`Error::Malformed`] or [`Error::PeerMisbehaved`] when the PDU is not what may follow the
     ///   last request.
-    /// - [`Error::Unsupported`] when the target insists on authentication or redirects to a host
-    ///   name.
+    /// - [`Error::Unauthenticated`] when the target has to prove who it is, and does not.
+    /// - [`Error::Unsupported`] when the target insists on authentication that is not configured,
+    ///   or redirects to a host name.
     /// - [`Misuse::DataLength`] when `data` is not as long as `header` says.
     ///
     /// The connection is to be closed after any of them.
@@ -229,21 +257,22 @@ impl<'a> Login<'a> {
             ..
         } = &mut self;
         conversation.text(data, response.more, |key, value| state.receive(key, value))?;
+        if !response.more {
+            self.state.advance()?;
+        }
         if !response.transit {
-            self.state.opened();
             return Ok(Step::Request(self));
         }
         // RFC 7143 section 6.3: whoever ends the stage has no question left. To have called a key
         // of the target's own unknown is no answer it can miss.
-        if conversation.owes_an_answer() {
+        if self.conversation.owes_an_answer() {
             return Err(Violation::TransitBeforeAnswer.into());
         }
         match self.state {
-            State::Security(Security { offer, .. }) => {
-                let negotiation = Negotiation::new(offer);
+            State::Security(_) => {
                 let state = State::Operational(Operational {
                     opening: true,
-                    negotiation,
+                    negotiation: Negotiation::new(self.offer),
                 });
                 Ok(Step::Request(Self { state, ..self }))
             }
@@ -267,26 +296,24 @@ impl<'a> Login<'a> {
 
     /// Writes the text of the next request; `None` when it does not fit.
     fn write_text(&self, text: &mut Writer<'_>) -> Option<()> {
+        if self.conversation.is_to_be_continued() {
+            return Some(());
+        }
         match &self.state {
-            State::Security(Security { opening: true, .. }) => {
-                conversation::put_pair(text, Key::InitiatorName, self.identity.initiator)?;
-                conversation::put_pair(text, Key::TargetName, self.identity.target)?;
-                conversation::put_pair(text, Key::SessionType, "Normal")?;
-                conversation::put_pair(text, Key::AuthMethod, "None")
-            }
+            State::Security(security) => security.put(&self.identity, text)?,
             State::Operational(Operational {
                 opening: true,
                 negotiation,
             }) => negotiation
                 .offers()
                 .iter()
-                .try_for_each(|(key, value)| conversation::put_pair(text, key, value)),
-            State::Security(_) | State::Operational(_) => self.conversation.put_replies(text),
+                .try_for_each(|(key, value)| text::put_pair(text, key, value))?,
+            State::Operational(_) => {}
         }
+        self.conversation.put_replies(text)
     }
 
-    // RFC 7143 sections 6.3 and 11.13.6. Every request asks for the next stage, so the T bit is
-    // never unasked for.
+    // RFC 7143 sections 6.3 and 11.13.6.
     fn check_stages(&self, response: &LoginResponse) -> Result<(), Violation> {
         let (current, next) = self.state.stages();
         if response.transit && response.more {
@@ -296,28 +323,35 @@ impl<'a> Login<'a> {
         if expected != received {
             return Err(Violation::StageMismatch { expected, received });
         }
-        let (expected, received) = (next.value(), response.next);
-        if response.transit && expected != received {
+        if !response.transit {
+            return Ok(());
+        }
+        let expected = next.ok_or(Violation::TransitUnasked)?.value();
+        let received = response.next;
+        if expected != received {
             return Err(Violation::NextStage { expected, received });
         }
         Ok(())
     }
 }
 
-impl State {
-    /// The current stage and the one that every request asks for.
-    const fn stages(&self) -> (Stage, Stage) {
+impl State<'_> {
+    /// The current stage and the one that the next request asks for.
+    const fn stages(&self) -> (Stage, Option<Stage>) {
         match self {
-            Self::Security(_) => (Stage::Security, Stage::Operational),
-            Self::Operational(_) => (Stage::Operational, Stage::FullFeature),
+            Self::Security(security) => (Stage::Security, security.next()),
+            Self::Operational(_) => (Stage::Operational, Some(Stage::FullFeature)),
         }
     }
 
-    /// Takes note that the stage's own keys have been sent.
-    fn opened(&mut self) {
+    /// Takes note that all the text of a response has come.
+    fn advance(&mut self) -> Result<(), Error> {
         match self {
-            Self::Security(Security { opening, .. })
-            | Self::Operational(Operational { opening, .. }) => *opening = false,
+            Self::Security(security) => security.advance(),
+            Self::Operational(Operational { opening, .. }) => {
+                *opening = false;
+                Ok(())
+            }
         }
     }
 
@@ -326,21 +360,7 @@ impl State {
     fn receive(&mut self, key: Key, value: &[u8]) -> Result<Option<Value>, Error> {
         match self {
             Self::Operational(Operational { negotiation, .. }) => negotiation.receive(key, value),
-            Self::Security(Security { settled, .. }) => {
-                if key != Key::AuthMethod {
-                    return Err(Violation::KeyNotAllowed(key).into());
-                }
-                if *settled {
-                    return Err(Violation::RepeatedKey(key).into());
-                }
-                *settled = true;
-                match value {
-                    b"None" => Ok(None),
-                    b"NotUnderstood" => Err(Violation::NotUnderstood(key).into()),
-                    b"Irrelevant" => Err(Violation::Irrelevant(key).into()),
-                    _ => Err(Unsupported::Authentication.into()),
-                }
-            }
+            Self::Security(security) => security.receive(key, value).map(|()| None),
         }
     }
 }

@@ -4,40 +4,49 @@
 //!
 //! Source: RFC 7143 sections 6.1 and 11.12.2.
 
-use crate::proto::iscsi::error::{
-    Error,
-    Malformed, //
+use core::fmt::{
+    Display,
+    Write, //
+};
+
+use crate::proto::{
+    bytes::Writer,
+    iscsi::error::{
+        Error,
+        Malformed, //
+    }, //
 };
 
 /// The longest key name in bytes (RFC 7143 section 6.1).
 const KEY_NAME_MAX: usize = 63;
 
-/// The longest value in bytes (RFC 7143 section 6.1).
+/// The longest value in bytes, but for binary ones (RFC 7143 section 6.1).
 pub(super) const VALUE_MAX: usize = 255;
 
+/// The longest binary value in bytes: 0x and two digits for each byte that CHAP may send (RFC 7143
+/// section 12.1.3).
+pub(super) const BINARY_VALUE_MAX: usize = 2 + 2 * 1_024;
+
 /// Room for the longest legal pair and one byte more, which tells that a value is too long.
-const PARTIAL: usize = KEY_NAME_MAX + 1 + VALUE_MAX + 1;
+pub const PARTIAL: usize = KEY_NAME_MAX + 1 + BINARY_VALUE_MAX + 1;
 
 /// Takes text apart that may be split anywhere over several PDUs (RFC 7143 section 6.2, the C bit).
 #[derive(Debug)]
-pub struct Assembler {
-    partial: [u8; PARTIAL],
+pub struct Assembler<'a> {
+    partial: &'a mut [u8; PARTIAL],
     length: usize,
 }
 
-impl Assembler {
-    /// An assembler that holds nothing.
-    pub const fn new() -> Self {
-        Self {
-            partial: [0; PARTIAL],
-            length: 0,
-        }
+impl<'a> Assembler<'a> {
+    /// An assembler that holds nothing; it keeps in `partial` what goes on in the next PDU.
+    pub fn new(partial: &'a mut [u8; PARTIAL]) -> Self {
+        Self { partial, length: 0 }
     }
 
     /// Gives each pair that ends in `data` to `visit`, as a legal key name and a value of any bytes
     /// but NUL.
     ///
-    /// A value of more than 255 bytes is given in part, but in more than 255 bytes.
+    /// A value of more than 2050 bytes is given in part, but in more than 2050 bytes.
     ///
     /// # Errors
     ///
@@ -89,10 +98,21 @@ impl Assembler {
     }
 }
 
-impl Default for Assembler {
-    fn default() -> Self {
-        Self::new()
+/// Gives each pair of a text that one PDU has whole to `visit`, as [`Assembler::feed`] does.
+pub(super) fn pairs(
+    data: &[u8],
+    mut visit: impl FnMut(&str, &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut pieces = data.split(|byte| *byte == 0);
+    if pieces.next_back().is_some_and(|rest| !rest.is_empty()) {
+        return Err(Malformed::TextNotTerminated.into());
     }
+    pieces.try_for_each(|piece| pair(piece, &mut visit))
+}
+
+/// Writes `key=value` and the NUL that ends it; `None` when it does not fit.
+pub(super) fn put_pair(to: &mut Writer<'_>, key: impl Display, value: impl Display) -> Option<()> {
+    write!(to, "{key}={value}\0").ok()
 }
 
 /// Splits one pair at its first "=".
@@ -162,7 +182,8 @@ mod tests {
 
     fn pairs(parts: &[&[u8]]) -> Result<Vec<(String, Vec<u8>)>, Error> {
         let mut found = Vec::new();
-        let mut assembler = Assembler::new();
+        let mut partial = [0; PARTIAL];
+        let mut assembler = Assembler::new(&mut partial);
         for part in parts {
             assembler.feed(part, |key, value| {
                 found.push((key.to_string(), value.to_vec()));
@@ -222,10 +243,10 @@ mod tests {
     #[test]
     fn a_value_too_long_to_keep_is_still_seen_to_be_too_long() {
         let text = format!("X{}={}\0Y=1\0", "y".repeat(62), "v".repeat(5_000));
-        for size in [1, 63, 64, 319, 320, 321, 4_096] {
+        for size in [1, 63, 64, PARTIAL - 1, PARTIAL, PARTIAL + 1, 4_096] {
             let parts: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
             let found = pairs(&parts).unwrap();
-            assert!(found[0].1.len() > VALUE_MAX);
+            assert!(found[0].1.len() > BINARY_VALUE_MAX);
             assert_eq!(found[1], ("Y".into(), b"1".to_vec()));
         }
     }

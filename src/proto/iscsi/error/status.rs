@@ -14,6 +14,12 @@ pub struct LoginStatus {
 }
 
 impl LoginStatus {
+    /// The target cannot make sense of the login.
+    pub const INITIATOR_ERROR: Self = Self {
+        class: 2,
+        detail: 0,
+    };
+
     /// The login goes on.
     pub(in crate::proto::iscsi) const CLASS_SUCCESS: u8 = 0;
     /// The target is elsewhere.
@@ -37,7 +43,8 @@ impl LoginStatus {
             0x0200 => ("Initiator error", "look at the target's log"),
             0x0201 => (
                 "Authentication failure",
-                "check the target's authentication setting for this initiator",
+                "check the user names and passwords of the configuration file, in both directions, \
+                 against the target's settings for this initiator",
             ),
             0x0202 => (
                 "Authorization failure",

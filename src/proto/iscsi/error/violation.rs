@@ -72,6 +72,9 @@ pub enum Violation {
         /// The stage in the response.
         received: u8,
     },
+    /// A Login Response that ends the stage although the request did not ask for that (section
+    /// 11.13.6).
+    TransitUnasked,
     /// A final Login Response with TSIH 0 (section 11.13.3).
     NoSessionHandle,
     /// The target ended the stage and still wants an answer to a key (section 6.3).
@@ -82,6 +85,10 @@ pub enum Violation {
     TooManyProposals,
     /// The same key twice (section 6.3).
     RepeatedKey(Key),
+    /// A step of the authentication without this key (section 12.1.3).
+    MissingKey(Key),
+    /// Our own CHAP challenge as the target's (section 9.2.1).
+    ReflectedChallenge,
     /// A key that a target may not send, or not in this stage (section 13).
     KeyNotAllowed(Key),
     /// A number outside the key's range (section 13).
@@ -233,6 +240,7 @@ impl core::fmt::Display for Violation {
                     "a move to login stage {received} where {expected} was asked for"
                 )
             }
+            Self::TransitUnasked => f.write_str("the end of a login stage that was not asked for"),
             Self::NoSessionHandle => f.write_str("the end of the login without a session handle"),
             Self::TransitBeforeAnswer => {
                 f.write_str("the end of a login stage with a question open")
@@ -240,6 +248,10 @@ impl core::fmt::Display for Violation {
             Self::EndlessLogin => f.write_str("a login without end"),
             Self::TooManyProposals => f.write_str("more proposed keys than can be answered"),
             Self::RepeatedKey(key) => write!(f, "{key} twice in one login"),
+            Self::MissingKey(key) => write!(f, "a step of its authentication without {key}"),
+            Self::ReflectedChallenge => f.write_str(
+                "our own CHAP challenge sent back; check that the target is the right one",
+            ),
             Self::KeyNotAllowed(key) => write!(f, "{key}, which a target may not send here"),
             Self::OutOfRange { key, value } => write!(f, "{key}={value}, which is out of range"),
             Self::InadmissibleAnswer(key) => {

@@ -4,11 +4,6 @@
 //!
 //! Source: RFC 7143 sections 4.2.2.2, 6.1, 6.2 and 13.
 
-use core::fmt::{
-    Display,
-    Write, //
-};
-
 use crate::proto::{
     bytes::Writer,
     iscsi::{
@@ -33,8 +28,8 @@ use crate::proto::{
 
 /// The text, numbers and limits of one login.
 #[derive(Debug)]
-pub(super) struct Conversation {
-    assembler: Assembler,
+pub(super) struct Conversation<'a> {
+    assembler: Assembler<'a>,
     statuses: Option<StatusNumbering>,
     target_portal_group: Option<u16>,
     replies: Replies,
@@ -58,15 +53,15 @@ impl Replies {
     const ROOM: usize = 320;
 }
 
-impl Conversation {
+impl<'a> Conversation<'a> {
     /// No login takes as many exchanges, unless its text comes a few bytes at a time.
     const EXCHANGES_MAX: u32 = 2_048;
     /// No login takes as much text, in bytes.
     const TEXT_MAX: usize = 65_536;
 
-    pub(super) const fn new() -> Self {
+    pub(super) fn new(partial: &'a mut [u8; text::PARTIAL]) -> Self {
         Self {
-            assembler: Assembler::new(),
+            assembler: Assembler::new(partial),
             statuses: None,
             target_portal_group: None,
             replies: Replies {
@@ -134,7 +129,7 @@ impl Conversation {
                 // RFC 7143 section 6.2.
                 return Ok(replies.add(name, Value::Name("NotUnderstood"))?);
             };
-            if value.len() > text::VALUE_MAX {
+            if value.len() > key.value_max() {
                 return Err(Malformed::ValueTooLong(key).into());
             }
             match key {
@@ -161,12 +156,13 @@ impl Conversation {
         self.replies.owed
     }
 
+    /// Whether the target's text goes on, which is answered with none (RFC 7143 section 6.2).
+    pub(super) const fn is_to_be_continued(&self) -> bool {
+        self.more
+    }
+
     /// Writes the replies that are owed; `None` when they do not fit.
     pub(super) fn put_replies(&self, to: &mut Writer<'_>) -> Option<()> {
-        // RFC 7143 section 6.2: text that goes on is answered with none.
-        if self.more {
-            return Some(());
-        }
         to.put(self.replies.text.get(..self.replies.length)?)
     }
 }
@@ -175,15 +171,10 @@ impl Replies {
     fn add(&mut self, name: &str, value: Value) -> Result<(), Violation> {
         let room = self.text.get_mut(self.length..).unwrap_or_default();
         let mut writer = Writer::new(room);
-        put_pair(&mut writer, name, value).ok_or(Violation::TooManyProposals)?;
+        text::put_pair(&mut writer, name, value).ok_or(Violation::TooManyProposals)?;
         self.length = self.length.saturating_add(writer.len());
         Ok(())
     }
-}
-
-/// Writes `key=value` and the NUL that ends it; `None` when it does not fit.
-pub(super) fn put_pair(to: &mut Writer<'_>, key: impl Display, value: impl Display) -> Option<()> {
-    write!(to, "{key}={value}\0").ok()
 }
 
 /// Takes the portal group's tag, which says the same each time it is said.

@@ -18,7 +18,7 @@ use crate::proto::iscsi::{
         Unsupported, //
     },
     keys::Key,
-    text::Assembler,
+    text, //
 };
 
 /// The port of a TargetAddress that names none (RFC 7143 section 13.8).
@@ -39,14 +39,12 @@ impl Redirect {
     /// Finds the address in the text of a Login Response with this status.
     pub(super) fn parse(status: LoginStatus, data: &[u8]) -> Result<Self, Error> {
         let mut found = None;
-        let mut assembler = Assembler::new();
-        assembler.feed(data, |name, value| {
+        text::pairs(data, |name, value| {
             if name == Key::TargetAddress.name() {
                 found = Some(target_address(value)?);
             }
             Ok(())
         })?;
-        assembler.finish()?;
         let (address, port) = found.ok_or(Malformed::RedirectWithoutAddress)?;
         let permanent = status.detail == LoginStatus::MOVED_PERMANENTLY;
         Ok(Self {

@@ -53,13 +53,13 @@ const TRANSIT: u8 = 0x80;
 const CONTINUE: u8 = 0x40;
 const STAGE_MASK: u8 = 0x03;
 
-/// A Login Request of a new session, which asks to move on to `next` (RFC 7143 section 11.12).
+/// A Login Request of a new session (RFC 7143 section 11.12).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LoginRequest {
     /// The current stage.
     pub current: Stage,
-    /// The stage asked for.
-    pub next: Stage,
+    /// The stage that it asks to move on to, if it does.
+    pub next: Option<Stage>,
     /// The initiator's part of the session's identifier.
     pub isid: [u8; 6],
     /// The tag of the whole login.
@@ -78,9 +78,13 @@ impl LoginRequest {
 
     /// The header.
     pub fn emit(&self) -> [u8; HEADER_LENGTH] {
+        let transit = match self.next {
+            Some(next) => TRANSIT | next.value(),
+            None => 0,
+        };
         transmute!(bhs::LoginRequest {
             opcode: Opcode::LOGIN_REQUEST.value() | Opcode::IMMEDIATE,
-            flags: TRANSIT | (self.current.value() << 2) | self.next.value(),
+            flags: transit | (self.current.value() << 2),
             version_max: Self::VERSION,
             version_min: Self::VERSION,
             lengths: Lengths::of_data(self.data_length),

@@ -1,0 +1,148 @@
+"""CHAP, with the credentials of a configuration file in the initrd."""
+
+import errno
+import re
+
+from lab import guest, images, settings
+from lab.errors import expect
+from lab.machine import Machine
+from lab.net import NETMASK, PREFIX, SERVER
+from lab.scenario import Lab, scenario
+from lab.targets import NAME, Tgt
+
+STATIC = f"if=eth0:{PREFIX}.70:{NETMASK}"
+TARGET = f"{STATIC} target={SERVER}:{NAME} lun=1"
+USER, SECRET = "machine-room", "our-secret-phrase"
+PEER, PEER_SECRET = "the-target", "their-secret-phrase"
+ONE_WAY = f"OutgoingUsername={USER}\nOutgoingPassword={SECRET}\n"
+MUTUAL = f"{ONE_WAY}IncomingUsername={PEER}\nIncomingPassword={PEER_SECRET}\n"
+
+
+def configure(machine: Machine, text: str, path: str = "/etc/iscsi.conf") -> None:
+    """Writes the configuration file."""
+    machine.check(f"mkdir -p /etc; cat >{path} <<'END'\n{text}\nEND")
+
+
+def once(machine: Machine, parameters: str) -> None:
+    """Loads the module, which must bring the disk, and unloads it."""
+    guest.succeeds(machine, parameters)
+    machine.check("rmmod iscsi_init")
+
+
+def account(target: Tgt, user: str, secret: str, *direction: str) -> None:
+    """Has tgt know an account, and its target use it."""
+    target.admin("--mode", "account", "--op", "new", "--user", user, "--password", secret)
+    target.admin("--mode", "account", "--op", "bind", "--user", user, *direction)
+
+
+def chosen(lab: Lab) -> set[str]:
+    """The algorithms that targets chose; ends the capture."""
+    rows = lab.capture.fields('iscsi.keyvalue contains "CHAP_A="', "iscsi.keyvalue")
+    return set(re.findall(r"CHAP_A=(\d),CHAP_", "\n".join(row[0] for row in rows)))
+
+
+def kept_secret(lab: Lab, machine: Machine) -> None:
+    """Fails the scenario when a secret is anywhere but in the file."""
+    places = "dmesg; cat /proc/cmdline; cat /sys/module/iscsi_init/parameters/* /proc/net/pnp; find /proc/[1-9]* -name cmdline | xargs cat"
+    seen = machine.sh(f"({places}) 2>/dev/null").output + machine.console.since()
+    wire = lab.capture.file.read_bytes()
+    for secret in (SECRET, PEER_SECRET):
+        expect(secret not in seen, f"{secret} not to be shown anywhere")
+        expect(secret.encode() not in wire, f"{secret} not to be sent")
+
+
+@scenario
+def chap_tgt(lab: Lab) -> None:
+    """tgt with CHAP, one way and both: right and wrong secrets; what it takes for SHA-1 is SHA-256 to all others."""
+    target = lab.tgt(lab.tiny_disk())
+    account(target, USER, SECRET)
+    machine = lab.bench()
+    guest.fails(machine, TARGET, errno.EKEYREJECTED, "passwords", again=False)
+    configure(machine, ONE_WAY)
+    once(machine, TARGET)
+    expect(machine.log("trying without"), "a line that says why a second login was tried")
+    configure(machine, ONE_WAY.replace(SECRET, "not-our-secret"))
+    guest.fails(machine, TARGET, errno.EKEYREJECTED, "passwords", again=False)
+    # tgt refuses whom it has nothing to prove itself to with.
+    configure(machine, MUTUAL)
+    guest.fails(machine, TARGET, errno.EKEYREJECTED, "both directions", again=False)
+    account(target, PEER, PEER_SECRET, "--outgoing")
+    once(machine, TARGET)
+    configure(machine, MUTUAL.replace(PEER_SECRET, "not-their-secret"))
+    guest.fails(machine, TARGET, errno.ENOKEY, "IncomingPassword", again=False)
+    configure(machine, MUTUAL.replace(PEER, "somebody-else"))
+    guest.fails(machine, TARGET, errno.ENOKEY, "IncomingUsername", again=False)
+    # Another target's credentials are not ours.
+    configure(machine, "TargetName=iqn.2004-01.net.example:other\n\tPassword=x\n" + f"TargetName={NAME}\n\t" + MUTUAL.replace("\n", "\n\t"))
+    guest.succeeds(machine, TARGET)
+    kept_secret(lab, machine)
+    guest.healthy(machine)
+    expect(chosen(lab) == {"7", "5"}, "tgt to choose 7, and 5 without it", chosen(lab))
+
+
+@scenario
+def chap_lio(lab: Lab) -> None:
+    """LIO with CHAP: SHA3-256, SHA-256 where it has no other, mutual; a root file system from it, and a session restored."""
+    disk = lab.tiny_disk()
+    target = lab.lio(disk)
+    machine = lab.bench()
+    to_lio = f"{STATIC} target={target.address}:{NAME}"
+    configure(machine, ONE_WAY)
+    # LIO takes CHAP from whom offers it, and has no account.
+    guest.fails(machine, to_lio, errno.EKEYREJECTED, again=False)
+    target.authenticate(userid=USER, password=SECRET)
+    once(machine, to_lio)
+    configure(machine, MUTUAL)
+    guest.fails(machine, to_lio, errno.ENOKEY, again=False)
+    target.authenticate(userid_mutual=PEER, password_mutual=PEER_SECRET)
+    once(machine, to_lio)
+    target.machine.check("rmmod sha3 && rm -r $(find /lib/modules -name 'sha3.ko*')")
+    guest.succeeds(machine, to_lio)
+    target.enable(False)
+    machine.console.wait("session with .* lost", 60)
+    target.enable(True)
+    machine.console.wait("session with .* restored", 60)
+    machine.check("dd if=/dev/sda of=/dev/null bs=4096 count=1 iflag=direct")
+    kept_secret(lab, machine)
+    guest.healthy(machine)
+    expect(chosen(lab) == {"8", "7"}, "LIO to choose 8, and 7 when it has no 8", chosen(lab))
+
+
+@scenario
+def chap_boot(lab: Lab) -> None:
+    """samples/iscsi.conf as it stands, in an initrd of scripts/initrd: a machine boots its root from LIO, by DHCP, with mutual CHAP."""
+    disk = lab.tiny_disk()
+    target = lab.lio(disk)
+    target.authenticate(userid=USER, password=SECRET, userid_mutual=PEER, password_mutual=PEER_SECRET)
+    lab.dnsmasq(f"iscsi:{target.address}:::0:{NAME}")
+    client = lab.client(conf=settings.CHECKOUT / "samples/iscsi.conf")
+    guest.boots(client)
+    guest.reboots(client)
+    target.stop()
+    images.check_file_system(disk)
+
+
+@scenario
+def chap_configuration(lab: Lab) -> None:
+    """A configuration file that cannot be meant ends the boot with its place; one that is not there only if it was asked for."""
+    lab.tgt(lab.tiny_disk())
+    machine = lab.bench()
+    once(machine, TARGET)
+    guest.fails(machine, f"{TARGET} conf=/etc/none.conf", errno.ENOENT, "/etc/none.conf", again=False)
+    guest.fails(machine, f"{TARGET} conf=/etc", errno.EINVAL, again=False)
+    for text, place in (
+        ("# A comment\nPassword", "/etc/iscsi.conf: line 2, column 1"),
+        ('Password="top-secret', "line 1, column 10"),
+        ("Username=somebody", "OutgoingPassword"),
+        ("PasswordIn=top-secret", "OutgoingPassword"),
+        ("Password=top-secret\nPasswordIn=top-secret", "the same"),
+    ):
+        configure(machine, text)
+        guest.fails(machine, TARGET, errno.EINVAL, place, again=False)
+    machine.check("dd if=/dev/zero of=/etc/big.conf bs=1024 count=17")
+    guest.fails(machine, f"{TARGET} conf=/etc/big.conf", errno.EFBIG, again=False)
+    configure(machine, "ConnFailTimeout=3\n# Nothing else.", "/etc/other.conf")
+    once(machine, f"{TARGET} conf=/etc/other.conf")
+    expect(machine.log("/etc/other.conf: line 1: ConnFailTimeout is not used"), "a line about a key that is not used")
+    expect(not machine.log("top-secret"), "no password in the log")
+    guest.healthy(machine)

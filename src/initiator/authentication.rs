@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a login proves with who it is: credentials, and the kernel's hash functions.
+//!
+//! The functions are looked for before there is a session, and kept: a later look might load a
+//! module, from a disk that is not there at the time.
+
+use crate::{
+    linux::{
+        errno::ENOPKG,
+        random,
+        shash::{
+            self,
+            Shash, //
+        }, //
+    },
+    proto::iscsi::chap::{
+        Algorithm,
+        Chap,
+        Credentials,
+        Hash,
+        HASH_MAX, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// Credentials, and what they are used with.
+pub(crate) struct Authentication {
+    credentials: KBox<Credentials>,
+    functions: Functions,
+    /// The algorithms to offer.
+    algorithms: KVec<Algorithm>,
+}
+
+/// A hash function for each algorithm that there is one for.
+struct Functions([Option<Shash>; Algorithm::ALL.len()]);
+
+impl Authentication {
+    /// Takes the credentials; ENOPKG when the kernel has no hash function for them.
+    pub(crate) fn new(credentials: KBox<Credentials>) -> Result<Self> {
+        let functions = Functions(Algorithm::ALL.map(function));
+        let mut algorithms = KVec::new();
+
+        for algorithm in Algorithm::ALL {
+            if functions.of(algorithm).is_some() {
+                algorithms.push(algorithm, GFP_KERNEL)?;
+            }
+        }
+        if algorithms.is_empty() {
+            return Err(ENOPKG);
+        }
+        Ok(Self {
+            credentials,
+            functions,
+            algorithms,
+        })
+    }
+
+    /// What one login authenticates with.
+    pub(super) fn chap(&self) -> Chap<'_> {
+        let [identifier] = random::bytes();
+        Chap {
+            credentials: &self.credentials,
+            algorithms: &self.algorithms,
+            hash: &self.functions,
+            identifier,
+            challenge: random::bytes(),
+        }
+    }
+
+    /// Does without an algorithm from now on; returns whether another one is left.
+    pub(super) fn give_up(&mut self, algorithm: Algorithm) -> bool {
+        if self.algorithms.iter().all(|other| *other == algorithm) {
+            return false;
+        }
+        self.algorithms.retain(|other| *other != algorithm);
+        true
+    }
+}
+
+impl Functions {
+    fn of(&self, algorithm: Algorithm) -> Option<&Shash> {
+        let functions = Algorithm::ALL.into_iter().zip(&self.0);
+        let mut same = functions.filter(|(other, _)| *other == algorithm);
+        same.next().and_then(|(_, function)| function.as_ref())
+    }
+}
+
+impl Hash for Functions {
+    fn hash(&self, algorithm: Algorithm, parts: [&[u8]; 3], to: &mut [u8; HASH_MAX]) -> Option<()> {
+        self.of(algorithm)?.digest(&parts, to).ok()
+    }
+}
+
+/// The kernel's function for an algorithm, where there is one and it may be used.
+fn function(algorithm: Algorithm) -> Option<Shash> {
+    let name = match algorithm {
+        Algorithm::Md5 if shash::approved_only() => return None,
+        Algorithm::Md5 => c"md5",
+        Algorithm::Sha1 => c"sha1",
+        Algorithm::Sha256 => c"sha256",
+        Algorithm::Sha3_256 => c"sha3-256",
+    };
+    Shash::new(name).ok()
+}
