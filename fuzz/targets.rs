@@ -28,6 +28,7 @@ mod rtnetlink;
 pub(crate) use self::{
     config::{
         config_cmdline,
+        config_file,
         config_texts, //
     },
     dhcp::{
@@ -36,6 +37,7 @@ pub(crate) use self::{
     },
     iscsi::{
         iscsi_chap,
+        iscsi_discovery,
         iscsi_login,
         iscsi_session,
         iscsi_text, //
@@ -49,10 +51,12 @@ pub(crate) type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 /// Every target.
 pub(crate) const ALL: &[Target] = &[
     ("config_cmdline", config_cmdline, config::cmdline_seeds),
+    ("config_file", config_file, config::file_seeds),
     ("config_texts", config_texts, config::texts_seeds),
     ("dhcp_client", dhcp_client, dhcp::client_seeds),
     ("dhcp_packet", dhcp_packet, dhcp::packet_seeds),
     ("iscsi_chap", iscsi_chap, iscsi::chap_seeds),
+    ("iscsi_discovery", iscsi_discovery, iscsi::discovery_seeds),
     ("iscsi_login", iscsi_login, iscsi::login_seeds),
     ("iscsi_session", iscsi_session, iscsi::session_seeds),
     ("iscsi_text", iscsi_text, iscsi::text_seeds),

@@ -3,6 +3,7 @@
 //! A SCSI host whose one target is reached over iSCSI.
 //!
 //! - [`authentication`]: what a login proves with who it is.
+//! - [`portal`], [`login`], [`discovery`]: what a thread says to a portal, PDU by PDU.
 //! - [`login`]: from an address to a connection in full feature phase.
 //! - [`nexus`]: what outlives a connection; where the mid-layer's commands come in.
 //! - [`wire`]: one connection, with its [`receive`] and [`transmit`] halves and its [`tasks`].
@@ -28,8 +29,10 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod authentication;
+pub(crate) mod discovery;
 pub(crate) mod login;
 mod nexus;
+mod portal;
 mod queue;
 mod receive;
 mod recovery;
@@ -104,7 +107,7 @@ impl Initiator {
         // The block layer is told once whether pages may change while they are sent. Where they
         // may, no later login can have a digest over them.
         let digests = established.parameters.data_digest != Digest::None;
-        account.offer.data_digest = digests;
+        account.node.offer.data_digest = digests;
         let nexus = Nexus::new(digests)?;
         let tasks = Tasks::new(COMMANDS)?;
         let connection =

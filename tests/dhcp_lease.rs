@@ -147,7 +147,7 @@ fn dhcpd_is_understood() {
     let path = RootPath::parse(lease.root_path.as_ref().expect("a root path").as_str())
         .expect("a root path");
     assert_eq!(
-        (path.portal.to_string().as_str(), path.lun),
+        (path.target.portal().to_string().as_str(), path.lun),
         ("192.0.2.1:3261", Some(1))
     );
     assert_eq!(
@@ -166,7 +166,8 @@ fn options_that_go_on_in_file_are_understood() {
     let path = lease.root_path.as_ref().expect("a root path").as_str();
     assert_eq!(path.len(), 298);
     let path = RootPath::parse(path).expect("a root path");
-    assert_eq!((path.target.as_str().len(), path.lun), (152, Some(5)));
+    // The portal with its port, a colon, and the name.
+    assert_eq!((path.target.to_string().len(), path.lun), (167, Some(5)));
     assert_eq!(path.initiator.map(|name| name.as_str().len()), Some(132));
     // Only `file` has these.
     assert_eq!(lease.mtu, Some(1_400));

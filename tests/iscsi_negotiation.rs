@@ -322,7 +322,7 @@ fn a_target_may_choose_digests_that_are_offered() {
 
     let identity = Identity {
         initiator: INITIATOR,
-        target: TARGET,
+        target: Some(TARGET),
         isid: ISID,
         chap: None,
     };
@@ -349,7 +349,7 @@ fn a_target_may_choose_digests_that_are_offered() {
 fn an_offer_without_unsolicited_data_binds_the_target() {
     let identity = Identity {
         initiator: INITIATOR,
-        target: TARGET,
+        target: Some(TARGET),
         isid: ISID,
         chap: None,
     };

@@ -54,7 +54,7 @@ use iscsi_support::{
 fn a_session_with_tgt() {
     let identity = Identity {
         initiator: "iqn.2004-10.example:trial",
-        target: "iqn.2004-10.example:disk",
+        target: Some("iqn.2004-10.example:disk"),
         isid: [0x80, 1, 2, 3, 4, 5],
         chap: None,
     };

@@ -478,7 +478,7 @@ fn illegal_headers_are_refused_by_the_rule_they_break() {
 
 #[test]
 fn only_what_a_target_may_send_is_parsed() {
-    let legal = [0x20, 0x21, 0x22, 0x25, 0x26, 0x31, 0x32, 0x3f];
+    let legal = [0x20, 0x21, 0x22, 0x24, 0x25, 0x26, 0x31, 0x32, 0x3f];
     for opcode in (0..0x40).filter(|opcode| !legal.contains(opcode)) {
         let violation = Violation::UnexpectedOpcode(Opcode::of(opcode));
         let parsed = response::parse(&Builder::new(opcode, 0x80).0);

@@ -2,17 +2,25 @@
 
 //! The fuzz targets of the settings' texts.
 
-use iscsi_init::proto::config::{
-    cmdline::Arguments,
-    interface::Interface,
-    lun,
-    merge::{
-        Boot,
-        Request, //
+use iscsi_init::proto::{
+    config::{
+        cmdline::Arguments,
+        interface::Interface,
+        iscsi_conf::{
+            entries,
+            read_credentials,
+            Login, //
+        },
+        lun,
+        merge::{
+            Boot,
+            Request, //
+        },
+        name::Name,
+        root_path::RootPath,
+        target::Wanted, //
     },
-    name::Name,
-    root_path::RootPath,
-    target::Target, //
+    iscsi::chap::Credentials, //
 };
 
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
@@ -31,7 +39,9 @@ pub(crate) fn config_cmdline(data: &[u8]) {
                     Ok(boot.initiator.value)
                 );
                 let target = boot.target.value;
-                assert_eq!(Target::parse(&target.to_string()), Ok(target));
+                if let Wanted::Named(_) = target {
+                    assert_eq!(Wanted::parse(&target.to_string()), Ok(target));
+                }
                 assert!(boot.lun.value <= lun::MAX);
             }
             Err(error) => assert!(arguments.target.is_none(), "{error}"),
@@ -62,6 +72,35 @@ pub(crate) fn cmdline_seeds() -> Vec<Vec<u8>> {
     .into()
 }
 
+/// A configuration file, and the credentials in it.
+pub(crate) fn config_file(data: &[u8]) {
+    for entry in entries(data).flatten() {
+        assert!(entry.line > 0 && !entry.name.is_empty());
+    }
+    let portal = Wanted::parse("192.0.2.1").unwrap().portal();
+    for login in [
+        Login::Target("iqn.2004-01.example:a"),
+        Login::Discovery(portal),
+    ] {
+        let mut credentials = Credentials::none();
+        match read_credentials(data, login, &mut credentials) {
+            // Never half of them.
+            Ok(()) => assert!(credentials.are_given() || !credentials.are_mutual()),
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+pub(crate) fn file_seeds() -> Vec<Vec<u8>> {
+    [
+        "# comment\nUsername=us\nPassword=\"a b\" # more\n\nPasswordIn=x\r\nUsernameIn=them",
+        "Password=all\nTargetName=iqn.2004-01.example:a\n\tPassword=own\n\tPasswordIn=in\n",
+        "DiscoveryAddress=192.0.2.1\n  Password=p\nSubnet=192.0.2.0/24\n  Other=1\nLast=2\n",
+    ]
+    .map(|file| file.as_bytes().to_vec())
+    .into()
+}
+
 /// A root path, and each other text that a setting can have.
 pub(crate) fn config_texts(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else {
@@ -69,8 +108,10 @@ pub(crate) fn config_texts(data: &[u8]) {
     };
     let offset = match RootPath::parse(text) {
         Ok(path) => {
-            assert!(path.portal.port != 0 && path.lun.unwrap_or(0) <= lun::MAX);
-            assert_eq!(Name::parse(path.target.as_str()), Ok(path.target));
+            assert!(path.target.portal().port != 0 && path.lun.unwrap_or(0) <= lun::MAX);
+            if let Wanted::Named(target) = path.target {
+                assert_eq!(Name::parse(target.name.as_str()), Ok(target.name));
+            }
             0
         }
         Err(error) => error.offset,

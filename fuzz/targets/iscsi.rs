@@ -13,6 +13,11 @@ use iscsi_init::proto::{
             CHALLENGE_LENGTH,
             HASH_MAX, //
         },
+        discovery::{
+            Discovery,
+            Item,
+            Progress, //
+        },
         frame::Frame,
         keys::Offer,
         login::{
@@ -101,7 +106,7 @@ fn login(data: &[u8], chap: Option<Chap<'_>>) {
     let name = "iqn.2004-10.example:".to_string() + &"n".repeat(203);
     let identity = Identity {
         initiator: &name,
-        target: &name,
+        target: Some(&name),
         isid: [0x80, 0, 0, 0, 0, 1],
         chap,
     };
@@ -138,6 +143,49 @@ fn login(data: &[u8], chap: Option<Chap<'_>>) {
     }
 }
 
+/// A session whose numbers are about to wrap.
+fn established(parameters: Parameters) -> Established {
+    Established {
+        parameters,
+        tsih: 1,
+        cmd_sn: Serial::new(u32::MAX),
+        exp_cmd_sn: Serial::new(u32::MAX),
+        max_cmd_sn: Serial::new(0),
+        exp_stat_sn: Serial::new(u32::MAX),
+        target_portal_group: None,
+    }
+}
+
+/// A discovery session's text against the PDUs in `data`.
+pub(crate) fn iscsi_discovery(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let mut partial = [0; PARTIAL];
+    let mut discovery = Discovery::new(&established(Parameters::default()), &mut partial);
+    let mut buffer = [0; HEADER_LENGTH + 16];
+    let mut progress = Progress::Request;
+    while progress != Progress::Done {
+        if progress == Progress::Request {
+            let length = discovery.request(&mut buffer).expect("every request fits");
+            assert!(length == HEADER_LENGTH || length == HEADER_LENGTH + 16);
+        }
+        let Some((header, text)) = pdu(&mut reader, 8_192) else {
+            return;
+        };
+        let visit = |item: Item<'_>| match item {
+            Item::Target(name) => assert!(!name.is_empty() && name.len() <= 255),
+            Item::Address(_, port) => assert_ne!(port, 0),
+        };
+        match discovery.response(&header, text, visit) {
+            Ok(next) => progress = next,
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                break;
+            }
+        }
+    }
+    assert_eq!(discovery.logout()[0], 0x46);
+}
+
 /// Nothing negotiated may lie outside what was offered, or what RFC 7143 allows.
 fn legal(parameters: &Parameters) {
     let lengths = 512..=0xff_ffff;
@@ -169,15 +217,7 @@ pub(crate) fn iscsi_session(data: &[u8]) {
         first_burst_length: 512 + number(),
         ..Parameters::default()
     };
-    let mut session = Session::new(&Established {
-        parameters,
-        tsih: 1,
-        cmd_sn: Serial::new(u32::MAX),
-        exp_cmd_sn: Serial::new(u32::MAX),
-        max_cmd_sn: Serial::new(0),
-        exp_stat_sn: Serial::new(u32::MAX),
-        target_portal_group: None,
-    });
+    let mut session = Session::new(&established(parameters));
     let lun = Lun::default();
     let mut read = Task::new(lun, Direction::Read, LENGTH, &parameters);
     let mut write = Task::new(lun, Direction::Write, LENGTH, &parameters);
@@ -353,6 +393,41 @@ pub(crate) fn chap_seeds() -> Vec<Vec<u8>> {
             .concat()
         })
         .to_vec()
+}
+
+pub(crate) fn discovery_seeds() -> Vec<Vec<u8>> {
+    let none = u32::MAX;
+    let words = |ttt, number: u32| {
+        let stat_sn = number.wrapping_sub(1);
+        [(16, 1), (20, ttt), (24, stat_sn), (28, 1), (32, 2)]
+    };
+    let parts = [
+        seed(
+            0x24,
+            0x40,
+            &words(7, 0),
+            b"TargetName=iqn.2004-10.example:a\0Target",
+        ),
+        seed(
+            0x20,
+            0x80,
+            &[(16, none), (20, none), (24, 0), (28, 1), (32, 2)],
+            b"",
+        ),
+        seed(
+            0x24,
+            0x00,
+            &words(8, 1),
+            b"Address=192.0.2.1:3260,1\0TargetAddress=host:1,1\0",
+        ),
+        seed(
+            0x24,
+            0x80,
+            &words(none, 2),
+            b"TargetAddress=[2001:db8::1],1\0",
+        ),
+    ];
+    vec![parts.concat()]
 }
 
 /// Negotiated values in five bytes; then what the target sends for the write and for the read, and

@@ -64,7 +64,11 @@ class Tgt:
         words = list(order)
         if order[order.index("--mode") + 1] != "account" or "bind" in order:
             words += ["--tid", "1"]
-        return run("tgtadm", "--lld", "iscsi", *words, env=self.environment)
+        return self.run("tgtadm", "--lld", "iscsi", *words)
+
+    def run(self, *argv: str) -> str:
+        """Runs a program that talks to this tgtd."""
+        return run(*argv, env=self.environment)
 
     def configure(self, *order: str) -> None:
         """Gives tgtd an order that also holds after the next start."""

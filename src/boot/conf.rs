@@ -14,8 +14,14 @@ use crate::{
     },
     proto::{
         config::{
-            iscsi_conf,
-            target::Target,
+            iscsi_conf::{
+                self,
+                Login, //
+            },
+            target::{
+                Portal,
+                Target, //
+            },
             text::Text, //
         },
         iscsi::chap::Credentials,
@@ -89,11 +95,26 @@ impl Conf {
         &self,
         target: &Target,
     ) -> Result<Option<Authentication>, Failure<'static>> {
+        self.authentication_of(Login::Target(target.name.as_str()))
+    }
+
+    /// What a login authenticates with that asks this portal for its targets, if it does.
+    pub(super) fn authentication_at(
+        &self,
+        portal: Portal,
+    ) -> Result<Option<Authentication>, Failure<'static>> {
+        self.authentication_of(Login::Discovery(portal))
+    }
+
+    fn authentication_of(
+        &self,
+        login: Login<'_>,
+    ) -> Result<Option<Authentication>, Failure<'static>> {
         // Filled where they stay, so that no copy of a secret is left behind.
         let mut credentials =
             KBox::new(Credentials::none(), GFP_KERNEL).map_err(Failure::kernel)?;
 
-        iscsi_conf::read_credentials(&self.content, target.name.as_str(), &mut credentials)
+        iscsi_conf::read_credentials(&self.content, login, &mut credentials)
             .map_err(|error| self.failure(error))?;
         if !credentials.are_given() {
             return Ok(None);

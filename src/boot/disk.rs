@@ -9,7 +9,7 @@ use super::{
 use crate::{
     initiator::Initiator,
     linux::clock,
-    proto::config::merge::Boot, //
+    proto::config::target::Target, //
 };
 use kernel::prelude::*;
 
@@ -23,12 +23,11 @@ const INTERVAL: u32 = 2;
 #[inline(never)]
 pub(super) fn wait(
     initiator: &Initiator,
-    boot: &Boot,
+    target: &Target,
+    lun: u16,
     attempts: &Attempts,
 ) -> Result<(), Failure<'static>> {
-    let lun = boot.lun.value;
-
-    let lost = || match KBox::new(boot.target.value.clone(), GFP_KERNEL) {
+    let lost = || match KBox::new(target.clone(), GFP_KERNEL) {
         Ok(target) => Failure::Lost(target),
         Err(error) => Failure::kernel(error),
     };
@@ -36,7 +35,7 @@ pub(super) fn wait(
         if !initiator.is_alive() {
             return Err(lost());
         }
-        let target = KBox::new(boot.target.value.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
+        let target = KBox::new(target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
         return Err(Failure::NoLun { lun, target });
     };
     let deadline = clock::milliseconds().saturating_add(TIMEOUT);

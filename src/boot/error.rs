@@ -4,7 +4,10 @@
 
 use super::conf::Path;
 use crate::{
-    initiator::login::LoginFailure,
+    initiator::{
+        discovery::Found,
+        login::LoginFailure, //
+    },
     linux::errno::{
         EADDRNOTAVAIL,
         EBADE,
@@ -25,6 +28,7 @@ use crate::{
         ENOKEY,
         ENOMEDIUM,
         ENOPKG,
+        ENOTUNIQ,
         EPROTO,
         EPROTONOSUPPORT,
         EREMOTEIO,
@@ -47,7 +51,10 @@ use crate::{
                 SettingFault, //
             },
             name::Name,
-            target::Target, //
+            target::{
+                Portal,
+                Target, //
+            },
         },
         dhcp::{
             error::Failure as DhcpFailure,
@@ -65,6 +72,9 @@ use core::{
     net::Ipv4Addr, //
 };
 use kernel::prelude::*;
+
+/// How many targets a line has room for, with names of the longest kind.
+const NAMES_MAX: usize = 3;
 
 /// Why a boot ends without a disk.
 #[derive(Debug)]
@@ -112,8 +122,15 @@ pub(super) enum Failure<'a> {
         text: KBox<RootPathText>,
         fault: SettingFault,
     },
-    /// There is no session with the target that comes first for the initiator that comes second.
-    Login(LoginFailure, KBox<(Name, Name)>),
+    /// The portal tells of no target.
+    NoTargets { portal: Portal },
+    /// The portal tells of several targets.
+    ManyTargets {
+        portal: Portal,
+        targets: KVec<Found>,
+    },
+    /// There is no session for this initiator with this target, or to ask for targets.
+    Login(LoginFailure, KBox<(Name, Option<Name>)>),
     /// The session was lost while the boot disk was looked for, and did not come back in time.
     Lost(KBox<Target>),
     /// Somebody sent `insmod` a signal.
@@ -184,6 +201,8 @@ impl Failure<'_> {
         match self {
             Self::Argument(_) | Self::Setting(_) | Self::Conf { .. } => EINVAL,
             Self::NoHash => ENOPKG,
+            Self::NoTargets { .. } => ENODATA,
+            Self::ManyTargets { .. } => ENOTUNIQ,
             Self::NoDevice { .. } => ENODEV,
             Self::NoCarrier { .. } => ENETDOWN,
             Self::Device { error, .. } => *error,
@@ -345,12 +364,30 @@ impl fmt::Display for Failure<'_> {
                 text.as_str()
             ),
             Self::Login(failure, parties) => {
-                let (target, initiator) = &**parties;
+                let (initiator, target) = &**parties;
+                match target {
+                    Some(target) => write!(f, "{failure} (target {}, ", target.as_str())?,
+                    None => write!(f, "{failure} (asking for targets, ")?,
+                }
+                write!(f, "initiator {})", initiator.as_str())
+            }
+            Self::NoTargets { portal } => write!(
+                f,
+                "portal {portal} tells of no target; \
+                 check what it exports, and that its access lists have this initiator name"
+            ),
+            Self::ManyTargets { portal, targets } => {
+                write!(f, "portal {portal} tells of {} targets: ", targets.len())?;
+                for found in targets.iter().take(NAMES_MAX) {
+                    write!(f, "{}, ", found.name.as_str())?;
+                }
+                let more = targets.len().saturating_sub(NAMES_MAX);
+                if more > 0 {
+                    write!(f, "and {more} more, ")?;
+                }
                 write!(
                     f,
-                    "{failure} (target {}, initiator {})",
-                    target.as_str(),
-                    initiator.as_str()
+                    "of which none was asked for; set iscsi-target={portal}:<target name>"
                 )
             }
             Self::Lost(target) => write!(

@@ -2,14 +2,17 @@
 
 //! From a target's address to a connection in full feature phase, in process context.
 
-use super::authentication::Authentication;
+use super::{
+    authentication::Authentication,
+    portal::{
+        Connected,
+        STEP_TIMEOUT, //
+    },
+};
 use crate::{
     linux::{
         clock,
-        errno::{
-            ECONNREFUSED,
-            EINPROGRESS, //
-        },
+        errno::ECONNREFUSED,
         socket::Socket, //
     },
     proto::{
@@ -26,7 +29,6 @@ use crate::{
                 Error as ProtocolError,
                 LoginStatus, //
             },
-            frame::Frame,
             keys::Offer,
             login::{
                 Established,
@@ -40,23 +42,18 @@ use crate::{
         },
     }, //
 };
-use core::net::SocketAddr;
 use kernel::prelude::*;
 use zerocopy::FromBytes;
 
-/// The most time one connection attempt or one answer may take, in milliseconds.
-const STEP_TIMEOUT: u64 = 5_000;
 /// The most time one login may take, redirections included, in milliseconds.
 pub(crate) const LOGIN_TIMEOUT: u64 = 15_000;
 /// The most redirections followed in one login.
 const REDIRECTIONS: usize = 4;
 
-/// Who logs in, and where.
-pub(crate) struct Account {
+/// Who logs in.
+pub(crate) struct Node {
     /// InitiatorName.
     pub(crate) initiator: Name,
-    /// The target; its portal may move when the target says so for good.
-    pub(crate) target: Target,
     /// The initiator's part of the session's identifier. The same for all logins of this machine,
     /// so that the target ends what is left of an earlier session before it starts the next
     /// (RFC 7143 section 6.3.5).
@@ -65,6 +62,16 @@ pub(crate) struct Account {
     pub(crate) offer: Offer,
     /// How both prove who they are, if they do.
     pub(crate) authentication: Option<Authentication>,
+}
+
+/// Who logs in, and where.
+pub(crate) struct Account {
+    /// Who logs in.
+    pub(crate) node: Node,
+    /// The target; its portal may move when the target says so for good.
+    pub(crate) target: Target,
+    /// Further portals of the target.
+    pub(crate) others: KVec<Portal>,
 }
 
 /// Why there is no session.
@@ -88,27 +95,61 @@ pub(crate) enum LoginFailure {
 
 /// Makes a session.
 ///
-/// A permanent redirection changes `account`'s portal.
+/// A permanent redirection changes `account`'s portal, and so does a portal that does not answer,
+/// when there is another one for the next attempt.
 pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), LoginFailure> {
     let deadline = clock::milliseconds().saturating_add(LOGIN_TIMEOUT);
     let mut memory = Memory::new().map_err(LoginFailure::Memory)?;
-    let mut portal = account.target.portal;
+    let Account {
+        node,
+        target,
+        others,
+    } = account;
+    let name = Some(target.name.as_str());
+    let result = establish(node, name, &mut target.portal, deadline, &mut memory);
+
+    if let Err(
+        LoginFailure::Connect(..)
+        | LoginFailure::Connection(..)
+        | LoginFailure::Closed(_)
+        | LoginFailure::Timeout(_),
+    ) = result
+    {
+        // In turn: the first of the others, behind which this one goes.
+        if let Some(first) = others.first_mut() {
+            core::mem::swap(first, &mut target.portal);
+            others.rotate_left(1);
+        }
+    }
+    result.map(|(connected, established)| (connected.into_socket(), established))
+}
+
+/// Logs in at `home`, or where that redirects to: to the target called `target`, or for discovery.
+///
+/// A permanent redirection changes `home`.
+pub(super) fn establish(
+    node: &mut Node,
+    target: Option<&str>,
+    home: &mut Portal,
+    deadline: u64,
+    memory: &mut Memory,
+) -> Result<(Connected, Established), LoginFailure> {
+    let mut portal = *home;
     let mut redirections = 0;
 
     while redirections <= REDIRECTIONS {
-        let socket = connect(portal, deadline)?;
-        match negotiate(&socket, account, portal, deadline, &mut memory)? {
+        let connected = Connected::new(portal, deadline)?;
+        match negotiate(&connected, node, target, memory)? {
             End::Refused(status, algorithm) => {
-                let failure = LoginFailure::Protocol(portal, ProtocolError::Refused(status));
-                if !other_algorithm(account, portal, status, algorithm) {
-                    return Err(failure);
+                if !other_algorithm(node, portal, status, algorithm) {
+                    return Err(connected.protocol(ProtocolError::Refused(status)));
                 }
             }
-            End::Established(established) => return Ok((socket, established)),
+            End::Established(established) => return Ok((connected, established)),
             End::Moved(to, permanent) => {
                 pr_info!(
                     "target {} has moved from {} to {}{}\n",
-                    account.target.name.as_str(),
+                    target.unwrap_or("for discovery"),
                     core::format_args!("{portal}"),
                     core::format_args!("{to}"),
                     if permanent { ", for good" } else { "" }
@@ -116,7 +157,7 @@ pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), Logi
                 portal = to;
                 redirections = redirections.saturating_add(1);
                 if permanent {
-                    account.target.portal = to;
+                    *home = to;
                 }
             }
         }
@@ -132,13 +173,13 @@ enum End {
 }
 
 /// What the logins at one portal after the other take.
-struct Memory {
-    buffer: KVec<u8>,
-    workspace: KVec<u8>,
+pub(super) struct Memory {
+    pub(super) buffer: KVec<u8>,
+    pub(super) workspace: KVec<u8>,
 }
 
 impl Memory {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         Ok(Self {
             buffer: KVec::from_elem(0, HEADER_LENGTH + DATA_LENGTH_MAX, GFP_KERNEL)?,
             workspace: KVec::from_elem(0, size_of::<Workspace>(), GFP_KERNEL)?,
@@ -151,12 +192,12 @@ impl Memory {
 /// tgt takes number 7 for SHA-1, while in IANA's registry it is SHA-256, and then has no room for
 /// the longer response.
 fn other_algorithm(
-    account: &mut Account,
+    node: &mut Node,
     portal: Portal,
     status: LoginStatus,
     algorithm: Option<Algorithm>,
 ) -> bool {
-    let (Some(Algorithm::Sha256), Some(authentication)) = (algorithm, &mut account.authentication)
+    let (Some(Algorithm::Sha256), Some(authentication)) = (algorithm, &mut node.authentication)
     else {
         return false;
     };
@@ -170,59 +211,29 @@ fn other_algorithm(
     true
 }
 
-fn connect(portal: Portal, deadline: u64) -> Result<Socket, LoginFailure> {
-    let peer = SocketAddr::new(portal.address, portal.port);
-    let failure = |error| LoginFailure::Connect(portal, error);
-    let socket = Socket::tcp(&peer).map_err(failure)?;
-
-    let left = deadline.saturating_sub(clock::milliseconds());
-    socket.set_timeout(left.min(STEP_TIMEOUT));
-    // A connection attempt that its time limit has ended is still under way.
-    socket.connect(&peer).map_err(|error| match error {
-        EINPROGRESS | EAGAIN => failure(ETIMEDOUT),
-        error => failure(error),
-    })?;
-    Ok(socket)
-}
-
 fn negotiate(
-    socket: &Socket,
-    account: &Account,
-    portal: Portal,
-    deadline: u64,
+    connected: &Connected,
+    node: &Node,
+    target: Option<&str>,
     memory: &mut Memory,
 ) -> Result<End, LoginFailure> {
     let Memory { buffer, workspace } = memory;
     let workspace =
         Workspace::mut_from_bytes(workspace).map_err(|_| LoginFailure::Memory(EINVAL))?;
     let identity = Identity {
-        initiator: account.initiator.as_str(),
-        target: account.target.name.as_str(),
-        isid: account.isid,
-        chap: account.authentication.as_ref().map(Authentication::chap),
+        initiator: node.initiator.as_str(),
+        target,
+        isid: node.isid,
+        chap: node.authentication.as_ref().map(Authentication::chap),
     };
-    let protocol = |error| LoginFailure::Protocol(portal, error);
-    let mut login = Login::new(identity, account.offer, workspace);
+    let protocol = |error| connected.protocol(error);
+    let mut login = Login::new(identity, node.offer, workspace);
 
     loop {
         let algorithm = login.chap_algorithm();
         let length = login.request(buffer).map_err(protocol)?;
-        let request = buffer.get(..length).unwrap_or_default();
-        socket
-            .send_all(request)
-            .map_err(|error| connection(portal, error))?;
-
-        let mut header = [0; HEADER_LENGTH];
-        receive(socket, portal, deadline, &mut header)?;
-        // CAST: 8192.
-        let frame = Frame::of(&header, DATA_LENGTH_MAX as u32).map_err(protocol)?;
-        // CAST: `Frame::of` has checked that it is at most DATA_LENGTH_MAX.
-        let data_length = frame.data_length as usize;
-        let padded = data_length.saturating_add(frame.padding);
-        let data = buffer.get_mut(..padded).unwrap_or_default();
-        receive(socket, portal, deadline, data)?;
-        let data = data.get(..data_length).unwrap_or_default();
-
+        connected.send(buffer.get(..length).unwrap_or_default())?;
+        let (header, data) = connected.receive(buffer)?;
         match login.response(&header, data) {
             Err(ProtocolError::Refused(status)) => return Ok(End::Refused(status, algorithm)),
             Err(error) => return Err(protocol(error)),
@@ -236,37 +247,6 @@ fn negotiate(
                 return Ok(End::Moved(to, redirect.permanent));
             }
         }
-    }
-}
-
-/// Fills `buffer`.
-fn receive(
-    socket: &Socket,
-    portal: Portal,
-    deadline: u64,
-    mut buffer: &mut [u8],
-) -> Result<(), LoginFailure> {
-    while !buffer.is_empty() {
-        let left = deadline.saturating_sub(clock::milliseconds());
-        if left == 0 {
-            return Err(LoginFailure::Timeout(portal));
-        }
-        socket.set_timeout(left.min(STEP_TIMEOUT));
-        let count = socket
-            .receive(buffer)
-            .map_err(|error| connection(portal, error))?;
-        if count == 0 {
-            return Err(LoginFailure::Closed(portal));
-        }
-        buffer = buffer.get_mut(count..).unwrap_or_default();
-    }
-    Ok(())
-}
-
-fn connection(portal: Portal, error: Error) -> LoginFailure {
-    match error {
-        EAGAIN => LoginFailure::Timeout(portal),
-        error => LoginFailure::Connection(portal, error),
     }
 }
 

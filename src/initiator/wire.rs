@@ -328,6 +328,7 @@ impl Wire {
                     false => Ok(()),
                 }
             }
+            Received::Text(text) => Err(Failure::UnknownTask(text.itt)),
             Received::Logout(logout) => Err(Failure::UnknownTask(logout.itt)),
             Received::TaskManagement(response) => Err(Failure::UnknownTask(response.itt)),
             Received::Async(message) => match message.event {

@@ -21,6 +21,7 @@
 //! | [`parameters`] | the values a login agreed on | 13 |
 //! | [`login`] | the Login Phase | 6.3, 11.12, 11.13 |
 //! | [`chap`] | authentication | 9.2, 12.1 |
+//! | [`discovery`] | SendTargets | 4.3, 11.10, C |
 //! | [`numbering`] | CmdSN and its window, StatSN | 4.2.2 |
 //! | [`session`] | numbering and legality in the Full Feature Phase | 4.2.2, 7.9 |
 //! | [`task`] | one SCSI command's data and outcome | 4.2.5, 11.4, 11.7, 11.8 |
@@ -29,7 +30,7 @@
 //! What the RFC requires and is left out, with the section that requires it:
 //!
 //! - CDBs above 16 bytes and bidirectional commands (11.2.2): no boot disk needs them.
-//! - Text Requests (11.10): there is no discovery, and a target that asks for a negotiation may be
+//! - Text Requests in a normal session (11.10): a target that asks for a negotiation may be
 //!   answered with a Logout (11.9.1).
 
 #![forbid(unsafe_code)]
@@ -38,6 +39,7 @@ pub mod bhs;
 pub mod binary;
 pub mod chap;
 pub mod digest;
+pub mod discovery;
 pub mod error;
 pub mod frame;
 pub mod keys;

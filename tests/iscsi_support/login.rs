@@ -64,7 +64,7 @@ pub(crate) fn new_login() -> Login<'static> {
 pub(crate) fn login_with(chap: Option<Chap<'static>>) -> Login<'static> {
     let identity = Identity {
         initiator: INITIATOR,
-        target: TARGET,
+        target: Some(TARGET),
         isid: ISID,
         chap,
     };

@@ -4,16 +4,24 @@
 //!
 //! A line is `Key=value`, or empty, or a comment behind `#`. A key is the same in capitals and in
 //! small letters. A value ends at white space, unless it stands in quotation marks. `TargetName`
-//! begins a target's part, and some other keys one of something else: what is indented deeper than
-//! such a line belongs to it, everything else is for all targets named further down, or nowhere.
-//! What a target's own part says comes before what is for all.
+//! begins a target's part, `DiscoveryAddress` one for asking a portal for its targets, and some
+//! other keys one of something else: what is indented deeper than such a line belongs to it,
+//! everything else is for all targets named further down, or nowhere. What a target's own part says
+//! comes before what is for all. Without a part of its own, asking a portal takes no credentials:
+//! few portals want any, and one that wants none would be refused.
 //!
 //! No error has a value in it, since that may be a secret.
 
 use core::fmt;
 
 use crate::proto::{
-    config::text::Text,
+    config::{
+        target::{
+            Portal,
+            Wanted, //
+        },
+        text::Text, //
+    },
     iscsi::chap::{
         Account,
         Credentials, //
@@ -30,6 +38,8 @@ const TAB: usize = 8;
 pub enum Key {
     /// The target that the lines below are for.
     TargetName,
+    /// The portal that the lines below are for, when it is asked for its targets.
+    DiscoveryAddress,
     /// The name with which the initiator proves itself.
     OutgoingUsername,
     /// The secret with which the initiator proves itself.
@@ -42,8 +52,10 @@ pub enum Key {
 
 impl Key {
     /// Every spelling.
-    const NAMES: [(&'static str, Self); 11] = [
+    const NAMES: [(&'static str, Self); 13] = [
         ("TargetName", Self::TargetName),
+        ("DiscoveryAddress", Self::DiscoveryAddress),
+        ("TargetIpAddr", Self::DiscoveryAddress),
         ("OutgoingUsername", Self::OutgoingUsername),
         ("UsernameOut", Self::OutgoingUsername),
         ("Username", Self::OutgoingUsername),
@@ -60,6 +72,7 @@ impl Key {
     const fn name(self) -> &'static str {
         match self {
             Self::TargetName => "TargetName",
+            Self::DiscoveryAddress => "DiscoveryAddress",
             Self::OutgoingUsername => "OutgoingUsername",
             Self::OutgoingPassword => "OutgoingPassword",
             Self::IncomingUsername => "IncomingUsername",
@@ -74,10 +87,8 @@ impl Key {
     }
 }
 
-/// Keys that begin a part which is no target's.
-const OTHER_PARTS: [&str; 8] = [
-    "DiscoveryAddress",
-    "TargetIpAddr",
+/// Keys that begin a part for something else.
+const OTHER_PARTS: [&str; 6] = [
     "DiscoveryFile",
     "SLPMulticast",
     "SLPUnicast",
@@ -109,8 +120,33 @@ pub enum Part<'a> {
     All,
     /// For the target of this name.
     Target(&'a [u8]),
+    /// For asking the portal of this address.
+    Discovery(&'a [u8]),
     /// For something else.
     Other,
+}
+
+/// Who is logged in to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Login<'a> {
+    /// The target of this name.
+    Target(&'a str),
+    /// A portal, which is asked for its targets.
+    Discovery(Portal),
+}
+
+impl Login<'_> {
+    /// Whether a part is for this login and no other.
+    fn is_of(self, part: Part<'_>) -> bool {
+        match (self, part) {
+            (Self::Target(name), Part::Target(value)) => name.as_bytes() == value,
+            (Self::Discovery(portal), Part::Discovery(value)) => {
+                let address = core::str::from_utf8(value).unwrap_or_default();
+                Wanted::parse(address) == Ok(Wanted::Any(portal))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The lines with a key in `file`; the first error ends them.
@@ -169,6 +205,7 @@ fn entry<'a>(
     let key = Key::named(name);
     let begins = match key {
         Some(Key::TargetName) => Some(Part::Target(value)),
+        Some(Key::DiscoveryAddress) => Some(Part::Discovery(value)),
         _ if OTHER_PARTS
             .iter()
             .any(|other| other.eq_ignore_ascii_case(name)) =>
@@ -221,25 +258,29 @@ fn depth(space: &[u8]) -> usize {
     })
 }
 
-/// Reads what `file` has of credentials for `target` into `to`, which has none.
+/// Reads what `file` has of credentials for `login` into `to`, which has none.
 ///
 /// # Errors
 ///
 /// The file has a line that is none, a value that is too long, or credentials that cannot be meant.
-pub fn read_credentials(file: &[u8], target: &str, to: &mut Credentials) -> Result<(), ConfError> {
-    let is_target = |part| matches!(part, Part::Target(name) if name == target.as_bytes());
+pub fn read_credentials(
+    file: &[u8],
+    login: Login<'_>,
+    to: &mut Credentials,
+) -> Result<(), ConfError> {
     let mut first = None;
     for entry in entries(file) {
         let entry = entry?;
-        if first.is_none() && is_target(entry.part) {
+        if first.is_none() && login.is_of(entry.part) {
             first = Some(entry.line);
         }
     }
     for entry in entries(file) {
         let entry = entry?;
         let counts = match entry.part {
+            Part::All if matches!(login, Login::Discovery(_)) => false,
             Part::All => first.is_none_or(|first| entry.line < first),
-            part => is_target(part),
+            part => login.is_of(part),
         };
         if counts {
             entry.read_into(to)?;
@@ -257,7 +298,7 @@ impl Entry<'_> {
         let account = match self.key {
             Some(Key::OutgoingUsername | Key::OutgoingPassword) => &mut to.outgoing,
             Some(Key::IncomingUsername | Key::IncomingPassword) => &mut to.incoming,
-            Some(Key::TargetName) | None => return Ok(()),
+            Some(Key::TargetName | Key::DiscoveryAddress) | None => return Ok(()),
         };
         if matches!(
             self.key,
@@ -381,7 +422,7 @@ mod tests {
 
     fn read(file: &str) -> Result<[std::string::String; 4], ConfError> {
         let mut credentials = Credentials::none();
-        read_credentials(file.as_bytes(), TARGET, &mut credentials)?;
+        read_credentials(file.as_bytes(), Login::Target(TARGET), &mut credentials)?;
         let Credentials { outgoing, incoming } = &credentials;
         let secret = |account: &Account| {
             std::string::String::from_utf8(account.secret.bytes().to_vec()).unwrap()
@@ -450,6 +491,23 @@ mod tests {
     }
 
     #[test]
+    fn asking_a_portal_takes_its_own_credentials_or_none() {
+        let file = b"Password=all\nDiscoveryAddress=192.0.2.1\n Password=one\n\
+                     TargetIpAddr=192.0.2.1:3261\n Password=two\n\
+                     DiscoveryAddress=host\n Password=3\n";
+        for (portal, secret) in [
+            ("192.0.2.1", &b"one"[..]),
+            ("192.0.2.1:3261", b"two"),
+            ("192.0.2.2", b""),
+        ] {
+            let portal = Wanted::parse(portal).unwrap().portal();
+            let mut credentials = Credentials::none();
+            read_credentials(file, Login::Discovery(portal), &mut credentials).unwrap();
+            assert_eq!(credentials.outgoing.secret.bytes(), secret);
+        }
+    }
+
+    #[test]
     fn what_is_no_line_is_an_error_with_its_place() {
         use ConfFault::*;
         assert_eq!(error("\nPassword"), (Some((2, 1)), NoEquals));
@@ -469,7 +527,8 @@ mod tests {
             (Some((1, 11)), PasswordTooLong)
         );
         let mut credentials = Credentials::none();
-        let error = read_credentials(b"Username=\xff", TARGET, &mut credentials).unwrap_err();
+        let error = read_credentials(b"Username=\xff", Login::Target(TARGET), &mut credentials)
+            .unwrap_err();
         assert_eq!(error.fault, NotUtf8);
     }
 

@@ -30,8 +30,8 @@ use crate::proto::config::{
         RootPathError, //
     },
     target::{
-        Target,
-        TargetError, //
+        TargetError,
+        Wanted, //
     },
     timeout::{
         self,
@@ -88,7 +88,7 @@ pub struct Request {
     /// What this machine is called.
     pub initiator: Option<Setting<Name>>,
     /// The target.
-    pub target: Option<Setting<Target>>,
+    pub target: Option<Setting<Wanted>>,
     /// The boot LUN (0 to [`lun::MAX`]).
     pub lun: Option<Setting<u16>>,
     /// For how long the boot is tried.
@@ -127,7 +127,7 @@ impl Request {
                 Interface::parse,
             )?,
             initiator: read(pick(Key::Initiator, |given| given.initiator), Name::parse)?,
-            target: read(pick(Key::Target, |given| given.target), Target::parse)?,
+            target: read(pick(Key::Target, |given| given.target), Wanted::parse)?,
             lun: read(pick(Key::Lun, |given| given.lun), lun::parse)?,
             timeout: read(pick(Key::Timeout, |given| given.timeout), timeout::parse)?,
             ipconfig: arguments.ipconfig,
@@ -185,7 +185,7 @@ pub struct Boot {
     /// What this machine is called.
     pub initiator: Setting<Name>,
     /// The target.
-    pub target: Setting<Target>,
+    pub target: Setting<Wanted>,
     /// The boot LUN (0 to [`lun::MAX`]).
     pub lun: Setting<u16>,
 }
@@ -203,10 +203,7 @@ impl Boot {
         mac: [u8; 6],
     ) -> Result<Self, NoTarget> {
         let dhcp = |path: &RootPath| Setting {
-            value: Target {
-                portal: path.portal,
-                name: path.target.clone(),
-            },
+            value: path.target.clone(),
             source: Source::Dhcp,
         };
         let target = request
@@ -255,7 +252,7 @@ pub struct NoTarget;
 impl fmt::Display for NoTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "no target: set iscsi-target=<ip>[:<port>]:<target name> \
+            "no target: set iscsi-target=<ip>[:<port>][:<target name>] \
              or the DHCP server's root-path (option 17)",
         )
     }

@@ -5,6 +5,8 @@
 //! - `<ip>[:<port>]:/<target>[/<initiator>[/<lun>]]`, the LUN in decimal: this
 //!   project's own since 2004.
 //! - `iscsi:<server>:<protocol>:<port>:<LUN>:<target>`, the LUN in hexadecimal: RFC 4173 section 5.
+//!
+//! In either, no target stands for the one of which the portal tells.
 
 use core::fmt;
 
@@ -21,7 +23,9 @@ use crate::proto::config::{
         parse_address,
         parse_port,
         Portal,
-        TargetFault, //
+        Target,
+        TargetFault,
+        Wanted, //
     },
     Field,
     ParseError, //
@@ -33,10 +37,8 @@ pub const MAX_LENGTH: usize = 512;
 /// What a root path says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RootPath {
-    /// Where the target listens.
-    pub portal: Portal,
-    /// What the target is called.
-    pub target: Name,
+    /// The target.
+    pub target: Wanted,
     /// What this machine is called, where the path says so.
     pub initiator: Option<Name>,
     /// The boot LUN (0 to [`lun::MAX`]), where the path says so.
@@ -79,12 +81,8 @@ fn parse_rfc4173(text: Field<'_>) -> Result<RootPath, RootPathError> {
     let (number, rest) = rest.ok_or(missing(RootPathFault::Fields))?.split(':');
     let lun = lun::parse_hexadecimal(number.text).map_err(|error| error.inside(number.offset))?;
     let target = rest.ok_or(missing(RootPathFault::Fields))?;
-    if target.text.is_empty() {
-        return Err(target.error(RootPathFault::NoTarget));
-    }
     Ok(RootPath {
-        portal: Portal { address, port },
-        target: parse_name(target)?,
+        target: parse_target(Portal { address, port }, target)?,
         initiator: None,
         lun: (!number.text.is_empty()).then_some(lun),
     })
@@ -109,10 +107,7 @@ fn parse_own(text: Field<'_>) -> Result<RootPath, RootPathError> {
     let port = port.map_err(|error| error.inside(0))?;
 
     let (target, rest) = rest.split('/');
-    if target.text.is_empty() {
-        return Err(target.error(RootPathFault::NoTarget));
-    }
-    let target = parse_name(target)?;
+    let target = parse_target(Portal { address, port }, target)?;
     let (initiator, rest) = split_off(rest);
     let (number, rest) = split_off(rest);
     if let Some(rest) = rest {
@@ -123,11 +118,19 @@ fn parse_own(text: Field<'_>) -> Result<RootPath, RootPathError> {
         Some(number) => Some(lun::parse(number.text).map_err(|error| error.inside(number.offset))?),
     };
     Ok(RootPath {
-        portal: Portal { address, port },
         target,
         initiator: initiator.map(parse_name).transpose()?,
         lun,
     })
+}
+
+/// The target of this name; without one, the one of which the portal tells.
+fn parse_target(portal: Portal, name: Field<'_>) -> Result<Wanted, RootPathError> {
+    if name.text.is_empty() {
+        return Ok(Wanted::Any(portal));
+    }
+    let name = parse_name(name)?;
+    Ok(Wanted::Named(Target { portal, name }))
 }
 
 /// The first field of `text`, unless empty, and what follows it.
@@ -157,8 +160,6 @@ pub enum RootPathFault {
     NoSlash,
     /// No `:` stands between address and `/`, or too much does.
     NoColon,
-    /// There is nothing where the target's name should be.
-    NoTarget,
     /// Something follows the LUN.
     TooMany,
     /// An `iscsi:` path has fewer than its five fields.
@@ -200,7 +201,6 @@ impl fmt::Display for RootPathFault {
             Self::TooLong => write!(f, "the root path is longer than {MAX_LENGTH} bytes"),
             Self::NoSlash => write!(f, "no / after the address; {OWN}"),
             Self::NoColon => write!(f, "no : between the address and the /; {OWN}"),
-            Self::NoTarget => f.write_str("the root path names no target"),
             Self::TooMany => write!(f, "nothing goes after the LUN; {OWN}"),
             Self::Fields => write!(f, "the root path ends too early; {RFC4173}"),
             Self::Protocol => f.write_str("the protocol is TCP: 6 or nothing"),
@@ -230,8 +230,11 @@ mod tests {
     /// The parts of a root path in one line.
     fn parts(text: &str) -> std::string::String {
         let path = RootPath::parse(text).expect(text);
-        assert_eq!(path.target.as_str(), TARGET);
-        format!("{} {:?} {:?}", path.portal, path.initiator, path.lun)
+        let Wanted::Named(target) = &path.target else {
+            panic!("no name in {text}");
+        };
+        assert_eq!(target.name.as_str(), TARGET);
+        format!("{} {:?} {:?}", target.portal, path.initiator, path.lun)
     }
 
     #[test]
@@ -284,6 +287,19 @@ mod tests {
     }
 
     #[test]
+    fn a_root_path_without_a_name_is_a_portal() {
+        let portal = |text| {
+            let path = RootPath::parse(text).expect(text);
+            assert!(matches!(path.target, Wanted::Any(_)), "{text}");
+            format!("{} {:?}", path.target.portal(), path.lun)
+        };
+        assert_eq!(portal("10.0.0.1:/"), "10.0.0.1:3260 None");
+        assert_eq!(portal("10.0.0.1:860:///3"), "10.0.0.1:860 Some(3)");
+        assert_eq!(portal("iscsi:10.0.0.1::::"), "10.0.0.1:3260 None");
+        assert_eq!(portal("iscsi:10.0.0.1:6:860:1:"), "10.0.0.1:860 Some(1)");
+    }
+
+    #[test]
     fn what_is_no_own_root_path_says_why_and_where() {
         use RootPathFault as F;
         assert_eq!(fault(""), Some((F::Empty, 0)));
@@ -316,7 +332,6 @@ mod tests {
             fault("san:/iqn.2001-04.com.example"),
             Some((F::Portal(TargetFault::HostName), 0))
         );
-        assert_eq!(fault("10.0.0.1:/"), Some((F::NoTarget, 10)));
         assert_eq!(
             fault("10.0.0.1:/disk"),
             Some((F::Name(NameFault::Type), 10))
@@ -356,7 +371,6 @@ mod tests {
             fault("iscsi:10.0.0.1:::g:eui.0"),
             Some((F::Lun(LunFault::NotHexadecimal), 17))
         );
-        assert_eq!(fault("iscsi:10.0.0.1::::"), Some((F::NoTarget, 18)));
         assert_eq!(
             fault("iscsi:10.0.0.1::::eui.0"),
             Some((F::Name(NameFault::Eui), 22))

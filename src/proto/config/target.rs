@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where the target is and what it is called: `<ip>[:<port>]:<target name>`.
+//! Where the target is and what it is called: `<ip>[:<port>][:<target name>]`.
 
 use core::{
     fmt,
@@ -50,44 +50,74 @@ pub struct Target {
     pub name: Name,
 }
 
-impl Target {
-    /// Reads `<ip>[:<port>]:<target name>`; an IPv6 address is in brackets.
+/// `<ip>:<port>:<target name>`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.portal, self.name)
+    }
+}
+
+/// A target as people give it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is no allocator to box the name with"
+)]
+pub enum Wanted {
+    /// The target of this name.
+    Named(Target),
+    /// The one target of which this portal tells.
+    Any(Portal),
+}
+
+impl Wanted {
+    /// Where it is, or where to ask for it.
+    pub const fn portal(&self) -> Portal {
+        match self {
+            Self::Named(target) => target.portal,
+            Self::Any(portal) => *portal,
+        }
+    }
+
+    /// Reads `<ip>[:<port>][:<target name>]`; an IPv6 address is in brackets.
     ///
     /// # Errors
     ///
     /// [`TargetFault`] says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
         let (address, rest) = parse_address(Field::whole(text))?;
-        let Some(rest) = rest.filter(|rest| !rest.text.is_empty()) else {
-            return Err(TargetError::new(TargetFault::NoName, text.len()));
+        let Some(rest) = rest else {
+            let port = DEFAULT_PORT;
+            return Ok(Self::Any(Portal { address, port }));
         };
         // No name starts with a digit, since each starts with its type.
         let (port, name) = if rest.text.starts_with(|first: char| first.is_ascii_digit()) {
             let (port, name) = rest.split(':');
-            (
-                parse_port(port)?,
-                name.unwrap_or(Field {
-                    text: "",
-                    offset: text.len(),
-                }),
-            )
+            let port = parse_port(port)?;
+            let Some(name) = name else {
+                return Ok(Self::Any(Portal { address, port }));
+            };
+            (port, name)
         } else {
             (DEFAULT_PORT, rest)
         };
         if name.text.is_empty() {
             return Err(name.error(TargetFault::NoName));
         }
-        Ok(Self {
+        Ok(Self::Named(Target {
             portal: Portal { address, port },
             name: Name::parse(name.text).map_err(|error| error.inside(name.offset))?,
-        })
+        }))
     }
 }
 
-/// `<ip>:<port>:<target name>`.
-impl fmt::Display for Target {
+/// `<ip>:<port>:<target name>`, or `<ip>:<port>, whose one target`.
+impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.portal, self.name)
+        match self {
+            Self::Named(target) => target.fmt(f),
+            Self::Any(portal) => write!(f, "of portal {portal}"),
+        }
     }
 }
 
@@ -149,7 +179,7 @@ pub enum TargetFault {
     BehindBracket,
     /// The port is none.
     Port,
-    /// No target name follows the address.
+    /// Nothing follows the colon where the target's name should be.
     NoName,
     /// The target name is none.
     Name(NameFault),
@@ -173,7 +203,8 @@ impl fmt::Display for TargetFault {
             Self::BehindBracket => "expected : after the ] of the IPv6 address",
             Self::Port => "a port is a decimal number from 1 to 65535",
             Self::NoName => {
-                "no target name after the address; expected <ip>[:<port>]:<target name>"
+                "no target name after the colon; expected <ip>[:<port>]:<target name>, \
+                 or <ip>[:<port>] alone, whose target is asked for"
             }
             Self::Name(fault) => return fault.fmt(f),
         })
@@ -192,7 +223,7 @@ mod tests {
     use super::*;
 
     fn fault(text: &str) -> Option<(TargetFault, usize)> {
-        Target::parse(text)
+        Wanted::parse(text)
             .err()
             .map(|error| (error.reason, error.offset))
     }
@@ -217,9 +248,23 @@ mod tests {
                 "[fe80::1]:860:naa.52004567ba64678d",
             ),
         ] {
-            let target = Target::parse(text).expect(text);
+            let target = Wanted::parse(text).expect(text);
             assert_eq!(target.to_string(), whole);
-            assert_eq!(Target::parse(whole), Ok(target));
+            assert_eq!(Wanted::parse(whole), Ok(target));
+        }
+    }
+
+    #[test]
+    fn a_portal_alone_is_asked_for_its_target() {
+        for (text, portal) in [
+            ("10.0.0.1", "10.0.0.1:3260"),
+            ("10.0.0.1:860", "10.0.0.1:860"),
+            ("[::1]", "[::1]:3260"),
+            ("[2001:db8::1]:3261", "[2001:db8::1]:3261"),
+        ] {
+            let wanted = Wanted::parse(text).expect(text);
+            assert_eq!(wanted.portal().to_string(), portal);
+            assert_eq!(wanted.to_string(), format!("of portal {portal}"));
         }
     }
 
@@ -230,9 +275,7 @@ mod tests {
             fault(":iqn.2001-04.com.example"),
             Some((TargetFault::NoAddress, 0))
         );
-        assert_eq!(fault("10.0.0.1"), Some((TargetFault::NoName, 8)));
         assert_eq!(fault("10.0.0.1:"), Some((TargetFault::NoName, 9)));
-        assert_eq!(fault("10.0.0.1:3260"), Some((TargetFault::NoName, 13)));
         assert_eq!(fault("10.0.0.1:3260:"), Some((TargetFault::NoName, 14)));
         assert_eq!(
             fault("10.0.0:iqn.2001-04.com.example"),
@@ -270,7 +313,6 @@ mod tests {
             fault("[::1]iqn.2001-04.com.example"),
             Some((TargetFault::BehindBracket, 5))
         );
-        assert_eq!(fault("[::1]"), Some((TargetFault::NoName, 5)));
         assert_eq!(
             fault("10.0.0.1:disk"),
             Some((TargetFault::Name(NameFault::Type), 9))
@@ -283,10 +325,11 @@ mod tests {
 
     #[test]
     fn the_error_is_a_sentence() {
-        let error = Target::parse("10.0.0.1").expect_err("no target");
+        let error = Wanted::parse("10.0.0.1:").expect_err("no target");
         assert_eq!(
             format!("{error}"),
-            "no target name after the address; expected <ip>[:<port>]:<target name> (at byte 8)"
+            "no target name after the colon; expected <ip>[:<port>]:<target name>, \
+             or <ip>[:<port>] alone, whose target is asked for (at byte 9)"
         );
     }
 }

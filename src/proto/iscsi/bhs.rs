@@ -202,6 +202,33 @@ headers! {
         reserved_44: [u8; 4],
     }
 
+    /// RFC 7143 section 11.10.
+    struct TextRequest {
+        opcode: u8,
+        flags: u8,
+        reserved_2: [u8; 2],
+        lengths: Lengths,
+        lun: [u8; 8],
+        itt: U32,
+        ttt: U32,
+        cmd_sn: U32,
+        exp_stat_sn: U32,
+        reserved_32: [u8; 16],
+    }
+
+    /// RFC 7143 section 11.11.
+    struct TextResponse {
+        opcode: u8,
+        flags: u8,
+        reserved_2: [u8; 2],
+        lengths: Lengths,
+        lun: [u8; 8],
+        itt: U32,
+        ttt: U32,
+        numbers: Numbers,
+        reserved_36: [u8; 12],
+    }
+
     /// RFC 7143 section 11.12.
     struct LoginRequest {
         opcode: u8,

@@ -103,6 +103,8 @@ pub enum Malformed {
     NotBinary(Key),
     /// A redirection did not say where to (section 11.13.5).
     RedirectWithoutAddress,
+    /// A TargetName was empty or not UTF-8 (section 4.2.7.1).
+    TargetName,
     /// A TargetAddress was not an address with an optional port (section 13.8).
     TargetAddress,
 }
@@ -125,9 +127,10 @@ impl core::fmt::Display for Malformed {
             Self::RedirectWithoutAddress => {
                 f.write_str("a redirection without a TargetAddress; check the target's settings")
             }
-            Self::TargetAddress => f.write_str(
-                "a redirection to something that is not an address; check the target's settings",
-            ),
+            Self::TargetName => f.write_str("a target without a name; check the target's settings"),
+            Self::TargetAddress => {
+                f.write_str("an address to go to that is none; check the target's settings")
+            }
         }
     }
 }
@@ -178,6 +181,8 @@ pub enum Unsupported {
     /// The target redirected us to a host name; only numeric addresses can be reached before there
     /// is a resolver.
     RedirectToName,
+    /// The target does not tell what targets there are.
+    SendTargets,
     /// The target insists on an iSCSI version other than 0.
     Version(u8),
 }
@@ -196,6 +201,10 @@ impl core::fmt::Display for Unsupported {
             ),
             Self::RedirectToName => f.write_str(
                 "the target redirected to a host name; have it redirect to a numeric address",
+            ),
+            Self::SendTargets => f.write_str(
+                "the portal does not tell what targets there are; \
+                 set iscsi-target=<ip>[:<port>]:<target name>",
             ),
             Self::Version(version) => {
                 write!(

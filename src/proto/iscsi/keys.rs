@@ -117,6 +117,22 @@ keys! {
 }
 
 impl Key {
+    /// Whether the key, which is offered, means something in a discovery session (the sections
+    /// above, "Irrelevant when").
+    pub(super) const fn is_for_discovery(self) -> bool {
+        !matches!(
+            self,
+            Self::MaxConnections
+                | Self::InitialR2T
+                | Self::ImmediateData
+                | Self::MaxBurstLength
+                | Self::FirstBurstLength
+                | Self::MaxOutstandingR2T
+                | Self::DataPDUInOrder
+                | Self::DataSequenceInOrder
+        )
+    }
+
     /// The most bytes of its value (RFC 7143 sections 6.1 and 12.1.3).
     pub(super) const fn value_max(self) -> usize {
         match self {

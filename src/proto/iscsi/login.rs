@@ -9,6 +9,7 @@ mod conversation;
 mod redirect;
 mod security;
 
+pub(super) use self::redirect::target_address;
 pub use self::redirect::Redirect;
 
 use self::{
@@ -71,8 +72,8 @@ const FIRST_CMD_SN: Serial = Serial::new(1);
 pub struct Identity<'a> {
     /// InitiatorName.
     pub initiator: &'a str,
-    /// TargetName.
-    pub target: &'a str,
+    /// TargetName; without it the session is for discovery (RFC 7143 section 4.3).
+    pub target: Option<&'a str>,
     /// ISID, the same for every login of this initiator to this target (RFC 7143 section 10.1.1).
     pub isid: [u8; 6],
     /// How both prove who they are; without it nobody does.
@@ -87,6 +88,13 @@ pub struct Workspace {
     partial: [u8; text::PARTIAL],
     /// The target's CHAP challenge.
     challenge: [u8; TARGET_CHALLENGE_MAX],
+}
+
+impl Workspace {
+    /// The part for text, for what comes after the login.
+    pub fn partial(&mut self) -> &mut [u8; text::PARTIAL] {
+        &mut self.partial
+    }
 }
 
 /// The Login Phase of one connection.
@@ -307,6 +315,7 @@ impl<'a> Login<'a> {
             }) => negotiation
                 .offers()
                 .iter()
+                .filter(|(key, _)| self.identity.target.is_some() || key.is_for_discovery())
                 .try_for_each(|(key, value)| text::put_pair(text, key, value))?,
             State::Operational(_) => {}
         }

@@ -17,6 +17,8 @@ impl Opcode {
     pub const TASK_MANAGEMENT_REQUEST: Self = Self(0x02);
     /// Login Request, sent by the initiator.
     pub const LOGIN_REQUEST: Self = Self(0x03);
+    /// Text Request, sent by the initiator.
+    pub const TEXT_REQUEST: Self = Self(0x04);
     /// SCSI Data-Out, sent by the initiator.
     pub const DATA_OUT: Self = Self(0x05);
     /// Logout Request, sent by the initiator.
@@ -29,6 +31,8 @@ impl Opcode {
     pub const TASK_MANAGEMENT_RESPONSE: Self = Self(0x22);
     /// Login Response, sent by the target.
     pub const LOGIN_RESPONSE: Self = Self(0x23);
+    /// Text Response, sent by the target.
+    pub const TEXT_RESPONSE: Self = Self(0x24);
     /// SCSI Data-In, sent by the target.
     pub const DATA_IN: Self = Self(0x25);
     /// Logout Response, sent by the target.
@@ -63,12 +67,14 @@ impl Opcode {
             Self::SCSI_COMMAND => "SCSI Command",
             Self::TASK_MANAGEMENT_REQUEST => "Task Management Function Request",
             Self::LOGIN_REQUEST => "Login Request",
+            Self::TEXT_REQUEST => "Text Request",
             Self::DATA_OUT => "SCSI Data-Out",
             Self::LOGOUT_REQUEST => "Logout Request",
             Self::NOP_IN => "NOP-In",
             Self::SCSI_RESPONSE => "SCSI Response",
             Self::TASK_MANAGEMENT_RESPONSE => "Task Management Function Response",
             Self::LOGIN_RESPONSE => "Login Response",
+            Self::TEXT_RESPONSE => "Text Response",
             Self::DATA_IN => "SCSI Data-In",
             Self::LOGOUT_RESPONSE => "Logout Response",
             Self::R2T => "R2T",

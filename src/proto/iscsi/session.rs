@@ -31,6 +31,10 @@ use crate::proto::iscsi::{
             Ping,
             Received, //
         },
+        text::{
+            Continuation,
+            TextRequest, //
+        },
     },
     tag::{
         Itt,
@@ -143,6 +147,23 @@ impl Session {
     pub fn nop_out_reply(&self, ping: &Ping) -> [u8; HEADER_LENGTH] {
         // RFC 7143 section 11.18: no tag of ours, the target's tag and LUN copied.
         self.nop_out(Itt::RESERVED, ping.ttt, ping.lun)
+    }
+
+    /// A Text Request with this many bytes of text.
+    pub fn text(
+        &self,
+        itt: Itt,
+        continuation: Continuation,
+        data_length: u32,
+    ) -> [u8; HEADER_LENGTH] {
+        TextRequest {
+            itt,
+            continuation,
+            cmd_sn: self.commands.next(),
+            exp_stat_sn: self.statuses.expected(),
+            data_length,
+        }
+        .emit()
     }
 
     /// A request that closes the session; no SCSI Command may follow it.

@@ -116,6 +116,15 @@ pub enum Violation {
         max: u32,
     },
 
+    /// Something other than the answer to a Text Request (section 11.11).
+    NotATextResponse,
+    /// A Text Response with both the F and the C bit (section 11.11.2).
+    FinalWhileContinuing,
+    /// A Text Response that goes on, without the tag to ask for the rest with (section 11.11.1).
+    TextWithoutTag,
+    /// More text than there can be to say (section 6.2 permits limits).
+    EndlessText,
+
     /// Data-In for a task that reads nothing (section 11.7).
     DataInWithoutRead,
     /// Data-In out of sequence: a PDU was lost, repeated or overtaken (sections 4.2.2.4 and 7.9).
@@ -267,6 +276,12 @@ impl core::fmt::Display for Violation {
                     "FirstBurstLength {first} above MaxBurstLength {max}; check both at the target"
                 )
             }
+            Self::NotATextResponse => f.write_str("something that is no answer to SendTargets"),
+            Self::FinalWhileContinuing => f.write_str("a Text Response with both F and C set"),
+            Self::TextWithoutTag => {
+                f.write_str("a Text Response that goes on, without a target transfer tag")
+            }
+            Self::EndlessText => f.write_str("a list of targets without end"),
             Self::DataInWithoutRead => f.write_str("data for a command that reads none"),
             Self::DataSn { expected, received } => {
                 write!(f, "DataSN {received} where {expected} was next")

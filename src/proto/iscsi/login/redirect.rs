@@ -57,7 +57,7 @@ impl Redirect {
 
 /// An address, a colon and a port if there is one, a comma and a portal group's tag if there is
 /// one.
-fn target_address(value: &[u8]) -> Result<(IpAddr, u16), Error> {
+pub(in crate::proto::iscsi) fn target_address(value: &[u8]) -> Result<(IpAddr, u16), Error> {
     let value = core::str::from_utf8(value).map_err(|_| Malformed::TargetAddress)?;
     // RFC 7143 section 13.8 leaves the tag out of redirections; it would say nothing of where to
     // connect to.

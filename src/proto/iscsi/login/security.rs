@@ -80,8 +80,13 @@ impl<'a> Security<'a> {
             None => "None",
         };
         text::put_pair(to, Key::InitiatorName, identity.initiator)?;
-        text::put_pair(to, Key::TargetName, identity.target)?;
-        text::put_pair(to, Key::SessionType, "Normal")?;
+        match identity.target {
+            Some(target) => {
+                text::put_pair(to, Key::TargetName, target)?;
+                text::put_pair(to, Key::SessionType, "Normal")?;
+            }
+            None => text::put_pair(to, Key::SessionType, "Discovery")?,
+        }
         text::put_pair(to, Key::AuthMethod, method)
     }
 

@@ -4,7 +4,7 @@
 //!
 //! A value of these types is legal as far as one header can tell; whether it fits its task and its
 //! session is for [`super::super::task`] and [`super::super::session`]. Source: RFC 7143 sections
-//! 11.4, 11.6 to 11.9, 11.15, 11.17 and 11.19.
+//! 11.4, 11.6 to 11.9, 11.11, 11.15, 11.17 and 11.19.
 
 mod codes;
 
@@ -29,6 +29,7 @@ use crate::proto::{
         },
         lun::Lun,
         opcode::Opcode,
+        pdu::text::TextResponse,
         tag::{
             Itt,
             Ttt, //
@@ -51,6 +52,8 @@ pub enum Received {
     NopIn(NopIn),
     /// Task Management Function Response.
     TaskManagement(TaskManagementResponse),
+    /// Text Response.
+    Text(TextResponse),
     /// Logout Response.
     Logout(LogoutResponse),
     /// Asynchronous Message.
@@ -69,6 +72,7 @@ impl Received {
             Self::NopIn(NopIn::Reply { itt, .. }) => Some(*itt),
             Self::NopIn(_) | Self::Async(_) | Self::Reject(_) => None,
             Self::TaskManagement(pdu) => Some(pdu.itt),
+            Self::Text(pdu) => Some(pdu.itt),
             Self::Logout(pdu) => Some(pdu.itt),
         }
     }
@@ -505,6 +509,11 @@ pub fn parse(header: &[u8; HEADER_LENGTH]) -> Result<(Received, Numbers), Error>
                 Received::TaskManagement(pdu),
                 Numbers::new(&header.numbers, true),
             )
+        }
+        Opcode::TEXT_RESPONSE => {
+            let header: &bhs::TextResponse = transmute_ref!(header);
+            let pdu = TextResponse::parse(header)?;
+            (Received::Text(pdu), Numbers::new(&header.numbers, true))
         }
         Opcode::LOGOUT_RESPONSE => {
             let header: &bhs::LogoutResponse = transmute_ref!(header);

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Who logs in where: by the arguments, by the DHCP root path, or by what a portal tells.
+
+use super::{
+    attempts::Attempts,
+    conf::Conf,
+    error::Failure,
+    login,
+    network::Network, //
+};
+use crate::{
+    initiator::login::{
+        Account,
+        Node, //
+    },
+    proto::{
+        config::{
+            merge::{
+                self,
+                Boot,
+                Request, //
+            },
+            target::{
+                Portal,
+                Target,
+                Wanted, //
+            },
+        },
+        iscsi::keys::Offer, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// Settles who logs in where.
+// Not inlined, as each step of the boot: a kernel stack is too small for all of them together.
+#[inline(never)]
+pub(super) fn settle(
+    request: &Request,
+    network: &Network,
+    attempts: &mut Attempts,
+) -> Result<KBox<Boot>, Failure<'static>> {
+    let informant = network.informant();
+    let root_path = match informant.zip(network.root_path()) {
+        // With a target given, whatever else the DHCP server says about roots is for somebody else.
+        Some((informant, text)) => match merge::read_root_path(text.as_str()) {
+            Ok(path) => Some(path),
+            Err(error) if request.target.is_some() => {
+                attempts.tell(core::format_args!("not used: {error}"));
+                None
+            }
+            Err(error) => {
+                let fault = error.fault;
+                return Err(Failure::RootPath {
+                    informant,
+                    text: KBox::new(text, GFP_KERNEL).map_err(Failure::kernel)?,
+                    fault,
+                });
+            }
+        },
+        None => None,
+    };
+    let boot = Boot::new(request, root_path.as_ref(), network.mac()).map_err(|error| {
+        Failure::NoTarget {
+            asked: informant,
+            error,
+        }
+    })?;
+    attempts.tell(core::format_args!(
+        "target {}, LUN {}, initiator {}",
+        boot.target,
+        boot.lun,
+        boot.initiator
+    ));
+    KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel)
+}
+
+/// Completes what has been settled: where nobody has named the target, its portal has to.
+#[inline(never)]
+pub(super) fn account(
+    boot: &Boot,
+    conf: &Conf,
+    network: &Network,
+    attempts: &mut Attempts,
+) -> Result<KBox<Account>, Failure<'static>> {
+    let mut node = Node {
+        initiator: boot.initiator.value.clone(),
+        isid: isid(network.mac()),
+        offer: Offer::default(),
+        authentication: None,
+    };
+    let (target, others) = match &boot.target.value {
+        Wanted::Named(target) => (target.clone(), KVec::new()),
+        Wanted::Any(portal) => {
+            node.authentication = conf.authentication_at(*portal)?;
+            discover(&mut node, *portal, attempts)?
+        }
+    };
+    node.authentication = conf.authentication(&target)?;
+    let account = Account {
+        node,
+        target,
+        others,
+    };
+    KBox::new(account, GFP_KERNEL).map_err(Failure::kernel)
+}
+
+/// The one target of which a portal tells, and its further portals.
+fn discover(
+    node: &mut Node,
+    portal: Portal,
+    attempts: &mut Attempts,
+) -> Result<(Target, KVec<Portal>), Failure<'static>> {
+    let mut targets = login::discover(node, portal, attempts)?;
+    if targets.len() > 1 {
+        return Err(Failure::ManyTargets { portal, targets });
+    }
+    let Some(mut found) = targets.pop() else {
+        return Err(Failure::NoTargets { portal });
+    };
+    // The one that has answered comes first.
+    let first = found.portals.iter().position(|other| *other == portal);
+    let first = found.portals.remove(first.unwrap_or_default());
+    let target = Target {
+        portal: first.unwrap_or(portal),
+        name: found.name,
+    };
+    attempts.tell(core::format_args!(
+        "portal {portal} tells of target {target}"
+    ));
+    Ok((target, found.portals))
+}
+
+/// The initiator's part of the session's identifier: the network device's address in the format
+/// that is made for it (RFC 7143 section 11.12.5, type 00b: the OUI without its two flags, then
+/// 24 bits of the vendor's).
+fn isid(mac: [u8; 6]) -> [u8; 6] {
+    let [first, rest @ ..] = mac;
+    let [b, c, d, e, f] = rest;
+    [first >> 2, b, c, d, e, f]
+}
