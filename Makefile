@@ -7,7 +7,7 @@ export KERNEL KDIR
 # KSRC: the kernel source that in-tree and patch are about.
 export KSRC
 
-.PHONY: module demo check bench fuzz install in-tree patch size rust-analyzer fmt clippy clean help
+.PHONY: module demo check check-conformance bench fuzz install in-tree patch size rust-analyzer fmt clippy clean help
 
 module: ## build/<kernel release>/iscsi_init.ko (the default); KERNEL=7.2, KDIR=<prepared tree>: for another kernel
 	@scripts/module
@@ -17,6 +17,9 @@ demo: module ## boot a diskless virtual machine from an iSCSI LUN, and watch
 
 check: ## everything that proves it: formatting, lints, unit tests, boots in virtual machines
 	@scripts/check
+
+check-conformance: module ## every case of the target that breaks the protocol, the slow ones too
+	@HOSTILE=all qemu/run 'hostile-*'
 
 bench: ## the driver beside iscsi_tcp and nvme-tcp, in tables of ratios; BENCH_PAIRS (2): how often each row is measured
 	@qemu/bench/run

@@ -16,6 +16,6 @@ enter_lab() {
 	exec "$SCRIPTS/in-root" --net -- env \
 		PYTHONPATH="$CHECKOUT/qemu" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
 		LAB_CHECKOUT="$CHECKOUT" LAB_RELEASE="$KRELEASE" LAB_KERNEL="$VMLINUZ" LAB_MODULES="$MODULES" \
-		LAB_MODULE="$module" LAB_USERLAND="$userland" LAB_BUILD="$logs" \
+		LAB_MODULE="$module" LAB_USERLAND="$userland" LAB_BUILD="$logs" LAB_HOSTILE="${HOSTILE:-}" \
 		python3 -m "$program" "$@"
 }

@@ -1,0 +1,135 @@
+"""Runs cases in a virtual machine, one after the other, and judges each by the wire, the data and the kernel's log."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from lab.guest import BROKEN
+from lab.machine import Machine
+from lab.net import NETMASK, PREFIX, SERVER
+
+from .cases import Case
+from .disk import BLOCK, content
+from .target import ARMED, PREFIX as NAME, Server, State
+
+# What is read first: nothing that the disk driver looks at by itself, and left alone by the cases.
+FRONT = 8
+# The initiator's address.
+ADDRESS = f"{PREFIX}.80"
+# What the cases are about: 64 KiB at a time.
+SIZE = 65536
+READS, WRITES = 2, 3
+WRITTEN = ARMED + 4096
+PATTERN = "".join(f"{number}\n" for number in range(1, 200000)).encode()[: SIZE * WRITES]
+
+# Run once in the machine.
+PREPARE = f"mkdir -p /run /etc; mount -t proc proc /proc 2>/dev/null; seq 1 199999 | head -c {len(PATTERN)} >/run/pattern"
+# One case; each line of the output is a word and a value.
+SCRIPT = """
+printf '%s' '{conf}' >/etc/iscsi.conf
+echo '<6>lab: {name}' >/dev/kmsg
+cat /lib/modules/iscsi_init.ko | insmod /proc/self/fd/0 if=eth0:{address}:{netmask} target={server}:{target} lun=0 2>/dev/null
+status=$?
+echo insmod $status
+if test $status = 0; then
+	sum() {{ echo $1 $(dd if=/dev/sda of=/run/seen $2 iflag=direct 2>/dev/null && sha256sum </run/seen || echo error); }}
+	sum front "bs=512 count={front}"
+	sum read "bs={size} skip={read} count={reads}"
+	dd if=/run/pattern of=/dev/sda bs={size} seek={write} oflag=direct conv=notrunc 2>/dev/null && echo write ok || echo write error
+	sum again "bs={size} skip={write} count={writes}"
+	sum front "bs=512 count={front}"
+	rmmod iscsi_init
+	echo rmmod $?
+fi
+dmesg -r | sed '1,/lab: {name}$/d' | sed 's/^/log /'
+"""
+
+
+@dataclass
+class Ran:
+    """What one case came to in the machine."""
+
+    values: dict[str, list[str]]
+    log: list[str]
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def expected(first: int, count: int) -> str:
+    """The digest of blocks that nobody has written."""
+    return digest(b"".join(content(block) for block in range(first, first + count)))
+
+
+def run(machine: Machine, case: Case) -> Ran:
+    """Runs a case in the machine."""
+    script = SCRIPT.format(
+        conf=case.conf, name=case.name, address=ADDRESS, netmask=NETMASK, server=SERVER, target=NAME + case.name,
+        front=FRONT, size=SIZE, reads=READS, writes=WRITES, read=ARMED * BLOCK // SIZE, write=WRITTEN * BLOCK // SIZE,
+    )  # fmt: skip
+    values: dict[str, list[str]] = {}
+    log = []
+    for line in machine.check(script, 300).split("\n"):
+        word, _, value = line.partition(" ")
+        if word == "log":
+            log.append(value)
+        elif word:
+            values.setdefault(word, []).append(value.split(" ")[0])
+    return Ran(values, log)
+
+
+def judge(case: Case, ran: Ran, state: State) -> list[str]:
+    """What is wrong with how a case ended; nothing, if all is as it should be."""
+    wrong = [f"the initiator broke {fault}" for fault in state.faults]
+    wrong += [f"the kernel said {line}" for line in ran.log if re.search(BROKEN, line)]
+    status = int(ran.values["insmod"][0])
+    messages = "\n".join(line for line in ran.log if "iscsi_init" in line)
+    kind = case.expect.kind
+    if case.behaviour.hooks and kind != "ok" and not state.acts:
+        wrong.append("the target never came to misbehave")
+    if kind == "refused":
+        if status != case.expect.errno:
+            wrong.append(f"insmod ended with {status}, not {case.expect.errno}")
+        if not re.search(case.expect.words, messages):
+            wrong.append(f"no /{case.expect.words}/ in the log")
+        return wrong
+    if status:
+        return [*wrong, f"insmod ended with {status}: {messages[-300:]}"]
+    if ran.values.get("rmmod") != ["0"]:
+        wrong.append("rmmod failed")
+    fine = expected(0, FRONT)
+    wrong += [f"blocks that the case leaves alone: {seen}" for seen in ran.values["front"] if seen != fine]
+    errors = [name for name in ("read", "write", "again") if "error" in ran.values[name]]
+    if kind == "fails":
+        if not errors:
+            wrong.append("no command failed")
+        if state.logins > 1:
+            wrong.append(f"{state.logins} logins, though the session should have lived")
+        if case.expect.words and not re.search(case.expect.words, "\n".join(ran.log)):
+            wrong.append(f"no /{case.expect.words}/ in the log")
+        return wrong
+    wrong += [f"an error of the {name}" for name in errors]
+    if ran.values["read"] != [expected(ARMED, SIZE * READS // BLOCK)]:
+        wrong.append("what was read is not what the disk has")
+    if not errors and ran.values["again"] != [digest(PATTERN)]:
+        wrong.append("what was written is not what is read")
+    if not errors and state.disk.read(WRITTEN, len(PATTERN) // BLOCK) != PATTERN:
+        wrong.append("what was written is not what the target has")
+    if kind == "drop":
+        if state.logins < 2:
+            wrong.append("the session was not dropped")
+        if not re.search(f"lost: .*({case.expect.words})", messages):
+            lost = re.findall("lost: .*", messages)
+            wrong.append(f"no /{case.expect.words}/ among the reasons for which the session was lost: {lost}")
+    elif not case.name.startswith("login.") and state.logins != 1:
+        wrong.append(f"{state.logins} logins: {messages[-300:]}")
+    if kind == "ok" and case.expect.words and not re.search(case.expect.words, messages):
+        wrong.append(f"no /{case.expect.words}/ in the log")
+    return wrong
+
+
+def run_group(machine: Machine, server: Server, group: list[Case]) -> dict[str, list[str]]:
+    """Runs cases; returns what is wrong with each."""
+    machine.check(PREPARE)
+    return {case.name: judge(case, run(machine, case), server.state(case.name)) for case in group}

@@ -1,0 +1,83 @@
+"""CHAP: every algorithm in both encodings, and targets that want to do without, or to be somebody else."""
+
+import errno
+from dataclasses import replace
+
+from lab.wire import Pdu as Received
+
+from ..login import Chap
+from ..pdu import Pdu
+from ..target import Behaviour, Connection, Options
+from . import Case, add, case, ok, plain, refused
+
+ONE_WAY = "OutgoingUsername=machine-room\nOutgoingPassword=our-secret-phrase\n"
+MUTUAL = f"{ONE_WAY}IncomingUsername=the-target\nIncomingPassword=their-secret-phrase\n"
+CHAP = Chap(5, peer="the-target", peer_secret="their-secret-phrase")
+
+for algorithm in (5, 6, 7, 8):
+    for encoding in ("hex", "base64"):
+        options = Options(chap=replace(CHAP, algorithm=algorithm, encoding=encoding))
+        what = f"Algorithm {algorithm}, {encoding}, both sides."
+        plain("chap", f"mutual-{algorithm}-{encoding}", "12.1.3", what, ok(), options, MUTUAL)
+plain("chap", "one-way", "12.1.3", "The initiator alone.", ok(), Options(chap=CHAP), ONE_WAY)
+for length in (1, 1024):
+    options = Options(chap=replace(CHAP, challenge=bytes(length)))
+    plain("chap", f"challenge-of-{length}", "12.1.3", f"A challenge of {length} bytes.", ok(), options, ONE_WAY)
+
+options = Options(chap=replace(CHAP, peer_secret="another-secret"))
+plain("chap", "wrong-proof", "12.1.3", "A target with another secret.", refused("proof is wrong", errno.ENOKEY), options, MUTUAL)
+options = Options(chap=replace(CHAP, peer="somebody"))
+plain("chap", "wrong-name", "12.1.3", "A target of another name.", refused("CHAP name", errno.ENOKEY), options, MUTUAL)
+options = Options(chap=replace(CHAP, peer_secret=""))
+plain("chap", "no-proof", "12.1.3", "A target that proves nothing.", refused("does not prove", errno.ENOKEY), options, MUTUAL)
+options = Options(chap=replace(CHAP, secret="another-secret"))
+plain("chap", "refused", "12.1.3", "A target that does not take our secret.", refused("passwords", errno.EKEYREJECTED), options, ONE_WAY)
+plain("chap", "none", "9.2", "A target without CHAP.", refused("does not authenticate", errno.ENOKEY), Options(), ONE_WAY)
+plain("chap", "wanted", "9.2", "A target with CHAP, and no credentials.", refused("Authentication failure", errno.EKEYREJECTED), Options(chap=CHAP))
+
+
+@case("9.2", refused("not asked for"), "login", always=True, conf=ONE_WAY)
+def skipped(c: Connection, request: Received, response: Pdu) -> None:
+    """The target moves on without any authentication."""
+    response.flags, response.data = 0x81, b"AuthMethod=CHAP\0"
+    c.raw(c.encode(response, True))
+
+
+def replaced(name: str, old: str, new: str, words: str, number: int = errno.EPROTO) -> None:
+    """Declares a case that says something else for one key."""
+
+    def act(c: Connection, request: Received, response: Pdu) -> bool:
+        pairs = [pair for pair in response.data.decode().split("\0") if pair]
+        if not any(pair.startswith(f"{old}=") for pair in pairs):
+            return False
+        response.data = "".join(f"{new if pair.startswith(f'{old}=') else pair}\0" for pair in pairs if pair).encode()
+        c.raw(c.encode(response, True))
+        return True
+
+    behaviour = Behaviour({"login": act}, Options(chap=CHAP), always=True)
+    add(Case(f"chap.{name}", "12.1.3", f"{new[:40] or 'nothing'} for {old}.", refused(words, number), behaviour, MUTUAL))
+
+
+replaced("algorithm-not-offered", "CHAP_A", "CHAP_A=9", "CHAP_A")
+replaced("algorithm-list", "CHAP_A", "CHAP_A=5,7", "CHAP_A")
+replaced("identifier-too-large", "CHAP_I", "CHAP_I=256", "CHAP_I")
+replaced("challenge-empty", "CHAP_C", "CHAP_C=0x", "CHAP_C")
+replaced("challenge-too-long", "CHAP_C", "CHAP_C=0x" + "ab" * 1025, "CHAP_C")
+replaced("challenge-of-4096", "CHAP_C", "CHAP_C=0x" + "ab" * 4096, "8192|CHAP_C")
+replaced("challenge-bad-digit", "CHAP_C", "CHAP_C=0x0g", "CHAP_C")
+replaced("challenge-bad-base64", "CHAP_C", "CHAP_C=0bA=", "CHAP_C")
+replaced("challenge-decimal", "CHAP_C", "CHAP_C=12345", "CHAP_C")
+replaced("no-challenge", "CHAP_C", "X-none=1", "without CHAP_C")
+replaced("proof-too-long", "CHAP_R", "CHAP_R=0x" + "ab" * 1000, "proof is wrong", errno.ENOKEY)
+replaced("proof-too-short", "CHAP_R", "CHAP_R=0xab", "proof is wrong", errno.ENOKEY)
+replaced("name-too-long", "CHAP_N", "CHAP_N=" + "n" * 4000, "too long")
+
+
+@case("9.2.1", refused("proof is wrong", errno.ENOKEY), "login", options=Options(chap=CHAP), always=True, conf=MUTUAL)
+def reflected(c: Connection, request: Received, response: Pdu) -> bool:
+    """The target sends our own response back as its proof."""
+    if "CHAP_R" not in request.keys:
+        return False
+    response.data = f"CHAP_N=the-target\0CHAP_R={request.keys['CHAP_R']}\0".encode()
+    c.raw(c.encode(response, True))
+    return True

@@ -1,0 +1,243 @@
+"""Data-In and the SCSI Response: nothing lands where it should not, and nothing that did not come is taken for read."""
+
+from ..pdu import FINAL, NONE, Pdu, sense
+from ..target import Command, Connection
+from . import case, drop, fails, ok
+
+STATUS, UNDERFLOW, OVERFLOW = 0x01, 0x02, 0x04
+
+
+def whole(c: Connection, command: Command, flags: int = FINAL, **fields: int) -> Pdu:
+    """All data in one PDU, with some fields as a case has them."""
+    return c.part(command, 0, 0, c.data(command), flags).with_(**fields)
+
+
+@case("11.7.6", drop("at offset"), "read")
+def offset_past_end(c: Connection, command: Command) -> None:
+    """Data behind the end of the buffer."""
+    c.send(c.part(command, 0, 0, c.data(command)), c.part(command, 1, command.length, b"x" * 512, FINAL))
+
+
+@case("11.7.6", drop("bytes at offset|data at offset"), "read")
+def offset_wraps(c: Connection, command: Command) -> None:
+    """An offset that, with the length, wraps to the front of the buffer."""
+    c.send(c.part(command, 0, 0xFFFFFE00, b"x" * 1024, FINAL))
+
+
+@case("13.19", drop("data at offset"), "read")
+def offset_leaves_a_hole(c: Connection, command: Command) -> None:
+    """Data that leaves bytes out."""
+    data = c.data(command)
+    c.send(c.part(command, 0, 512, data[512:], FINAL))
+
+
+@case("13.18", drop("data at offset"), "read")
+def offset_goes_back(c: Connection, command: Command) -> None:
+    """The same bytes again, with other content."""
+    data = c.data(command)
+    c.send(c.part(command, 0, 0, data[:4096]), c.part(command, 1, 0, b"x" * 4096, FINAL))
+
+
+@case("4.2.2.4", drop("DataSN"), "read")
+def number_gap(c: Connection, command: Command) -> None:
+    """A PDU is missing."""
+    data = c.data(command)
+    c.send(c.part(command, 0, 0, data[:4096]), c.part(command, 2, 4096, data[4096:], FINAL))
+
+
+@case("4.2.2.4", drop("DataSN|at offset"), "read")
+def number_repeated(c: Connection, command: Command) -> None:
+    """A PDU comes twice, the second time with other content."""
+    data = c.data(command)
+    c.send(c.part(command, 0, 0, data[:4096]), c.part(command, 0, 0, b"x" * 4096))
+
+
+@case("11.2.1.8", drop("no command of ours"), "read")
+def unknown_tag(c: Connection, command: Command) -> None:
+    """A tag that no task has."""
+    c.send(whole(c, command, itt=(command.itt + 0x01000000) & NONE))
+
+
+@case("11.2.1.8", drop("without an initiator task tag"), "read")
+def reserved_tag(c: Connection, command: Command) -> None:
+    """The tag that stands for no task."""
+    c.send(whole(c, command, itt=NONE))
+
+
+@case("11.7", drop("no command of ours"), "read")
+def after_status(c: Connection, command: Command) -> None:
+    """Data for a command that has ended."""
+    c.finish(command, whole(c, command), c.response(command), c.part(command, 1, 0, b"x" * 4096, FINAL))
+
+
+@case("11.7", drop("for a command that reads none"), "written")
+def for_a_write(c: Connection, command: Command) -> None:
+    """Data for a command that writes."""
+    c.send(c.part(command, 0, 0, b"x" * 4096, FINAL))
+
+
+@case("13.12", drop("a data segment of"), "read")
+def longer_than_declared(c: Connection, command: Command) -> None:
+    """A data segment that announces 16 MiB."""
+    c.raw(c.encode(Pdu(0x25, FINAL, b"", data_length=0xFFFFFF).with_(itt=command.itt, ttt=NONE), False))
+
+
+@case("11.2.2.1", drop("additional header"), "read")
+def additional_header(c: Connection, command: Command) -> None:
+    """An additional header segment, which no target has to send."""
+    pdu = whole(c, command)
+    pdu.ahs = b"\0\5\1\0" + bytes(4)
+    c.send(pdu)
+
+
+@case("11.4.8", ok(), "read")
+def good_without_data(c: Connection, command: Command) -> None:
+    """GOOD without an underflow, though nothing came: what is in the buffer was never read, so it is read again."""
+    c.finish(command, c.response(command))
+
+
+@case("11.4.8", ok(), "read")
+def good_with_half(c: Connection, command: Command) -> None:
+    """GOOD without an underflow, after half of the data."""
+    data = c.data(command)
+    c.finish(command, c.part(command, 0, 0, data[: len(data) // 2], FINAL), c.response(command))
+
+
+@case("11.7.7", ok(), "read", always=True)
+def of_no_bytes(c: Connection, command: Command) -> None:
+    """PDUs without data, which use up a DataSN all the same."""
+    data = c.data(command)
+    empty = [c.part(command, number, 0, b"") for number in range(2)]
+    c.finish(command, *empty, c.part(command, 2, 0, data, FINAL), c.response(command))
+
+
+@case("11.7.7", ok(), "read")
+def of_odd_lengths(c: Connection, command: Command) -> None:
+    """Segments of 1 to 3 bytes and others that are no multiples of 4, with padding that is not zero."""
+    data, at, pdus = c.data(command), 0, []
+    for number in range(60):
+        length = (1, 2, 3, 511, 513)[number % 5]
+        part = c.part(command, number, at, data[at : at + length])
+        part.padding = b"\xff" * (-length % 4)
+        pdus.append(part)
+        at += length
+    c.finish(command, *pdus, c.part(command, 60, at, data[at:], FINAL), c.response(command))
+
+
+@case("11.7.1", ok(), "read", always=True)
+def in_many_sequences(c: Connection, command: Command) -> None:
+    """The F bit on every PDU, and the A bit, which means nothing at this error recovery level."""
+    data = c.data(command)
+    parts = [c.part(command, at // 4096, at, data[at : at + 4096], FINAL | 0x40) for at in range(0, len(data), 4096)]
+    c.finish(command, *parts, c.response(command))
+
+
+@case("11.7.3", ok(), "read", always=True)
+def with_status(c: Connection, command: Command) -> None:
+    """The status comes with the last data."""
+    c.finish(command, whole(c, command, FINAL | STATUS))
+
+
+@case("11.7", drop("status in data that is not the last"), "read")
+def status_without_final(c: Connection, command: Command) -> None:
+    """A status without the F bit."""
+    c.send(whole(c, command, STATUS))
+
+
+@case("11.7.3", drop("SCSI status"), "read")
+def error_status(c: Connection, command: Command) -> None:
+    """CHECK CONDITION in Data-In, which has no place for sense data."""
+    c.send(whole(c, command, FINAL | STATUS, status=2))
+
+
+@case("11.4.5.1", drop("overflow and underflow"), "read")
+def both_residuals(c: Connection, command: Command) -> None:
+    """Overflow and underflow at once."""
+    c.send(whole(c, command, FINAL | STATUS | UNDERFLOW | OVERFLOW, residual=512))
+
+
+@case("11.4.5.1", fails(), "read", always=True)
+def underflow_of_all(c: Connection, command: Command) -> None:
+    """GOOD, and an underflow of the whole buffer: nothing was read."""
+    response = c.response(command)
+    response.flags |= UNDERFLOW
+    c.finish(command, response.with_(residual=command.length))
+
+
+@case("11.4.5.1", ok(), "read")
+def underflow_of_more(c: Connection, command: Command) -> None:
+    """An underflow of more than the buffer has: nothing was read, so it is read again."""
+    response = c.response(command)
+    response.flags |= UNDERFLOW
+    c.finish(command, response.with_(residual=0xFFFFFFFF))
+
+
+@case("11.4.5.1", ok(), "read", always=True)
+def overflow(c: Connection, command: Command) -> None:
+    """All data, and an overflow of 4 GiB: the target had more to say."""
+    response = c.response(command)
+    response.flags |= OVERFLOW
+    c.finish(command, whole(c, command), response.with_(residual=0xFFFFFFFF))
+
+
+@case("11.4.3", fails(), "read", always=True)
+def target_failure(c: Connection, command: Command) -> None:
+    """The response "target failure" beside the status GOOD: the command did not complete."""
+    c.finish(command, whole(c, command), c.response(command).with_(response=1))
+
+
+@case("11.4.3", fails(), "read", always=True)
+def vendors_response(c: Connection, command: Command) -> None:
+    """A response code that is the vendor's own."""
+    c.finish(command, c.response(command).with_(response=0x80))
+
+
+@case("7.7", drop("CHECK CONDITION without sense"), "read")
+def sense_missing(c: Connection, command: Command) -> None:
+    """CHECK CONDITION without sense data."""
+    c.finish(command, c.response(command, 2))
+
+
+@case("11.4.7", fails(), "read", always=True)
+def sense_longer_than_data(c: Connection, command: Command) -> None:
+    """SenseLength says 65535, with 4 bytes of sense data."""
+    c.finish(command, c.response(command, 2, b"\xff\xff\x70\x00\x03\x00"))
+
+
+@case("11.4.7", fails(), "read", always=True)
+def sense_of_one_byte(c: Connection, command: Command) -> None:
+    """A data segment that does not even hold SenseLength."""
+    c.finish(command, c.response(command, 2, b"\x00"))
+
+
+@case("11.4.7", fails(), "read", always=True)
+def sense_of_a_medium_error(c: Connection, command: Command) -> None:
+    """A medium error, with 8 KiB of data behind the sense."""
+    c.finish(command, c.response(command, 2, sense(3, 0x11) + bytes(8000)))
+
+
+@case("11.14.5", ok(), "read", always=True)
+def unit_attentions(c: Connection, command: Command) -> bool:
+    """Unit attentions in a row, as after a reset or a new login: they are no errors."""
+    codes = ((0x29, 0), (0x3F, 0x0E), (0x2A, 9), (0x47, 0x7F), (0x29, 7))
+    if c.state.acts > len(codes):
+        return False
+    c.check(command, 6, *codes[c.state.acts - 1])
+    return True
+
+
+@case("4.2.5", ok(), "read", always=True)
+def busy_and_queue_full(c: Connection, command: Command) -> bool:
+    """BUSY and TASK SET FULL, a few times: the command is tried again."""
+    if c.state.acts > 4:
+        return False
+    c.finish(command, c.response(command, 0x08 if c.state.acts % 2 else 0x28))
+    return True
+
+
+@case("11.4", drop("no command of ours"), "read")
+def response_twice(c: Connection, command: Command) -> None:
+    """The response comes twice."""
+    c.finish(command, whole(c, command), c.response(command), c.response(command))
+
+

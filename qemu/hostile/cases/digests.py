@@ -1,0 +1,84 @@
+"""Digests: what does not fit is not believed, whatever PDU it is in."""
+
+from ..pdu import ASYNC, FINAL, NONE, NOP_IN, Pdu
+from ..target import Command, Connection, Options
+from . import case, drop, ok, plain
+
+BOTH = Options({"HeaderDigest": "CRC32C", "DataDigest": "CRC32C"})
+HEADER, DATA = "its digest does not fit", "data that its digest does not fit"
+
+for header in ("None", "CRC32C"):
+    for data in ("None", "CRC32C"):
+        what = f"HeaderDigest={header}, DataDigest={data}."
+        plain("digests", f"header-{header}-data-{data}".lower(), "13.1", what, ok(), Options({"HeaderDigest": header, "DataDigest": data}))
+
+
+@case("7.8", drop(HEADER), "read", options=BOTH)
+def header_of_data_in(c: Connection, command: Command) -> None:
+    """A wrong header digest on Data-In."""
+    pdu = c.part(command, 0, 0, c.data(command), FINAL)
+    pdu.header_digest = False
+    c.send(pdu)
+
+
+@case("7.8", drop(DATA), "read", options=BOTH)
+def data_of_data_in(c: Connection, command: Command) -> None:
+    """A wrong data digest on Data-In, whose data is wrong too."""
+    pdu = c.part(command, 0, 0, b"x" * command.length, FINAL)
+    pdu.data_digest = False
+    c.finish(command, pdu, c.response(command))
+
+
+@case("7.8", drop(HEADER), "read", options=BOTH)
+def header_of_response(c: Connection, command: Command) -> None:
+    """A wrong header digest on the response that would end a command well."""
+    response = c.response(command)
+    response.header_digest = False
+    c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), response)
+
+
+@case("7.8", drop(DATA), "read", options=BOTH)
+def data_of_response(c: Connection, command: Command) -> None:
+    """A wrong data digest on sense data."""
+    response = c.response(command, 2, bytes([0, 18, 0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x11, 0, 0, 0, 0, 0]))
+    response.data_digest = False
+    c.finish(command, response)
+
+
+@case("7.8", drop(HEADER), "write", options=BOTH)
+def header_of_r2t(c: Connection, command: Command) -> None:
+    """A wrong header digest on an R2T."""
+    pdu = c.r2t(command, len(command.data), 512)
+    pdu.header_digest = False
+    c.send(pdu)
+
+
+@case("7.8", drop(HEADER), "ready", options=BOTH)
+def header_of_nop_in(c: Connection) -> None:
+    """A wrong header digest on a ping."""
+    pdu = c.ping()
+    pdu.header_digest = False
+    c.send(pdu)
+
+
+@case("7.8", drop(DATA), "ready", options=BOTH)
+def data_of_async(c: Connection) -> None:
+    """A wrong data digest on an Asynchronous Message."""
+    pdu = Pdu(ASYNC, FINAL, b"\0\4abcd").with_(itt=NONE, event=0)
+    pdu.data_digest = False
+    c.send(pdu)
+
+
+@case("13.1", drop("."), "read", options=BOTH)
+def left_out(c: Connection, command: Command) -> None:
+    """A digest that was agreed on is left out: what follows is taken for it."""
+    pdu = c.part(command, 0, 0, c.data(command), FINAL)
+    pdu.header_digest = None
+    c.finish(command, pdu, c.response(command), c.response(command))
+
+
+@case("13.1", drop("."), "read")
+def not_agreed_on(c: Connection, command: Command) -> None:
+    """A digest that nobody agreed on: it is taken for the beginning of the next PDU."""
+    data = Pdu(NOP_IN, FINAL, b"").with_(itt=NONE, ttt=NONE)
+    c.raw(c.encode(data, False) + b"\xde\xad\xbe\xef" + bytes(44))

@@ -1,0 +1,158 @@
+"""NOP-In, Asynchronous Message, Reject and Logout Response."""
+
+from lab.wire import NOP_OUT
+from lab.wire import Pdu as Received
+
+from ..pdu import ASYNC, FINAL, LOGOUT_RESPONSE, NONE, NOP_IN, TASK_RESPONSE, TEXT_RESPONSE, Pdu
+from ..target import Command, Connection, wait
+from . import case, drop, ok
+
+ENDED = "asked for the session to end"
+
+
+def answer(c: Connection, pdu: Pdu) -> None:
+    """Sends a ping and looks at the answer, which comes before or behind commands."""
+    c.send(pdu)
+    while True:
+        received = c.receive()
+        if received.opcode == NOP_OUT and received.word(16) == NONE:
+            break
+        c._handle(received)
+    if received.word(20) != pdu.fields["ttt"] or received.header[8:16] != pdu.header()[8:16]:
+        c.linter.fault("11.18.2", "a tag or LUN that is not the ping's", received)
+
+
+@case("11.18", ok(), "read")
+def ping(c: Connection, command: Command) -> None:
+    """A ping with a LUN of its own: both are copied into the answer."""
+    answer(c, c.ping(0x12345678, lun=0x0005000000000000))
+    c.data_in(command)
+
+
+@case("11.19", drop("pings faster"), "read")
+def ping_flood(c: Connection, command: Command) -> None:
+    """Ten thousand pings at once: the queue of answers is bounded."""
+    c.send(*(c.ping(number + 1) for number in range(10000)))
+    c.data_in(command)
+
+
+@case("7.7", drop("a ping and a reply at once"), "read")
+def ping_and_reply(c: Connection, command: Command) -> None:
+    """NOP-In with a tag of ours and one of the target's."""
+    c.send(c.ping(5, itt=command.itt))
+
+
+@case("11.19", drop("no command of ours"), "read")
+def reply_to_nothing(c: Connection, command: Command) -> None:
+    """The answer to a ping that was not sent."""
+    c.send(Pdu(NOP_IN).with_(itt=0x1234, ttt=NONE))
+
+
+@case("11.19", drop("NOP-In with data"), "read")
+def notice_with_data(c: Connection, command: Command) -> None:
+    """NOP-In that is no answer, with data."""
+    c.send(Pdu(NOP_IN, FINAL, b"data").with_(itt=NONE, ttt=NONE))
+
+
+@case("11.9.1", drop(ENDED), "read")
+def logout_requested(c: Connection, command: Command) -> None:
+    """Event 1 with a command under way: logout, and a new session."""
+    c.send(c.asynchronous(1, parameter3=3))
+
+
+@case("11.9.1", drop(ENDED), "ready")
+def logout_requested_idle(c: Connection) -> None:
+    """Event 1 before the first command."""
+    c.send(c.asynchronous(1, parameter3=0))
+
+
+@case("11.9.1", drop(ENDED), "read")
+def connection_dropped(c: Connection, command: Command) -> None:
+    """Event 2 for our connection, to come back after a second."""
+    c.send(c.asynchronous(2, parameter1=0, parameter2=1))
+    c.close()
+
+
+@case("11.9.1", drop(ENDED), "read")
+def session_dropped(c: Connection, command: Command) -> None:
+    """Event 3."""
+    c.send(c.asynchronous(3, parameter2=0))
+
+
+@case("11.9.1", drop(ENDED), "read")
+def negotiation_requested(c: Connection, command: Command) -> None:
+    """Event 4: a logout will do."""
+    c.send(c.asynchronous(4, parameter3=5))
+
+
+@case("11.9.1", ok(), "read")
+def other_events(c: Connection, command: Command) -> None:
+    """Events that may be ignored: SCSI, task termination, reserved and vendors' ones, with data and without."""
+    scsi = Pdu(ASYNC, FINAL, b"\xff\xff\x70\0\6\0").with_(itt=NONE, event=0)
+    c.send(scsi, *(c.asynchronous(event) for event in (5, 6, 200, 248, 255)))
+    c.data_in(command)
+
+
+@case("11.9", ok(), "read")
+def event_flood(c: Connection, command: Command) -> None:
+    """Two thousand vendor events: no line in the log for each."""
+    c.send(*(c.asynchronous(250) for _ in range(2000)))
+    c.data_in(command)
+
+
+@case("11.17", drop("rejected a SCSI Command"), "read")
+def command_rejected(c: Connection, command: Command) -> None:
+    """A SCSI Command is rejected: no response will follow."""
+    header = bytearray(48)
+    header[0], header[16:20] = 1, command.itt.to_bytes(4, "big")
+    c.send(c.reject(0x04, bytes(header)))
+
+
+@case("11.17", drop("rejected"), "read")
+def reject_of_nothing(c: Connection, command: Command) -> None:
+    """A Reject without the header it has to show."""
+    c.send(c.reject(0x04, b""))
+
+
+@case("11.17", drop("rejected"), "read")
+def reject_cut_short(c: Connection, command: Command) -> None:
+    """A Reject that shows 47 bytes."""
+    c.send(c.reject(0x09, bytes(47)))
+
+
+@case("11.17", drop("rejected"), "read")
+def reject_of_a_stranger(c: Connection, command: Command) -> None:
+    """A Reject of a command that there is not."""
+    header = bytearray(b"\x01" + bytes(47))
+    header[16:20] = (0x00FFFFFF).to_bytes(4, "big")
+    c.send(c.reject(0x04, bytes(header)))
+
+
+@case("11.6", drop("no command of ours"), "read")
+def task_response_to_nothing(c: Connection, command: Command) -> None:
+    """The response to a task management request that was not sent."""
+    c.send(Pdu(TASK_RESPONSE).with_(itt=command.itt))
+
+
+@case("11.11", drop("no command of ours"), "read")
+def text_response_to_nothing(c: Connection, command: Command) -> None:
+    """The response to a Text Request that was not sent."""
+    c.send(Pdu(TEXT_RESPONSE).with_(itt=command.itt, ttt=NONE))
+
+
+@case("11.15", drop("no command of ours"), "read")
+def logout_response_to_nothing(c: Connection, command: Command) -> None:
+    """The response to a logout that nobody asked for."""
+    c.send(Pdu(LOGOUT_RESPONSE).with_(itt=command.itt))
+
+
+@case("11.15", ok(), "logout", always=True)
+def logout_not_confirmed(c: Connection, pdu: Received) -> None:
+    """The target never confirms the logout: rmmod ends all the same."""
+    wait(4)
+
+
+@case("11.15", ok(), "logout", always=True)
+def closed_at_logout(c: Connection, pdu: Received) -> None:
+    """The target closes the connection at the Logout Request."""
+    c.close()

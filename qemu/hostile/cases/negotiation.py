@@ -1,0 +1,91 @@
+"""Negotiation: values that cannot be, answers that do not follow, and proposals of the target's own."""
+
+from lab.wire import Pdu as Received
+
+from ..login import OPERATIONAL
+from ..pdu import Pdu
+from ..target import Behaviour, Connection, Options
+from . import Case, add, case, ok, plain, refused
+
+
+def in_operational(request: Received) -> bool:
+    """Whether the request is one of the operational stage."""
+    return request.header[1] >> 2 & 3 == OPERATIONAL
+
+
+def answered(name: str, pair: str, section: str, words: str) -> None:
+    """Declares a case that answers with this pair in the place of its own for that key."""
+    key = pair.partition("=")[0]
+
+    def act(c: Connection, request: Received, response: Pdu) -> bool:
+        if not in_operational(request):
+            return False
+        pairs = [other for other in response.data.decode().split("\0") if other and other.partition("=")[0] != key]
+        response.data = "".join(f"{each}\0" for each in [*pairs, pair]).encode()
+        c.raw(c.encode(response, True))
+        return True
+
+    behaviour = Behaviour({"login": act}, Options(), always=True)
+    add(Case(f"negotiation.{name}", section, f"The target answers {pair[:60]}.", refused(words), behaviour))
+
+
+for key, values in {
+    "MaxRecvDataSegmentLength": ("0", "511", "16777216", "18446744073709551616", "-1", "0x", "", "08192", "512 ", "1e6"),
+    "MaxBurstLength": ("0", "511", "4294967296"),
+    "FirstBurstLength": ("0", "Irrelevant"),
+    "MaxOutstandingR2T": ("0", "2"),
+    "ErrorRecoveryLevel": ("1", "2"),
+    "MaxConnections": ("0", "2"),
+    "InitialR2T": ("Maybe", "yes"),
+    "HeaderDigest": ("Reject", "CRC32C,None", "CRC64"),
+    "DefaultTime2Wait": ("3601",),
+}.items():
+    for number, value in enumerate(values):
+        answered(f"{key}-{number}".lower(), f"{key}={value}", "13", f"{key}")
+
+answered("larger-burst-than-offered", "MaxBurstLength=16777215", "13.13", "MaxBurstLength")
+answered("unknown-answer", "MaxBurstLength=NotUnderstood", "6.2", "NotUnderstood")
+
+
+def text(name: str, data: bytes, words: str) -> None:
+    """Declares a case whose first operational answer has these bytes behind it."""
+
+    def act(c: Connection, request: Received, response: Pdu) -> bool:
+        if not in_operational(request):
+            return False
+        response.data += data
+        c.raw(c.encode(response, True))
+        return True
+
+    behaviour = Behaviour({"login": act}, Options(), always=True)
+    add(Case(f"negotiation.{name}", "6.1", f"The text goes on with {data[:40]!r}.", refused(words), behaviour))
+
+
+text("key-twice", b"MaxBurstLength=65536\0", "MaxBurstLength twice")
+text("key-without-equals", b"Nonsense\0", "without an '='")
+text("key-without-name", b"=value\0", "key name")
+text("key-too-long", b"X-" + b"k" * 62 + b"=1\0", "key name")
+text("not-utf-8", b"X-\xff=1\0", "key name")
+text("no-last-nul", b"X-a=b", "NUL")
+text("key-of-the-initiator", b"InitiatorName=iqn.2026-01.test.hostile:you\0", "InitiatorName")
+text("a-thousand-keys", b"a=b\0" * 1000, "more proposed keys")
+
+
+@case("6.2", ok(), "login", always=True)
+def a_few_unknown_keys(c: Connection, request: Received, response: Pdu) -> bool:
+    """Unknown keys, which are answered NotUnderstood, and NULs that end nothing."""
+    if not in_operational(request) or c.state.notes.get("done"):
+        return False
+    c.state.notes["done"] = 1
+    response.flags = OPERATIONAL << 2
+    response.data += b"\0\0X-com.example.a=1\0Y-b=\0"
+    c.raw(c.encode(response, True))
+    answer = c.receive()
+    if answer.keys != {"X-com.example.a": "NotUnderstood", "Y-b": "NotUnderstood"}:
+        c.linter.fault("6.2", f"the answers {answer.keys}", answer)
+    c.raw(c.encode(Pdu(response.opcode, 0x87).with_(itt=request.word(16), tsih=7), True))
+    return True
+
+
+PROPOSED = {"TaskReporting": "RFC3720,FastAbort", "iSCSIProtocolLevel": "2", "OFMarker": "No", "IFMarkInt": "2048~8192"}
+plain("negotiation", "targets-proposals", "13", "The target proposes keys of its own, obsolete ones too.", ok(), Options(proposals=PROPOSED))

@@ -1,0 +1,66 @@
+"""Targets that break the protocol: nothing they say harms data or machine, and a correct one is served to the letter."""
+
+import os
+
+from hostile import cases
+from hostile.bench import ADDRESS, run_group
+from hostile.target import Server
+from lab.errors import expect
+from lab.net import SERVER
+from lab.scenario import Lab, scenario
+
+cases.load()
+# Which cases run: all but the slow ones, or those whose names begin like this; `all` has the slow ones too.
+CHOICE = os.environ.get("LAB_HOSTILE", "")
+
+
+def run(lab: Lab, *groups: str) -> None:
+    """Runs the cases of some groups in one machine."""
+    chosen = [case for case in cases.ALL.values() if case.name.partition(".")[0] in groups]
+    if CHOICE not in ("", "all"):
+        chosen = [case for case in chosen if case.name.startswith(CHOICE)]
+    else:
+        chosen = [case for case in chosen if CHOICE == "all" or not case.slow]
+    server = Server(SERVER, 3260, {case.name: case.behaviour for case in chosen})
+    # The target's packets are meant to be malformed.
+    lab.capture.judged = f"ip.src == {ADDRESS}"
+    machine = lab.bench()
+    wrong = run_group(machine, server, chosen)
+    failed = [f"{name}: {'; '.join(found)}" for name, found in wrong.items() if found]
+    expect(not failed, f"all {len(chosen)} cases to end as they should", f"{len(failed)} that did not:\n" + "\n".join(failed))
+
+
+@scenario
+def hostile_data_in(lab: Lab) -> None:
+    """Data-In and responses with wrong offsets, numbers, tags, lengths, residuals and sense data."""
+    run(lab, "data-in")
+
+
+@scenario
+def hostile_data_out(lab: Lab) -> None:
+    """R2Ts for what there is not, too early, too late and too much; every way to agree on unsolicited data."""
+    run(lab, "data-out", "numbers")
+
+
+@scenario
+def hostile_login(lab: Lab) -> None:
+    """Logins with wrong stages, tags, lengths and redirections, in pieces and without end."""
+    run(lab, "login")
+
+
+@scenario
+def hostile_negotiation(lab: Lab) -> None:
+    """Keys with values that cannot be, twice, unknown, unfinished."""
+    run(lab, "negotiation")
+
+
+@scenario
+def hostile_chap(lab: Lab) -> None:
+    """Every CHAP algorithm and encoding; targets that want to do without, or cannot prove who they are."""
+    run(lab, "chap")
+
+
+@scenario
+def hostile_events(lab: Lab) -> None:
+    """Pings, events, rejects, digests that do not fit, and connections that end anywhere."""
+    run(lab, "events", "digests", "transport")
