@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Discovery sessions: SendTargets and what is told (RFC 7143 sections 4.3, 6.2, 11.10, 11.11 and
-//! appendix C).
+//! Discovery sessions: SendTargets and what is told (RFC 7143 sections 4.3, 6.2, 11.10, 11.11.1 and
+//! 11.11.2, appendix C).
 
 #![allow(
     clippy::arithmetic_side_effects,

@@ -111,7 +111,11 @@ class Linter:
             self.first = pdu
             wanted = {"InitiatorName", "SessionType"}
             if not wanted <= set(pdu.keys) or pdu.keys.get("SessionType") == "Normal" and "TargetName" not in pdu.keys:
-                self.fault("6.3", "a first Login Request without its names", pdu)
+                self.fault("6.3, 13.21", "a first Login Request without its names", pdu)
+            if pdu.header[14:16] != b"\0\0":
+                self.fault("11.12.6", "TSIH of a session that is to be new", pdu)
+            if pdu.header[8] >> 6 == 3:
+                self.fault("11.12.5", "an ISID of the reserved type", pdu)
         elif pdu.header[8:22] != self.first.header[8:22] or pdu.word(24) != self.first.word(24):
             self.fault("6.3", "ISID, TSIH, tag, CID or CmdSN changed within a login", pdu)
         elif self.exp_stat_sn is not None and pdu.word(28) != self.exp_stat_sn:

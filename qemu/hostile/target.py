@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from lab.errors import Failure
 from lab.wire import COMMAND, DATA_OUT, LOGIN, LOGOUT, NOP_OUT, TASK, TEXT
 from lab.wire import Pdu as Received
 
@@ -232,6 +231,9 @@ class Connection:
         name = request.keys.get("TargetName", "").removeprefix(PREFIX)
         self.state, case = self.server.case(name)
         self.hooks, self.options, self.always = case.hooks, case.options, case.always
+        if self.state.linters and self.state.linters[0].first:
+            if self.state.linters[0].first.header[8:14] != request.header[8:14]:
+                self.linter.fault("6.3.5, 10.1.1", "another ISID than before", request)
         self.state.linters.append(self.linter)
         self.state.logins += 1
         self.number = self.state.logins
@@ -416,9 +418,7 @@ class Server:
 
     def state(self, name: str) -> State:
         """What became of a case."""
-        if name not in self.states:
-            raise Failure(f"expected a login to {name}")
-        return self.states[name]
+        return self.states.get(name, State())
 
     def _serve(self) -> None:
         while True:

@@ -134,7 +134,7 @@ impl Receive {
             .header
             .split_first_chunk::<HEADER_LENGTH>()
             .ok_or(Failure::LostTask)?;
-        // RFC 7143 section 7.7: nothing in a damaged header can be relied on.
+        // RFC 7143 section 7.8: nothing in a damaged header can be relied on.
         if parameters.header_digest == Digest::Crc32c
             && *digest != Crc32c(crc32c(Crc32c::START.0, header)).bytes()
         {

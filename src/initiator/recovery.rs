@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The thread that keeps the session alive, and the only place that takes a connection down. It
-//! also serves the connection where that is not done better at once: when much arrives, or many
-//! commands are under way.
+//! The thread that keeps the session alive (session recovery, RFC 7143 section 7.1.5), and the only
+//! place that takes a connection down. It also serves the connection where that is not done better
+//! at once: when much arrives, or many commands are under way.
 //!
 //! | state | leaves it |
 //! |---|---|
@@ -355,7 +355,7 @@ impl Link {
     }
 
     /// Gives a command back that the error handler wants. Its answer could still come, so
-    /// its connection goes first.
+    /// its connection goes first (RFC 7143 section 7.11).
     fn abort(&mut self, nexus: &Nexus) {
         let tag = nexus.unwanted.swap(nexus::NO_TAG, Ordering::SeqCst);
         if tag == nexus::NO_TAG {

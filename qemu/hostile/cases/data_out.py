@@ -143,7 +143,7 @@ for initial_r2t in ("Yes", "No"):
             plain(
                 "data-out",
                 f"initial-r2t-{initial_r2t}-immediate-{immediate_data}-{first_burst}".lower(),
-                "13.11",
+                "13.10, 13.11",
                 f"InitialR2T={initial_r2t}, ImmediateData={immediate_data}, FirstBurstLength={first_burst}.",
                 ok(),
                 Options(values, declared),

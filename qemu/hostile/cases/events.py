@@ -100,7 +100,7 @@ def event_flood(c: Connection, command: Command) -> None:
     c.data_in(command)
 
 
-@case("11.17", drop("rejected a SCSI Command"), "read")
+@case("7.3", drop("rejected a SCSI Command"), "read")
 def command_rejected(c: Connection, command: Command) -> None:
     """A SCSI Command is rejected: no response will follow."""
     header = bytearray(48)

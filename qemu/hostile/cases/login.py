@@ -145,7 +145,7 @@ def redirection_loop(c: Connection, request: Received, response: Pdu) -> None:
     redirection(c, request, response)
 
 
-@case("11.13.5", refused("TargetAddress"), "login", always=True)
+@case("13.8", refused("TargetAddress"), "login", always=True)
 def redirection_nowhere(c: Connection, request: Received, response: Pdu) -> None:
     """A redirection without an address."""
     c.raw(c.encode(Pdu(response.opcode, 0).with_(itt=request.word(16), login_status=0x0102), True))

@@ -29,21 +29,23 @@ def answered(name: str, pair: str, section: str, words: str) -> None:
     add(Case(f"negotiation.{name}", section, f"The target answers {pair[:60]}.", refused(words), behaviour))
 
 
-for key, values in {
-    "MaxRecvDataSegmentLength": ("0", "511", "16777216", "18446744073709551616", "-1", "0x", "", "08192", "512 ", "1e6"),
-    "MaxBurstLength": ("0", "511", "4294967296"),
-    "FirstBurstLength": ("0", "Irrelevant"),
-    "MaxOutstandingR2T": ("0", "2"),
-    "ErrorRecoveryLevel": ("1", "2"),
-    "MaxConnections": ("0", "2"),
-    "InitialR2T": ("Maybe", "yes"),
-    "HeaderDigest": ("Reject", "CRC32C,None", "CRC64"),
-    "DefaultTime2Wait": ("3601",),
-}.items():
+for key, section, *values in (
+    ("MaxRecvDataSegmentLength", "13.12", "0", "511", "16777216", "18446744073709551616", "-1", "0x", "", "08192", "512 ", "1e6"),
+    ("MaxBurstLength", "13.13", "0", "511", "4294967296"),
+    ("FirstBurstLength", "13.14", "0", "Irrelevant"),
+    ("MaxOutstandingR2T", "13.17", "0", "2"),
+    ("ErrorRecoveryLevel", "13.20", "1", "2"),
+    ("MaxConnections", "13.2", "0", "2"),
+    ("InitialR2T", "13.10", "Maybe", "yes"),
+    ("HeaderDigest", "6.2.1", "Reject", "CRC32C,None", "CRC64"),
+    ("DataPDUInOrder", "13.18", "No"),
+    ("DefaultTime2Wait", "13.15", "3601"),
+    ("DefaultTime2Retain", "13.16", "3601"),
+):
     for number, value in enumerate(values):
-        answered(f"{key}-{number}".lower(), f"{key}={value}", "13", f"{key}")
+        answered(f"{key}-{number}".lower(), f"{key}={value}", section, f"{key}")
 
-answered("larger-burst-than-offered", "MaxBurstLength=16777215", "13.13", "MaxBurstLength")
+answered("larger-burst-than-offered", "MaxBurstLength=16777215", "6.2.2", "MaxBurstLength")
 answered("unknown-answer", "MaxBurstLength=NotUnderstood", "6.2", "NotUnderstood")
 
 
@@ -88,4 +90,4 @@ def a_few_unknown_keys(c: Connection, request: Received, response: Pdu) -> bool:
 
 
 PROPOSED = {"TaskReporting": "RFC3720,FastAbort", "iSCSIProtocolLevel": "2", "OFMarker": "No", "IFMarkInt": "2048~8192"}
-plain("negotiation", "targets-proposals", "13", "The target proposes keys of its own, obsolete ones too.", ok(), Options(proposals=PROPOSED))
+plain("negotiation", "targets-proposals", "13.23, 13.24, 13.25", "The target proposes keys of its own, obsolete ones too.", ok(), Options(proposals=PROPOSED))

@@ -183,6 +183,7 @@ mod tests {
             .map(|error| (error.reason, error.offset))
     }
 
+    /// RFC 7143 sections 4.2.7.4 to 4.2.7.6.
     #[test]
     fn names_of_rfc_7143_are_read() {
         // RFC 7143 sections 4.2.7.4 to 4.2.7.6.
@@ -253,6 +254,7 @@ mod tests {
         );
     }
 
+    /// RFC 7143 section 4.2.7.1.
     #[test]
     fn the_longest_name_has_223_bytes() {
         let longest = format!("{:a<223}", "iqn.2001-04.com.example:");

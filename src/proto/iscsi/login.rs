@@ -345,7 +345,8 @@ impl<'a> Login<'a> {
 }
 
 impl State<'_> {
-    /// The current stage and the one that the next request asks for.
+    /// The current stage and the one that the next request asks for, as long as the target does not
+    /// move on (RFC 7143 section 6.3.3).
     const fn stages(&self) -> (Stage, Option<Stage>) {
         match self {
             Self::Security(security) => (Stage::Security, security.next()),

@@ -133,7 +133,8 @@ impl Session {
         .emit())
     }
 
-    /// The header of a Data-Out of the task `itt`, followed by its data.
+    /// The header of a Data-Out of the task `itt`, followed by its data; tag and LUN are those of
+    /// the R2T that it answers (RFC 7143 section 11.7.4).
     pub fn data_out(&self, itt: Itt, data_out: &DataOut) -> [u8; HEADER_LENGTH] {
         data_out.emit(itt, self.statuses.expected())
     }
@@ -145,7 +146,7 @@ impl Session {
 
     /// The answer to the target's ping.
     pub fn nop_out_reply(&self, ping: &Ping) -> [u8; HEADER_LENGTH] {
-        // RFC 7143 section 11.18: no tag of ours, the target's tag and LUN copied.
+        // RFC 7143 section 11.18.2: no tag of ours, the target's tag and LUN copied.
         self.nop_out(Itt::RESERVED, ping.ttt, ping.lun)
     }
 

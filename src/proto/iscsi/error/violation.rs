@@ -26,9 +26,9 @@ pub enum Violation {
     },
     /// An Additional Header Segment; targets have none to send (section 11.2.2.1).
     AdditionalHeader(Opcode),
-    /// A header that its digest does not fit (section 7.7).
+    /// A header that its digest does not fit (section 7.8).
     HeaderDigest,
-    /// Data that its digest does not fit (section 7.7).
+    /// Data that its digest does not fit (section 7.8).
     DataDigest(Opcode),
     /// A data segment in a PDU that has none (sections 11.8 and 11.19).
     UnexpectedData(Opcode),

@@ -75,7 +75,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// The next StatSN expected; any number before the first response.
+    /// The next StatSN expected; any number before the first response (RFC 7143 section 11.12.9).
     pub(super) fn exp_stat_sn(&self) -> Serial {
         self.statuses
             .map_or(Serial::new(0), |statuses| statuses.expected())

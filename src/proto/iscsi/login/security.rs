@@ -3,7 +3,7 @@
 //! SecurityNegotiation: whether anybody authenticates, and how.
 //!
 //! Whoever is given credentials is let in with them or not at all: with them nothing but CHAP is
-//! offered, so that nobody on the way can have it left out.
+//! offered, so that nobody on the way can have it left out (RFC 7143 section 9.2).
 //!
 //! Source: RFC 7143 sections 6.3 and 12.
 

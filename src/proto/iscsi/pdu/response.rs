@@ -178,7 +178,7 @@ impl ScsiResponse {
 /// The sense data in the data segment of a SCSI Response, or in that of an Asynchronous Message for
 /// event 0.
 ///
-/// Shorter than SenseLength says when the segment is.
+/// Shorter than SenseLength says when the segment is (RFC 7143 section 11.4.7).
 pub fn sense(data: &[u8]) -> &[u8] {
     let mut reader = Reader::new(data);
     let length = reader.be_u16().map_or(0, usize::from);
