@@ -344,7 +344,8 @@ impl Wire {
                 | Event::SessionDropped { time2wait } => Err(Failure::EndRequested(time2wait)),
             },
             Received::Reject(reject) => {
-                // RFC 7143 section 7.3: a rejected command gets no response, and its number is missing.
+                // RFC 7143 section 7.3: a rejected command gets no response, and its number is
+                // missing.
                 let pdu = Rejected::parse(self.receive.side());
                 match pdu {
                     // A target that will not be pinged lives all the same.

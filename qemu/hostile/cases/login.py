@@ -111,7 +111,7 @@ def text_in_pieces(c: Connection, request: Received, response: Pdu) -> None:
 def text_without_end(c: Connection, request: Received, response: Pdu) -> None:
     """Responses with the C bit, for ever."""
     while True:
-        part = Pdu(response.opcode, CONTINUE, b"X-a=b\0" * 100).with_(itt=request.word(16))
+        part = Pdu(response.opcode, CONTINUE, b"TargetAlias=x\0" * 100).with_(itt=request.word(16))
         c.raw(c.encode(part, True))
         c.receive()
 

@@ -1,0 +1,81 @@
+"""Real targets in every way in which they can be set up: each agrees on what it was told to, and data is what it was."""
+
+import itertools
+import re
+
+from lab import guest
+from lab.errors import expect
+from lab.machine import Machine
+from lab.net import NETMASK, PREFIX, SERVER
+from lab.scenario import Lab, scenario
+from lab.targets import NAME
+
+STATIC = f"if=eth0:{PREFIX}.75:{NETMASK}"
+# From one sector to what takes several bursts; each is read back, and the first bytes are those of the partition table.
+TRAFFIC = """
+set -e
+for size in 512 4096 12288 65536 524288 2097152; do
+	seq $size $((size + 400000)) | head -c $size >/run/pattern
+	dd if=/run/pattern of=/dev/sda oflag=direct bs=$size seek=$((25165824 / size)) count=1 conv=notrunc
+	echo 3 >/proc/sys/vm/drop_caches
+	dd if=/dev/sda iflag=direct of=/run/seen bs=$size skip=$((25165824 / size)) count=1
+	cmp /run/pattern /run/seen
+done
+"""
+# The keys that are varied, and their values. Small segments make many PDUs.
+CHOICES = {
+    "InitialR2T": ("Yes", "No"),
+    "ImmediateData": ("Yes", "No"),
+    "Digests": ("None", "CRC32C"),
+    "MaxRecvDataSegmentLength": ("8192", "262144"),
+}
+
+
+def combinations() -> list[dict[str, str]]:
+    """Every combination, with each digest under its own name."""
+    found = []
+    for values in itertools.product(*CHOICES.values()):
+        keys = dict(zip(CHOICES, values, strict=True))
+        digest = keys.pop("Digests")
+        found.append(keys | {"HeaderDigest": digest, "DataDigest": digest})
+    return found
+
+
+def works(machine: Machine, parameters: str, keys: dict[str, str]) -> None:
+    """Logs in, moves data, logs out; the log has what was agreed on."""
+    done = guest.succeeds(machine, parameters)
+    line = next(line for line in done.log if "logged in" in line)
+    # The target's own length is the one that we send by.
+    named = {"MaxXmitDataSegmentLength" if key == "MaxRecvDataSegmentLength" else key: value for key, value in keys.items()}
+    for key, value in named.items():
+        seen = re.search(rf"\b{key}=(\S+)", line)
+        expect(seen and seen.group(1) == value, f"{key}={value} with {keys}", line)
+    machine.check(TRAFFIC)
+    machine.check("rmmod iscsi_init")
+
+
+@scenario
+def targets_tgt(lab: Lab) -> None:
+    """tgt in all 16 combinations of InitialR2T, ImmediateData, digests and segment length."""
+    target = lab.tgt(lab.tiny_disk())
+    machine = lab.bench()
+    machine.check("mount -t proc proc /proc")
+    for keys in combinations():
+        for key, value in keys.items():
+            target.admin("--mode", "target", "--op", "update", "--name", key, "--value", value)
+        works(machine, f"{STATIC} target={SERVER}:{NAME} lun=1", keys)
+    guest.healthy(machine)
+
+
+@scenario
+def targets_lio(lab: Lab) -> None:
+    """LIO in all 16 combinations of InitialR2T, ImmediateData, digests and segment length."""
+    target = lab.lio(lab.tiny_disk())
+    machine = lab.bench()
+    machine.check("mount -t proc proc /proc")
+    for keys in combinations():
+        for key, value in keys.items():
+            # LIO's name for what it declares to receive.
+            target.limit("MaxXmitDataSegmentLength" if key == "MaxRecvDataSegmentLength" else key, value)
+        works(machine, f"{STATIC} target={target.address}:{NAME}", keys)
+    guest.healthy(machine)
