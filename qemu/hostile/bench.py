@@ -23,7 +23,7 @@ WRITTEN = ARMED + 4096
 PATTERN = "".join(f"{number}\n" for number in range(1, 200000)).encode()[: SIZE * WRITES]
 
 # Run once in the machine.
-PREPARE = f"mkdir -p /run /etc; mount -t proc proc /proc 2>/dev/null; seq 1 199999 | head -c {len(PATTERN)} >/run/pattern"
+PREPARE = f"mkdir -p /run /etc; mount -t proc proc /proc 2>/dev/null; mount -t sysfs sysfs /sys 2>/dev/null; seq 1 199999 | head -c {len(PATTERN)} >/run/pattern"
 # One case; each line of the output is a word and a value.
 SCRIPT = """
 printf '%s' '{conf}' >/etc/iscsi.conf
@@ -33,6 +33,7 @@ status=$?
 echo insmod $status
 if test $status = 0; then
 	sum() {{ echo $1 $(dd if=/dev/sda of=/run/seen $2 iflag=direct 2>/dev/null && sha256sum </run/seen || echo error); }}
+	echo {timeout} >/sys/block/sda/device/timeout
 	sum front "bs=512 count={front}"
 	sum read "bs={size} skip={read} count={reads}"
 	dd if=/run/pattern of=/dev/sda bs={size} seek={write} oflag=direct conv=notrunc 2>/dev/null && echo write ok || echo write error
@@ -66,7 +67,7 @@ def run(machine: Machine, case: Case) -> Ran:
     """Runs a case in the machine."""
     script = SCRIPT.format(
         conf=case.conf, name=case.name, address=ADDRESS, netmask=NETMASK, server=SERVER, target=NAME + case.name,
-        front=FRONT, size=SIZE, reads=READS, writes=WRITES, read=ARMED * BLOCK // SIZE, write=WRITTEN * BLOCK // SIZE,
+        front=FRONT, timeout=case.timeout, size=SIZE, reads=READS, writes=WRITES, read=ARMED * BLOCK // SIZE, write=WRITTEN * BLOCK // SIZE,
     )  # fmt: skip
     values: dict[str, list[str]] = {}
     log = []

@@ -40,6 +40,8 @@ class Linter:
         self.max_cmd_sn = 0
         self.exp_stat_sn: int | None = None
         self.tasks: dict[int, Write | None] = {}
+        # CmdSN and LUN of every command.
+        self.sent: dict[int, tuple[int, bytes]] = {}
         self.header_digests = self.data_digests = False
         # What the login agreed on; RFC 7143 section 13's defaults until then.
         self.agreed = {"MaxRecvDataSegmentLength": 8192, "MaxBurstLength": 262144, "FirstBurstLength": 65536}
@@ -162,6 +164,7 @@ class Linter:
         flags, itt, length = pdu.header[1], pdu.word(16), pdu.word(20)
         if itt == NONE or itt in self.tasks:
             self.fault("11.2.1.8", "a tag that is reserved or in use", pdu)
+        self.sent[itt] = (pdu.word(24), pdu.header[8:16])
         writes, reads = bool(flags & WRITE), bool(flags & READ)
         if length and not writes and not reads:
             self.fault("11.3.1", "a length without a direction", pdu)
@@ -233,6 +236,10 @@ class Linter:
         function, referenced = pdu.header[1] & 0x7F, pdu.word(20)
         if not 1 <= function <= 8:
             self.fault("11.5.1", "no function of the RFC", pdu)
+        if pdu.word(16) in self.tasks or pdu.word(16) == NONE:
+            self.fault("11.2.1.8", "a tag that is reserved or in use", pdu)
+        if function == 1 and self.sent.get(referenced) != (pdu.word(32), pdu.header[8:16]):
+            self.fault("11.5.4, 11.5.5", "ABORT TASK with another RefCmdSN or LUN than its task's", pdu)
         if function != 1 and function != 8 and referenced != NONE:
             self.fault("11.5.4", "a Referenced Task Tag without a task", pdu)
 

@@ -258,7 +258,8 @@ class Connection:
                 if not self._act("nop", self, pdu):
                     self.send(Pdu(NOP_IN).with_(itt=pdu.word(16), ttt=NONE))
             case op if op == TASK:
-                if not self._act("task", self, pdu):
+                hook = self.hooks.get("task")
+                if hook is None or hook(self, pdu) is False:
                     self.task_response(pdu)
             case op if op == TEXT:
                 self.send(Pdu(TEXT_RESPONSE).with_(itt=pdu.word(16), ttt=NONE))

@@ -43,6 +43,12 @@ def hostile_data_out(lab: Lab) -> None:
 
 
 @scenario
+def hostile_tasks(lab: Lab) -> None:
+    """Commands without an answer, aborts that are refused, and answers that race them."""
+    run(lab, "tasks")
+
+
+@scenario
 def hostile_login(lab: Lab) -> None:
     """Logins with wrong stages, tags, lengths and redirections, in pieces and without end."""
     run(lab, "login")

@@ -183,14 +183,13 @@ impl Operations for Nexus {
         self.kick();
     }
 
-    fn expired(&self, expiries: u8) {
+    fn expired(&self, tag: usize, expiries: u8) {
         let connection = self.connection.lock().clone();
 
-        // The first time the target is asked whether it still lives; a command that expires again
-        // is given up as lost on its connection, and sent again on a new one.
+        // The first time the target is asked whether it still lives.
         match connection {
             Some(connection) if expiries > 0 => {
-                connection.with(|wire, _| wire.fail(Failure::CommandExpired))
+                connection.with(|wire, stream| wire.expire(tag, stream))
             }
             _ => self.events.raise(EXPIRED),
         }

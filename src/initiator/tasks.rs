@@ -27,8 +27,10 @@ pub(super) struct Running {
     pub(super) buffer: Option<Buffer>,
     /// What the protocol knows of it; `None` before it is sent.
     pub(super) task: Option<Task>,
-    /// It was sent in an earlier session whose end left open what became of it.
+    /// It was sent before, and the end of that left open what became of it.
     pub(super) repeated: bool,
+    /// How often the target has not answered it in time on this connection.
+    pub(super) setbacks: u8,
 }
 
 #[derive(Default)]
@@ -73,6 +75,7 @@ impl Tasks {
             buffer: None,
             task: None,
             repeated: false,
+            setbacks: 0,
         });
         Some(itt(place.uses, tag))
     }
@@ -122,13 +125,38 @@ impl Tasks {
         }
     }
 
-    /// Makes every command unsent again, under a new tag that `each` gets; those that
-    /// must not be repeated end.
-    pub(super) fn renew(&mut self, mut each: impl FnMut(Itt)) {
+    /// The command with this block layer tag, if it has been sent, and the tag of its task.
+    pub(super) fn sent(&mut self, tag: usize) -> Option<(Itt, &mut Running)> {
+        let place = self.places.get_mut(tag)?;
+        let itt = itt(place.uses, tag);
+        let running = place.running.as_mut()?;
+        running.task.is_some().then_some((itt, running))
+    }
+
+    /// Makes every command unsent again, under a new tag that `each` gets; those that must not be
+    /// repeated end.
+    pub(super) fn renew_all(&mut self, each: impl FnMut(Itt)) {
+        for place in &mut self.places {
+            if let Some(running) = &mut place.running {
+                running.setbacks = 0;
+            }
+        }
+        self.renew(|_, _| true, each);
+    }
+
+    /// The same for those that `concerned` picks by the tag of their task.
+    pub(super) fn renew(
+        &mut self,
+        concerned: impl Fn(Itt, &Running) -> bool,
+        mut each: impl FnMut(Itt),
+    ) {
         for (tag, place) in self.places.iter_mut().enumerate() {
             let Some(running) = &mut place.running else {
                 continue;
             };
+            if !concerned(itt(place.uses, tag), running) {
+                continue;
+            }
             let sent = running.task.take().is_some();
             if sent && !running.command.repeatable() {
                 self.count = self.count.saturating_sub(1);
@@ -318,7 +346,7 @@ mod tests {
         tasks.get(itt).ok_or(EINVAL)?.task = sent();
 
         let mut renewed = KVec::with_capacity(4, GFP_KERNEL)?;
-        tasks.renew(|itt| {
+        tasks.renew_all(|itt| {
             // There is room.
             let _ = renewed.push(itt, GFP_KERNEL);
         });
@@ -338,6 +366,32 @@ mod tests {
         assert_eq!((renewed.len(), count), (1, 1));
         assert!(!old);
         assert_eq!(seen, (tag, false, false));
+        Ok(())
+    }
+
+    #[test]
+    fn only_commands_that_are_picked_are_renewed() -> Result {
+        let set = set()?;
+        let mut tasks = Tasks::new(COUNT)?;
+        let (given_up, one) = submit(&set)?;
+        let (left, two) = submit(&set)?;
+        let tag = two.tag();
+        let picked = tasks.insert(one).ok_or(EINVAL)?;
+        let itt = tasks.insert(two).ok_or(EINVAL)?;
+        let unsent = tasks.sent(tag).is_some();
+        tasks.get(picked).ok_or(EINVAL)?.task = sent();
+        tasks.get(itt).ok_or(EINVAL)?.task = sent();
+
+        let mut renewed = 0;
+        tasks.renew(|itt, _| itt == picked, |_| renewed += 1);
+        let given_up = given_up.result();
+        let found = tasks.sent(tag).map(|(itt, _)| itt);
+        let gone = tasks.get(picked).is_none();
+        tasks.remove(itt).ok_or(EINVAL)?.command.complete(good());
+        assert_eq!(left.result(), GOOD);
+        // It may not be repeated.
+        assert_eq!((given_up, renewed, gone), (DISRUPTED, 0, true));
+        assert_eq!((unsent, found), (false, Some(itt)));
         Ok(())
     }
 

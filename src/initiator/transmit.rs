@@ -36,8 +36,12 @@ use crate::{
                 Digest, //
             },
             error::Error as ProtocolError,
+            lun::Lun,
             pdu::{
-                request::Attribute,
+                request::{
+                    Attribute,
+                    Function, //
+                },
                 response::Ping, //
             },
             session::Session,
@@ -53,6 +57,23 @@ use kernel::prelude::*;
 pub(super) const PING: Itt = Itt::new(0xffff_fffe);
 /// The Initiator Task Tag of our Logout Request.
 pub(super) const LOGOUT: Itt = Itt::new(0xffff_fffd);
+
+/// The Initiator Task Tags of task management requests begin here; no place has such a number, so
+/// they are no command's either.
+const TASK_MANAGEMENT: u32 = 0xffff_e000;
+/// How many of them there are, until the first is used again.
+const TASK_MANAGEMENT_COUNT: u32 = 0x1000;
+
+/// The Initiator Task Tag of the task management request with this number, from 0.
+pub(super) const fn task_management(number: u32) -> Itt {
+    Itt::new(TASK_MANAGEMENT | number % TASK_MANAGEMENT_COUNT)
+}
+
+/// Whether this is the tag of one of `count` task management requests.
+pub(super) const fn is_task_management(itt: Itt, count: u32) -> bool {
+    let number = itt.value().wrapping_sub(TASK_MANAGEMENT);
+    number < TASK_MANAGEMENT_COUNT && number < count
+}
 
 /// Pings of the target that may wait for their answer at a time.
 const REPLIES: usize = 4;
@@ -72,6 +93,7 @@ pub(super) struct Transmit {
     /// Tasks whose data is owed.
     owed: Queue,
     replies: [Option<Ping>; REPLIES],
+    task_management: Option<(Function, Lun, Itt)>,
     ping: bool,
     logout: bool,
 }
@@ -116,6 +138,7 @@ impl Transmit {
             waiting: Queue::new(count)?,
             owed: Queue::new(count.saturating_mul(2))?,
             replies: [None; REPLIES],
+            task_management: None,
             ping: false,
             logout: false,
         })
@@ -137,6 +160,11 @@ impl Transmit {
         let room = self.replies.iter_mut().find(|reply| reply.is_none());
         *room.ok_or(Failure::TooManyPings)? = Some(ping);
         Ok(())
+    }
+
+    /// Has a task management request sent.
+    pub(super) fn task_management(&mut self, function: Function, lun: Lun, itt: Itt) {
+        self.task_management = Some((function, lun, itt));
     }
 
     /// Has a ping sent.
@@ -226,6 +254,7 @@ impl Transmit {
         self.forget_ended(tasks);
         self.data.is_some()
             || self.replies.iter().any(Option::is_some)
+            || self.task_management.is_some()
             || self.ping
             || self.logout
             || self.owed.front().is_some()
@@ -299,6 +328,8 @@ impl Transmit {
         let ping = self.replies.iter_mut().find_map(Option::take);
         let header = if let Some(ping) = ping {
             session.nop_out_reply(&ping)
+        } else if let Some((function, lun, itt)) = self.task_management.take() {
+            session.task_management(function, lun, itt)
         } else if core::mem::take(&mut self.ping) {
             session.nop_out_ping(PING)
         } else if core::mem::take(&mut self.logout) {

@@ -6,6 +6,9 @@
 //! answered where it arrives. A [`Failure`] ends the connection's use: nothing more is read or
 //! sent, and the recovery thread hears of it.
 
+mod abort;
+
+use self::abort::Abort;
 use super::{
     nexus::{
         self,
@@ -143,6 +146,12 @@ pub(super) struct Wire {
     heard: u64,
     /// When the ping that waits for its answer was sent.
     pinged: Option<u64>,
+    /// What the target was asked to give up, and has not answered.
+    abort: Option<Abort>,
+    /// The logical unit of a command that the target does not abort.
+    refused: Option<u64>,
+    /// How many task management requests were made.
+    requests: u32,
     /// When a command last ended, on this connection or before.
     progress: u64,
 }
@@ -157,7 +166,7 @@ impl Wire {
         mut transmit: Transmit,
         progress: u64,
     ) -> Self {
-        tasks.renew(|itt| transmit.command(itt));
+        tasks.renew_all(|itt| transmit.command(itt));
         Self {
             nexus,
             session: Session::new(established),
@@ -168,6 +177,9 @@ impl Wire {
             leaving: false,
             heard: clock::milliseconds(),
             pinged: None,
+            abort: None,
+            refused: None,
+            requests: 0,
             progress,
         }
     }
@@ -242,6 +254,7 @@ impl Wire {
             }
             None => {}
         }
+        self.watch_abort(now, stream);
         // Also what could not be sent for want of memory, of which nobody tells
         // when there is some again.
         self.pump(stream);
@@ -330,7 +343,7 @@ impl Wire {
             }
             Received::Text(text) => Err(Failure::UnknownTask(text.itt)),
             Received::Logout(logout) => Err(Failure::UnknownTask(logout.itt)),
-            Received::TaskManagement(response) => Err(Failure::UnknownTask(response.itt)),
+            Received::TaskManagement(answer) => self.confirmed(answer.itt, answer.response),
             Received::Async(message) => match message.event {
                 Event::Scsi(_) | Event::Other(_) => Ok(()),
                 // RFC 7143 section 11.9.1: a logout is asked for, or will do. A new

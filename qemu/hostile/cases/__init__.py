@@ -53,6 +53,8 @@ class Case:
     behaviour: Behaviour
     # A configuration file for the initiator.
     conf: str = ""
+    # How long the initiator's mid-layer waits for a command, in seconds.
+    timeout: int = 30
     # Whether it takes too long for every run.
     slow: bool = False
 
@@ -68,6 +70,7 @@ def case(
     options: Options | None = None,
     always: bool = False,
     conf: str = "",
+    timeout: int = 30,
     slow: bool = False,
 ) -> Callable[[Act], Act]:
     """Declares a case: its name is the file's and the function's, its summary the docstring. `when` names the target's hook."""
@@ -76,7 +79,7 @@ def case(
         group = act.__module__.rpartition(".")[2].replace("_", "-")
         hooks = {when: act} if when else {}
         behaviour = Behaviour(hooks, options or Options(), always)
-        add(Case(f"{group}.{act.__name__.replace('_', '-')}", section, act.__doc__ or "", expect, behaviour, conf, slow))
+        add(Case(f"{group}.{act.__name__.replace('_', '-')}", section, act.__doc__ or "", expect, behaviour, conf, timeout, slow))
         return act
 
     return declare

@@ -91,11 +91,6 @@ def silence(c: Connection, command: Command) -> None:
     wait(60)
 
 
-@case("7.11", drop("not answered a command in time"), "read", slow=True)
-def command_without_an_answer(c: Connection, command: Command) -> None:
-    """A command is never answered, though pings are."""
-
-
 @case("11.18", ok(), "read", slow=True)
 def pause(c: Connection, command: Command) -> None:
     """Seven seconds without a word, then all goes on; a ping in between is answered late."""

@@ -29,9 +29,10 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// No further command follows after all.
     fn commit(&self);
 
-    /// The timer of a command that was sent has expired for the `expiries + 1`st time; it is
-    /// started again. Process context.
-    fn expired(&self, expiries: u8);
+    /// The timer of the command with this tag, which was sent, has expired for the `expiries + 1`st
+    /// time; it is started again, and the command keeps its tag until this returns. Process
+    /// context.
+    fn expired(&self, tag: usize, expiries: u8);
 
     /// The error handler wants a command back: on return it is no longer the
     /// host's. Process context.
@@ -255,8 +256,11 @@ unsafe extern "C" fn timed_out_callback<T: Operations>(
     let host = unsafe { bindings::iscsi_init_host_of_device((*command).device) };
     // SAFETY: As above; the command was queued, or it could not have timed out.
     if let Some(expiries) = unsafe { Command::count_expiry(command) } {
+        // SAFETY: As above.
+        let tag = unsafe { bindings::iscsi_init_command_tag(command) };
         // SAFETY: The host is one of this template.
-        unsafe { operations::<T>(host) }.expired(expiries);
+        // CAST: 32 bits fit a machine word.
+        unsafe { operations::<T>(host) }.expired(tag as usize, expiries);
     }
     bindings::scsi_timeout_action_SCSI_EH_RESET_TIMER
 }

@@ -167,7 +167,7 @@ impl Operations for Target {
 
     fn commit(&self) {}
 
-    fn expired(&self, expiries: u8) {
+    fn expired(&self, _tag: usize, expiries: u8) {
         self.told.raise(EXPIRED << expiries);
     }
 

@@ -220,7 +220,7 @@ impl LogoutRequest {
 /// What a task management request does (RFC 7143 section 11.5.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Function {
-    /// ABORT TASK.
+    /// ABORT TASK (sections 11.5.4 and 11.5.5).
     AbortTask {
         /// The tag of the task.
         referenced: Itt,

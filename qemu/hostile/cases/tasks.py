@@ -1,0 +1,93 @@
+"""Commands without an answer: aborted, then the logical unit reset, then a new session; each command ends once."""
+
+from lab.wire import Pdu as Received
+
+from ..pdu import FINAL, TASK_RESPONSE, Pdu
+from ..target import Command, Connection
+from . import case, drop, ok
+
+ABORT, RESET = 1, 5
+ABORTED, STUCK, EXPIRED = "asking the target to abort", "asking the target to reset", "not answered a command in time"
+
+
+@case("7.11", ok(ABORTED), "read", timeout=1)
+def aborted(c: Connection, command: Command) -> None:
+    """A read without an answer: the target aborts it."""
+
+
+@case("7.11", ok(ABORTED), "write", timeout=1)
+def aborted_write(c: Connection, command: Command) -> None:
+    """A write whose data is never asked for: the target aborts it."""
+
+
+@case("11.5.1", ok(STUCK), "read", timeout=1)
+def abort_refused(c: Connection, command: Command) -> None:
+    """The target does not abort; it resets the logical unit."""
+    c.hooks = c.hooks | {"task": refuse_abort}
+
+
+def refuse_abort(c: Connection, pdu: Received) -> bool:
+    """Refuses ABORT TASK and nothing else."""
+    if pdu.header[1] & 0x7F != ABORT:
+        return False
+    c.send(Pdu(TASK_RESPONSE).with_(itt=pdu.word(16), response=255))
+    return True
+
+
+@case("11.6.1", ok(STUCK), "read", timeout=1)
+def no_such_task(c: Connection, command: Command) -> None:
+    """The target knows of no such task, though it has never answered: the logical unit is reset."""
+    c.hooks = c.hooks | {"task": deny_task}
+
+
+def deny_task(c: Connection, pdu: Received) -> bool:
+    """Says that a task does not exist."""
+    if pdu.header[1] & 0x7F != ABORT:
+        return False
+    c.send(Pdu(TASK_RESPONSE).with_(itt=pdu.word(16), response=1))
+    return True
+
+
+@case("7.11", drop(EXPIRED), "read", timeout=1)
+def nothing_helps(c: Connection, command: Command) -> None:
+    """Neither abort nor reset is possible: a new session."""
+    c.hooks = c.hooks | {"task": lambda c, pdu: c.send(Pdu(TASK_RESPONSE).with_(itt=pdu.word(16), response=5))}
+
+
+@case("7.11", drop(EXPIRED), "read", timeout=1, slow=True)
+def no_answer_to_anything(c: Connection, command: Command) -> None:
+    """Task management requests are not answered either: a new session after twice ten seconds."""
+    c.hooks = c.hooks | {"task": lambda c, pdu: None}
+
+
+@case("11.5.1", ok(ABORTED), "read", timeout=1)
+def answer_races_abort(c: Connection, command: Command) -> None:
+    """The command's answer comes right before the word that it has been aborted."""
+
+    def race(c: Connection, pdu: Received) -> None:
+        data, response = c.part(command, 0, 0, c.data(command), FINAL), c.response(command)
+        c.finish(command, data, response, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)))
+
+    c.hooks = c.hooks | {"task": race}
+
+
+@case("4.2.3.3", drop("no command of ours"), "read", timeout=1)
+def answer_behind_abort(c: Connection, command: Command) -> None:
+    """Data and answer of a command that the target has just said it has aborted."""
+
+    def late(c: Connection, pdu: Received) -> None:
+        data, response = c.part(command, 0, 0, b"x" * command.length, FINAL), c.response(command)
+        c.finish(command, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)), data, response)
+
+    c.hooks = c.hooks | {"task": late}
+
+
+@case("11.6", ok(ABORTED), "read", timeout=1)
+def confirmed_twice(c: Connection, command: Command) -> None:
+    """The word that the command has been aborted comes twice."""
+
+    def twice(c: Connection, pdu: Received) -> None:
+        c.forget(command.itt)
+        c.send(*(Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)) for _ in range(2)))
+
+    c.hooks = c.hooks | {"task": twice}
