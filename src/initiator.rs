@@ -62,7 +62,8 @@ use crate::{
         digest::Digest,
         login::Established,
         lun::Lun,
-        pdu::request::Direction, //
+        pdu::request::Direction,
+        quirk::Quirk, //
     },
 };
 use kernel::{
@@ -168,12 +169,18 @@ impl Initiator {
         let host = self.host.as_ref()?;
         let flat = Lun::from_number(lun)?.to_scsilun();
 
-        // From 256 on some targets, LIO for one, have the plain number where others have the flat
-        // space addressing method (SAM-5 section 4.7.7.4).
-        [flat, u64::from(lun)].into_iter().find_map(|lun| {
+        let find = |lun| {
             host.scan(Some(lun));
             LogicalUnit::find(host, lun)
-        })
+        };
+        if let Some(unit) = find(flat) {
+            return Some(unit);
+        }
+        let unit = find(u64::from(lun))?;
+        if u64::from(lun) != flat {
+            self.end.nexus.tell(Quirk::PlainLun.into());
+        }
+        Some(unit)
     }
 }
 

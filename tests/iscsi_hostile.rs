@@ -34,6 +34,10 @@ use iscsi_init::proto::{
                 Status, //
             },
         },
+        quirk::{
+            Quirk,
+            Quirks, //
+        },
         session::Session,
         task::{
             Failure,
@@ -509,7 +513,7 @@ fn a_lost_response_ends_the_connection_and_a_repeated_number_does_not() {
     for stat_sn in [100, 100, 99, 101] {
         session.receive(&response(stat_sn)).unwrap();
     }
-    assert_eq!(session.stat_sn_repeats(), 2);
+    assert_eq!(session.quirks(), Quirk::StatSnRepeated.into());
 }
 
 #[test]
@@ -530,5 +534,5 @@ fn numbers_without_a_status_are_not_counted() {
     session
         .receive(&nop_in(5, none).numbers(101, 10, 9).0)
         .unwrap();
-    assert_eq!(session.stat_sn_repeats(), 0);
+    assert_eq!(session.quirks(), Quirks::NONE);
 }

@@ -42,8 +42,6 @@ use iscsi_init::proto::iscsi::{
     }, //
 };
 
-use zerocopy::FromZeros;
-
 use iscsi_support::{
     header,
     hex, //
@@ -63,7 +61,7 @@ fn a_session_with_tgt() {
         data_digest: false,
         ..Offer::default()
     };
-    let mut workspace = Workspace::new_zeroed();
+    let mut workspace = Workspace::zeroed();
     let login = Login::new(identity, offer, &mut workspace);
     let mut buffer = [0; 48 + 8192];
     let length = login.request(&mut buffer).unwrap();

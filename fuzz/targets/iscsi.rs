@@ -56,8 +56,6 @@ use iscsi_init::proto::{
     },
     serial::Serial, //
 };
-use zerocopy::FromZeros;
-
 /// Takes one PDU, framed as the initiator frames it.
 fn pdu<'a>(reader: &mut Reader<'a>, limit: u32) -> Option<([u8; HEADER_LENGTH], &'a [u8])> {
     let header = reader.array::<HEADER_LENGTH>()?;
@@ -111,7 +109,7 @@ fn login(data: &[u8], chap: Option<Chap<'_>>) {
         chap,
     };
     let mut buffer = [0; HEADER_LENGTH + DATA_LENGTH_MAX];
-    let mut workspace = Workspace::new_zeroed();
+    let mut workspace = Workspace::zeroed();
     let mut login = Login::new(identity, Offer::default(), &mut workspace);
     loop {
         let length = login.request(&mut buffer).expect("every request fits");

@@ -38,6 +38,7 @@ use crate::{
                 Workspace,
                 DATA_LENGTH_MAX, //
             },
+            quirk::Quirk,
             HEADER_LENGTH, //
         },
     }, //
@@ -187,10 +188,8 @@ impl Memory {
     }
 }
 
-/// Whether a refused login can be tried with another algorithm.
-///
-/// tgt takes number 7 for SHA-1, while in IANA's registry it is SHA-256, and then has no room for
-/// the longer response.
+/// Whether a refused login can be tried with another algorithm, since the target may have the quirk
+/// of [`Quirk::ChapSha256IsSha1`].
 fn other_algorithm(
     node: &mut Node,
     portal: Portal,
@@ -205,8 +204,9 @@ fn other_algorithm(
         return false;
     }
     pr_info!(
-        "{} has no room for SHA-256 in CHAP, as tgt, which means SHA-1 by it; trying without\n",
-        core::format_args!("{portal}")
+        "{} refuses, perhaps because it {}; trying without SHA-256\n",
+        core::format_args!("{portal}"),
+        core::format_args!("{}", Quirk::ChapSha256IsSha1)
     );
     true
 }

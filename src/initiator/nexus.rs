@@ -10,23 +10,27 @@ use super::wire::{
     Failure,
     Wire, //
 };
-use crate::linux::{
-    event::Event,
-    reboot::{
-        How,
-        Reboot, //
+use crate::{
+    linux::{
+        event::Event,
+        reboot::{
+            How,
+            Reboot, //
+        },
+        scsi::{
+            Command,
+            CommandList,
+            HostStatus,
+            Operations, //
+        },
+        tcp::Connection, //
     },
-    scsi::{
-        Command,
-        CommandList,
-        HostStatus,
-        Operations, //
-    },
-    tcp::Connection, //
+    proto::iscsi::quirk::Quirks, //
 };
 use core::sync::atomic::{
     fence,
     AtomicBool,
+    AtomicU8,
     AtomicUsize,
     Ordering, //
 };
@@ -87,6 +91,8 @@ pub(crate) struct Nexus {
     /// So many commands are under way that more of them at a time are worth a little wait.
     pub(super) busy: AtomicBool,
     refusing: AtomicBool,
+    /// The quirks that were told of, as bits.
+    told: AtomicU8,
     /// Data is protected by a digest, which it must fit until it has been sent.
     digests: bool,
 }
@@ -107,6 +113,7 @@ impl Nexus {
                 sending: AtomicBool::new(false),
                 busy: AtomicBool::new(false),
                 refusing: AtomicBool::new(false),
+                told: AtomicU8::new(0),
                 digests,
             }),
             GFP_KERNEL,
@@ -120,6 +127,18 @@ impl Nexus {
         drop(previous);
         if let Some(connection) = connection {
             connection.with(|wire, stream| wire.pump(stream));
+        }
+    }
+
+    /// Says once what the target does wrong, and is tolerated.
+    pub(super) fn tell(&self, quirks: Quirks) {
+        let told = Quirks::from_bits(self.told.fetch_or(quirks.bits(), Ordering::Relaxed));
+
+        for quirk in quirks.without(told).iter() {
+            pr_info!(
+                "the target {}, which is tolerated\n",
+                core::format_args!("{quirk}")
+            );
         }
     }
 

@@ -53,6 +53,7 @@ use crate::{
             Residual,
             ScsiStatus, //
         },
+        quirk::Quirks,
         session::Session,
         tag::Itt,
         task::{
@@ -152,6 +153,8 @@ pub(super) struct Wire {
     refused: Option<u64>,
     /// How many task management requests were made.
     requests: u32,
+    /// The quirks that were told of.
+    told: Quirks,
     /// When a command last ended, on this connection or before.
     progress: u64,
 }
@@ -180,6 +183,7 @@ impl Wire {
             abort: None,
             refused: None,
             requests: 0,
+            told: Quirks::NONE,
             progress,
         }
     }
@@ -410,6 +414,10 @@ impl Protocol for Wire {
                 failure = self.consume(chunk).err();
             }
         });
+        if self.session.quirks() != self.told {
+            self.told = self.session.quirks();
+            self.nexus.tell(self.told);
+        }
         if let Some(failure) = failure {
             self.fail(failure);
         } else if let Some(error) = stream.error() {

@@ -25,6 +25,7 @@
 //! | [`numbering`] | CmdSN and its window, StatSN | 4.2.2 |
 //! | [`session`] | numbering and legality in the Full Feature Phase | 4.2.2, 7.9 |
 //! | [`task`] | one SCSI command's data and outcome | 4.2.5, 11.4, 11.7, 11.8 |
+//! | [`quirk`] | what targets do wrong and is tolerated | |
 //! | [`error`] | whose fault a failure is, and which rule it broke | 7, 11.13.5 |
 //!
 //! What the RFC requires and is left out, with the section that requires it:
@@ -49,6 +50,7 @@ pub mod numbering;
 pub mod opcode;
 pub mod parameters;
 pub mod pdu;
+pub mod quirk;
 pub mod session;
 pub mod tag;
 pub mod task;

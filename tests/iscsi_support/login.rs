@@ -15,8 +15,6 @@ use iscsi_init::proto::iscsi::{
     }, //
 };
 
-use zerocopy::FromZeros;
-
 use super::{
     data_length,
     login_response,
@@ -73,7 +71,7 @@ pub(crate) fn login_with(chap: Option<Chap<'static>>) -> Login<'static> {
 
 /// Memory for one login.
 pub(crate) fn workspace() -> &'static mut Workspace {
-    Box::leak(Box::new(Workspace::new_zeroed()))
+    Box::leak(Box::new(Workspace::zeroed()))
 }
 
 /// Sends the next request; checks what holds for every one, and returns its header and its text.

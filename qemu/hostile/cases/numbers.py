@@ -22,7 +22,7 @@ def stat_sn_far_ahead(c: Connection, command: Command) -> None:
     c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), c.response(command))
 
 
-@case("4.2.2.2", ok(), "read")
+@case("4.2.2.2", ok("repeats StatSN"), "read")
 def stat_sn_repeated(c: Connection, command: Command) -> None:
     """StatSN repeats an earlier one, as some targets do."""
     c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), c.response(command).with_(stat_sn=c.stat_sn - 1))

@@ -91,6 +91,14 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// Memory that no login has used.
+    pub const fn zeroed() -> Self {
+        Self {
+            partial: [0; text::PARTIAL],
+            challenge: [0; TARGET_CHALLENGE_MAX],
+        }
+    }
+
     /// The part for text, for what comes after the login.
     pub fn partial(&mut self) -> &mut [u8; text::PARTIAL] {
         &mut self.partial

@@ -36,6 +36,10 @@ use crate::proto::iscsi::{
             TextRequest, //
         },
     },
+    quirk::{
+        Quirk,
+        Quirks, //
+    },
     tag::{
         Itt,
         Ttt, //
@@ -55,6 +59,7 @@ pub struct Session {
     commands: CommandNumbering,
     statuses: StatusNumbering,
     logged_out: bool,
+    quirks: Quirks,
 }
 
 impl Session {
@@ -73,6 +78,7 @@ impl Session {
             commands: CommandNumbering::new(cmd_sn, exp_cmd_sn, max_cmd_sn),
             statuses: StatusNumbering::new(exp_stat_sn),
             logged_out: false,
+            quirks: Quirks::NONE,
         }
     }
 
@@ -86,10 +92,9 @@ impl Session {
         self.commands.is_open() && !self.logged_out
     }
 
-    /// How many statuses repeated an earlier StatSN; not zero with a target that numbers
-    /// carelessly.
-    pub const fn stat_sn_repeats(&self) -> u32 {
-        self.statuses.repeats()
+    /// What the target has done wrong so far, and is tolerated.
+    pub const fn quirks(&self) -> Quirks {
+        self.quirks
     }
 
     /// The header of the command that `task` stands for, followed by [`Task::immediate_length`]
@@ -204,6 +209,9 @@ impl Session {
         let (received, numbers) = response::parse(header)?;
         if let Some(stat_sn) = numbers.stat_sn {
             self.statuses.accept(stat_sn)?;
+            if self.statuses.repeats() {
+                self.quirks.insert(Quirk::StatSnRepeated);
+            }
         }
         self.commands.update(numbers.exp_cmd_sn, numbers.max_cmd_sn);
         Ok(received)

@@ -150,8 +150,8 @@ impl Negotiation {
             }
             Key::DefaultTime2Retain => {
                 if let Some(seconds) = answered_seconds(key, value)? {
-                    // RFC 7143 section 13.16: the result is the smaller of both. Some targets
-                    // answer with their own; at error recovery level 0 nothing depends on it.
+                    // RFC 7143 section 13.16: the result is the smaller of both. At error recovery
+                    // level 0 nothing depends on it, so an answer above the offer is no matter.
                     parameters.default_time2retain = seconds.min(offer.default_time2retain);
                 }
             }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What real targets do that RFC 7143 does not allow, and that harms nobody who knows of it.
+//!
+//! What is tolerated stands here; what else a target does wrong ends the connection.
+
+use core::fmt;
+
+/// Something that a target does wrong and that is tolerated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Quirk {
+    /// A response repeats an earlier StatSN (section 4.2.2.2). gotgt puts the ExpStatSN of a
+    /// command into its response, so that several commands under way get the same number.
+    StatSnRepeated,
+    /// CHAP algorithm 7, SHA-256 in IANA's registry, stands for SHA-1. tgt (usr/iscsi/chap.c),
+    /// which then has no room for the response.
+    ChapSha256IsSha1,
+    /// The LUN field has the plain number where SAM-5 section 4.7.7.4 wants the flat space
+    /// addressing method. LIO, from LUN 256 on.
+    PlainLun,
+}
+
+impl Quirk {
+    const ALL: [Self; 3] = [Self::StatSnRepeated, Self::ChapSha256IsSha1, Self::PlainLun];
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::StatSnRepeated => 1,
+            Self::ChapSha256IsSha1 => 2,
+            Self::PlainLun => 4,
+        }
+    }
+}
+
+/// Completes the sentence "the target ...".
+impl fmt::Display for Quirk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StatSnRepeated => "repeats StatSN, as gotgt does",
+            Self::ChapSha256IsSha1 => "takes CHAP with SHA-256 for SHA-1, as tgt does",
+            Self::PlainLun => "has plain numbers for LUNs above 255, as LIO does",
+        })
+    }
+}
+
+/// Some quirks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Quirks(u8);
+
+impl Quirks {
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// The quirks with these bits, as [`Quirks::bits`] has them.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// One bit for each.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, quirk: Quirk) {
+        self.0 |= quirk.bit();
+    }
+
+    /// Those that `others` do not have.
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Each of them.
+    pub fn iter(self) -> impl Iterator<Item = Quirk> {
+        Quirk::ALL
+            .into_iter()
+            .filter(move |quirk| self.0 & quirk.bit() != 0)
+    }
+}
+
+impl From<Quirk> for Quirks {
+    fn from(quirk: Quirk) -> Self {
+        Self(quirk.bit())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn each_quirk_is_one_of_its_own() {
+        let mut all = Quirks::NONE;
+        for quirk in Quirk::ALL {
+            assert!(!all.iter().any(|other| other == quirk));
+            all.insert(quirk);
+            all.insert(quirk);
+        }
+        assert_eq!(all.iter().collect::<Vec<_>>(), Quirk::ALL);
+        let without = all.without(Quirk::PlainLun.into());
+        assert_eq!(without.iter().count(), Quirk::ALL.len() - 1);
+        assert_eq!(Quirks::from_bits(all.bits()), all);
+    }
+}
