@@ -97,6 +97,8 @@ fn boot(patience: Option<Patience>) -> Result<Machine> {
     })
 }
 
+// Not inlined, as each step of the boot: a kernel stack is too small for all of them together.
+#[inline(never)]
 fn attempts(line: &[u8], start: u64, default: Option<Patience>) -> Result<Machine, Failure<'_>> {
     let (request, conf) = configuration::read(line)?;
     let patience = request.timeout.as_ref().map(|timeout| timeout.value);

@@ -97,15 +97,19 @@ pub(super) fn account(
         }
     };
     node.authentication = conf.authentication(&target)?;
-    let account = Account {
-        node,
-        target,
-        others,
-    };
-    KBox::new(account, GFP_KERNEL).map_err(Failure::kernel)
+    KBox::new(
+        Account {
+            node,
+            target,
+            others,
+        },
+        GFP_KERNEL,
+    )
+    .map_err(Failure::kernel)
 }
 
 /// The one target of which a portal tells, and its further portals.
+#[inline(never)]
 fn discover(
     node: &mut Node,
     portal: Portal,

@@ -211,6 +211,8 @@ fn other_algorithm(
     true
 }
 
+// Not inlined: a kernel stack is too small for a login below what makes a connection.
+#[inline(never)]
 fn negotiate(
     connected: &Connected,
     node: &Node,
