@@ -18,8 +18,11 @@ FRONT = 8
 ADDRESS = f"{PREFIX}.80"
 # What the cases are about: 64 KiB at a time.
 SIZE = 65536
-READS, WRITES = 2, 3
+READS, WRITES = 2, 4
 WRITTEN = ARMED + 4096
+# How many commands are under way at a time in what comes last, and where they read and write.
+TOGETHER = 4
+READ_TOGETHER, WRITTEN_TOGETHER = ARMED + 8192, ARMED + 12288
 PATTERN = "".join(f"{number}\n" for number in range(1, 200000)).encode()[: SIZE * WRITES]
 
 # Run once in the machine.
@@ -38,6 +41,16 @@ if test $status = 0; then
 	sum read "bs={size} skip={read} count={reads}"
 	dd if=/run/pattern of=/dev/sda bs={size} seek={write} oflag=direct conv=notrunc 2>/dev/null && echo write ok || echo write error
 	sum again "bs={size} skip={write} count={writes}"
+	parts=$(seq 0 {last})
+	for i in $parts; do
+		dd if=/dev/sda of=/run/part$i bs={size} skip=$(({read_together} + i)) count=1 iflag=direct 2>/dev/null &
+	done
+	wait
+	echo together $(for i in $parts; do cat /run/part$i; done | sha256sum)
+	for i in $parts; do
+		dd if=/run/pattern of=/dev/sda bs={size} skip=$i seek=$(({write_together} + i)) count=1 oflag=direct conv=notrunc 2>/dev/null &
+	done
+	wait
 	sum front "bs=512 count={front}"
 	rmmod iscsi_init
 	echo rmmod $?
@@ -68,6 +81,7 @@ def run(machine: Machine, case: Case) -> Ran:
     script = SCRIPT.format(
         conf=case.conf, name=case.name, address=ADDRESS, netmask=NETMASK, server=SERVER, target=NAME + case.name,
         front=FRONT, timeout=case.timeout, size=SIZE, reads=READS, writes=WRITES, read=ARMED * BLOCK // SIZE, write=WRITTEN * BLOCK // SIZE,
+        last=TOGETHER - 1, read_together=READ_TOGETHER * BLOCK // SIZE, write_together=WRITTEN_TOGETHER * BLOCK // SIZE,
     )  # fmt: skip
     values: dict[str, list[str]] = {}
     log = []
@@ -115,8 +129,11 @@ def judge(case: Case, ran: Ran, state: State) -> list[str]:
         wrong.append("what was read is not what the disk has")
     if not errors and ran.values["again"] != [digest(PATTERN)]:
         wrong.append("what was written is not what is read")
-    if not errors and state.disk.read(WRITTEN, len(PATTERN) // BLOCK) != PATTERN:
-        wrong.append("what was written is not what the target has")
+    for first in (WRITTEN, WRITTEN_TOGETHER):
+        if not errors and state.disk.read(first, len(PATTERN) // BLOCK) != PATTERN:
+            wrong.append(f"what was written to block {first} is not what the target has")
+    if ran.values["together"] != [expected(READ_TOGETHER, SIZE * TOGETHER // BLOCK)]:
+        wrong.append("what was read by several commands at a time is not what the disk has")
     if kind == "drop":
         if state.logins < 2:
             wrong.append("the session was not dropped")

@@ -45,7 +45,7 @@ def hostile_data_out(lab: Lab) -> None:
 @scenario
 def hostile_tasks(lab: Lab) -> None:
     """Commands without an answer, aborts that are refused, and answers that race them."""
-    run(lab, "tasks")
+    run(lab, "tasks", "together")
 
 
 @scenario

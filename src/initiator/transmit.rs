@@ -66,7 +66,7 @@ const TASK_MANAGEMENT_COUNT: u32 = 0x1000;
 
 /// The Initiator Task Tag of the task management request with this number, from 0.
 pub(super) const fn task_management(number: u32) -> Itt {
-    Itt::new(TASK_MANAGEMENT | number % TASK_MANAGEMENT_COUNT)
+    Itt::new(TASK_MANAGEMENT | (number % TASK_MANAGEMENT_COUNT))
 }
 
 /// Whether this is the tag of one of `count` task management requests.
