@@ -1,6 +1,5 @@
 """Runs cases in a virtual machine, one after the other, and judges each by the wire, the data and the kernel's log."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 
@@ -9,21 +8,15 @@ from lab.machine import Machine
 from lab.net import NETMASK, PREFIX, SERVER
 
 from .cases import Case
-from .disk import BLOCK, content
-from .target import ARMED, PREFIX as NAME, Server, State
+from .data import (
+    FRONT, PATTERN, READ_TOGETHER, READS, SIZE, TOGETHER, WRITES, WRITTEN, WRITTEN_TOGETHER, digest, expected,
+)  # fmt: skip
+from .disk import BLOCK
+from .target import ARMED, Server, State
+from .target import PREFIX as NAME
 
-# What is read first: nothing that the disk driver looks at by itself, and left alone by the cases.
-FRONT = 8
 # The initiator's address.
 ADDRESS = f"{PREFIX}.80"
-# What the cases are about: 64 KiB at a time.
-SIZE = 65536
-READS, WRITES = 2, 4
-WRITTEN = ARMED + 4096
-# How many commands are under way at a time in what comes last, and where they read and write.
-TOGETHER = 4
-READ_TOGETHER, WRITTEN_TOGETHER = ARMED + 8192, ARMED + 12288
-PATTERN = "".join(f"{number}\n" for number in range(1, 200000)).encode()[: SIZE * WRITES]
 
 # Run once in the machine.
 PREPARE = f"mkdir -p /run /etc; mount -t proc proc /proc 2>/dev/null; mount -t sysfs sysfs /sys 2>/dev/null; seq 1 199999 | head -c {len(PATTERN)} >/run/pattern"
@@ -65,15 +58,6 @@ class Ran:
 
     values: dict[str, list[str]]
     log: list[str]
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def expected(first: int, count: int) -> str:
-    """The digest of blocks that nobody has written."""
-    return digest(b"".join(content(block) for block in range(first, first + count)))
 
 
 def run(machine: Machine, case: Case) -> Ran:

@@ -9,6 +9,9 @@ SECURITY, OPERATIONAL, FULL_FEATURE = 0, 1, 3
 # What the target wants where a case does not say: so that a write of 64 KiB takes immediate data and R2Ts.
 DEFAULTS = {"InitialR2T": "Yes", "FirstBurstLength": "16384"}
 
+# What an initiator declares, and nobody answers.
+DECLARED = ("MaxRecvDataSegmentLength", "InitiatorName", "InitiatorAlias", "TargetName", "SessionType")
+
 # By the number in CHAP_A.
 HASHES = {5: "md5", 6: "sha1", 7: "sha256", 8: "sha3_256"}
 
@@ -96,9 +99,9 @@ class Login:
     def operational(self, keys: dict[str, str]) -> tuple[dict[str, str], bool]:
         """The answer to keys of the operational stage, and whether the stage may end."""
         self.offered |= keys
-        answer = {}
+        answer = {"TargetPortalGroupTag": "1"} if keys.get("SessionType") == "Normal" else {}
         for key, value in keys.items():
-            if key == "MaxRecvDataSegmentLength" or key in self.proposals:
+            if key in DECLARED or key in self.proposals:
                 continue
             answer[key] = self.agreed[key] = self._choose(key, value)
         if not self.asked:

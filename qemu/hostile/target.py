@@ -196,6 +196,8 @@ class Connection:
             text += request.data
             if self.login is None:
                 self._choose_case(request)
+                # RFC 7143 section 6.3: an initiator that need not prove who it is may begin with the second stage.
+                stage = request.header[1] >> 2 & 3
             assert self.login
             if request.header[1] & CONTINUE:
                 self._answer_login(request, stage, stage, {})

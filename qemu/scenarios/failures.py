@@ -23,7 +23,7 @@ def failure_malformed_argument(lab: Lab) -> None:
         (f"if=eth0:{PREFIX}.62:{NETMASK}:{SERVER}:more initiator={INITIATOR} {TARGET}", "if="),
         (f"if=a-name-longer-than-an-interface-has initiator={INITIATOR} {TARGET}", "if="),
         (f"if=eth0 initiator=client {TARGET}", "initiator="),
-        (f"if=eth0 initiator={INITIATOR} target={SERVER} lun=1", "target="),
+        (f"if=eth0 initiator={INITIATOR} target={SERVER}: lun=1", "target="),
         (f"if=eth0 initiator={INITIATOR} target={SERVER}:70000:{NAME} lun=1", "target="),
         (f"if=eth0 initiator={INITIATOR} target={SERVER}:{NAME} lun=0x1", "lun="),
         (f"if=eth0 initiator={INITIATOR} target={SERVER}:{NAME} lun=99999999999999999999", "lun="),
