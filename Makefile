@@ -18,8 +18,10 @@ demo: module ## boot a diskless virtual machine from an iSCSI LUN, and watch
 check: ## everything that proves it: formatting, lints, unit tests, boots in virtual machines
 	@scripts/check
 
-check-conformance: module ## every case of the target that breaks the protocol, the slow ones too
+check-conformance: module ## every case of the target that breaks the protocol, then the same with iscsi_tcp, for docs/conformance.md
 	@HOSTILE=all qemu/run 'hostile-*'
+	@qemu/bench/run hostile
+	@scripts/conformance
 
 bench: ## the driver beside iscsi_tcp and nvme-tcp, in tables of ratios; BENCH_PAIRS (2): how often each row is measured
 	@qemu/bench/run

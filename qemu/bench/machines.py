@@ -83,8 +83,8 @@ def _before_others() -> None:
         pass
 
 
-def boot(instrument: str, directory: Path, plan: dict[str, object]) -> Iterator[dict[str, object]]:
-    """Boots a machine with this plan, and yields its results as they come."""
+def boot(instrument: str, directory: Path, plan: dict[str, object], silence: float = LIMIT) -> Iterator[dict[str, object]]:
+    """Boots a machine with this plan, and yields its results as they come, none later than `silence` behind the last."""
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.iterdir():
         old.unlink()
@@ -103,7 +103,7 @@ def boot(instrument: str, directory: Path, plan: dict[str, object]) -> Iterator[
             env={"TMPDIR": "/dev/shm", "HOME": "/run", "PATH": os.environ["PATH"]},
         )
     try:
-        yield from _follow(child, results, time.monotonic() + LIMIT)
+        yield from _follow(child, results, time.monotonic() + LIMIT, silence)
     finally:
         # It is the leader of its session; a user-mode kernel has processes of its own in it.
         try:
@@ -113,7 +113,10 @@ def boot(instrument: str, directory: Path, plan: dict[str, object]) -> Iterator[
         child.wait()
 
 
-def _follow(child: subprocess.Popen[bytes], results: Path, deadline: float) -> Iterator[dict[str, object]]:
+def _follow(
+    child: subprocess.Popen[bytes], results: Path, deadline: float, silence: float
+) -> Iterator[dict[str, object]]:
+    heard = time.monotonic()
     with results.open() as file:
         rest = ""
         while True:
@@ -127,6 +130,9 @@ def _follow(child: subprocess.Popen[bytes], results: Path, deadline: float) -> I
                 if result["kind"] == "error":
                     raise Broken(result["text"])
                 yield result
+                heard = time.monotonic()
+            if time.monotonic() > heard + silence:
+                raise Broken(f"the machine said nothing for {silence:.0f} s; see {results.parent}/console")
             if ended:
                 raise Broken(f"the machine ended early; see {results.parent}/console")
             if time.monotonic() > deadline:

@@ -126,6 +126,7 @@ TABLES = [
         [Row("randread", "4k", depth) for depth in (1, 2, 4, 8, 16, 32, 64, 128, 256)],
         depth=256,
     ),
+    Table("hostile", "iscsi_tcp against the target that breaks the protocol; only when asked for", experiment="hostile"),
     Table("session", "from nothing to the first read, and what a session takes", experiment="costs", contenders=ISCSI),
     *(
         Table(

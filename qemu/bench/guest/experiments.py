@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from . import contenders, load, targets
+from . import contenders, hostile, load, targets
 from .contenders import Contender, IscsiInit, IscsiTcp, Nvme, ScsiDebug
 from .results import Results
 from .system import Unexpected, kernel_threads, memory, modprobe, wait_for, write
@@ -216,6 +216,7 @@ EXPERIMENTS: dict[str, Callable[[Plan, Results], None]] = {
     "profile": profile,
     "costs": costs,
     "growth": growth,
+    "hostile": hostile.run_cases,
 }
 
 
