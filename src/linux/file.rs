@@ -25,6 +25,7 @@ impl File {
     }
 
     /// Opens the file `name` in the directory `root` for reading.
+    #[cfg(any(MODULE, CONFIG_ISCSI_INIT_KUNIT_TEST))]
     pub(super) fn open_in(root: &bindings::path, name: &CStr) -> Result<File> {
         // SAFETY: `root` and `name` are valid for the call. 0 is O_RDONLY.
         let file = unsafe { bindings::file_open_root(root, name.as_char_ptr(), 0, 0) };
