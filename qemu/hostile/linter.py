@@ -40,6 +40,10 @@ class Linter:
         self.max_cmd_sn = 0
         self.exp_stat_sn: int | None = None
         self.tasks: dict[int, Write | None] = {}
+        # Tags of requests that are no commands, and the target's pings by TTT: those without an answer yet.
+        self.requests: set[int] = set()
+        self.pings: dict[int, bytes] = {}
+        self.acknowledged: int | None = None
         # CmdSN and LUN of every command.
         self.sent: dict[int, tuple[int, bytes]] = {}
         self.header_digests = self.data_digests = False
@@ -73,10 +77,10 @@ class Linter:
                 self._nop_out(pdu)
             case op if op == TASK:
                 self._task(pdu)
-            case op if op == TEXT and pdu.data and not pdu.data.endswith(b"\0"):
-                self.fault("6.1", "text without its last NUL", pdu)
+            case op if op == TEXT:
+                self._text(pdu)
             case op if op == LOGOUT:
-                self.logged_out = True
+                self._logout(pdu)
 
     def _form(self, pdu: Pdu) -> None:
         flags, ranges = RESERVED[pdu.opcode]
@@ -151,6 +155,9 @@ class Linter:
     def _numbers(self, pdu: Pdu) -> None:
         if self.exp_stat_sn is not None and after(pdu.word(28), self.exp_stat_sn):
             self.fault("4.2.2.2", f"ExpStatSN is beyond {self.exp_stat_sn}", pdu)
+        if self.acknowledged is not None and after(self.acknowledged, pdu.word(28)):
+            self.fault("4.2.2.2", f"ExpStatSN goes back from {self.acknowledged}", pdu)
+        self.acknowledged = pdu.word(28)
         if pdu.opcode == DATA_OUT:
             return
         if self.cmd_sn is not None and pdu.word(24) != self.cmd_sn:
@@ -162,8 +169,7 @@ class Linter:
 
     def _command(self, pdu: Pdu) -> None:
         flags, itt, length = pdu.header[1], pdu.word(16), pdu.word(20)
-        if itt == NONE or itt in self.tasks:
-            self.fault("11.2.1.8", "a tag that is reserved or in use", pdu)
+        self._tag(pdu)
         self.sent[itt] = (pdu.word(24), pdu.header[8:16])
         writes, reads = bool(flags & WRITE), bool(flags & READ)
         if length and not writes and not reads:
@@ -184,6 +190,15 @@ class Linter:
             self.fault("11.3.1", "no F bit, though no unsolicited data may follow", pdu)
         self.tasks[itt] = Write(length, pdu.header[8:16], sent, not pdu.final)
 
+    def _tag(self, pdu: Pdu) -> None:
+        itt = pdu.word(16)
+        if itt == NONE or itt in self.tasks or itt in self.requests:
+            self.fault("11.2.1.8", "a tag that is reserved or in use", pdu)
+
+    def _request(self, pdu: Pdu) -> None:
+        self._tag(pdu)
+        self.requests.add(pdu.word(16))
+
     def r2t(self, itt: int, ttt: int, offset: int, length: int) -> None:
         """The target has asked for data."""
         task = self.tasks.get(itt)
@@ -197,7 +212,13 @@ class Linter:
             self.fault("11.7", "Data-Out with the I bit", pdu)
         if task is None:
             return self.fault("11.7", "Data-Out of a task that writes nothing, or is unknown", pdu)
+        if not length:
+            self.fault("11.7.7", "Data-Out without data", pdu)
+        if not pdu.final and length % 4:
+            self.fault("11.7.7", "a length that is no multiple of 4", pdu)
         if ttt == NONE:
+            if any(pdu.header[8:16]):
+                self.fault("11.7.4", "a LUN in Data-Out without a TTT", pdu)
             most = min(task.length, self.agreed["FirstBurstLength"])
             if not task.unsolicited_open:
                 return self.fault("4.2.5.2", "unsolicited Data-Out that no command announced", pdu)
@@ -217,8 +238,6 @@ class Linter:
             self.fault("11.8", f"Data-Out not at {at}, DataSN {expected}, up to {end}", pdu)
         if pdu.final != (offset + length == end):
             self.fault("11.7.1", "the F bit is not on the last PDU of the sequence", pdu)
-        if not pdu.final and length % 4:
-            self.fault("11.7.7", "a length that is no multiple of 4", pdu)
         task.r2ts[ttt] = [offset + length, end, number + 1]
         if pdu.final:
             del task.r2ts[ttt]
@@ -231,13 +250,37 @@ class Linter:
             self.fault("11.18", "NOP-Out that neither asks nor answers", pdu)
         if itt != NONE and ttt != NONE:
             self.fault("11.18.2", "NOP-Out that asks and answers", pdu)
+        if itt != NONE:
+            self._request(pdu)
+        if ttt == NONE:
+            if any(pdu.header[8:16]):
+                self.fault("11.18.2", "a LUN in NOP-Out without a TTT", pdu)
+        elif self.pings.pop(ttt, None) != pdu.header[8:16]:
+            self.fault("11.18.2", "a TTT that no ping waits with, or a LUN that is not the ping's", pdu)
+
+    def _text(self, pdu: Pdu) -> None:
+        if pdu.data and not pdu.data.endswith(b"\0"):
+            self.fault("6.1", "text without its last NUL", pdu)
+        if pdu.word(20) == NONE:
+            self._request(pdu)
+            if any(pdu.header[8:16]):
+                self.fault("11.10.4", "a LUN in a Text Request without a TTT", pdu)
+
+    def _logout(self, pdu: Pdu) -> None:
+        self._request(pdu)
+        self.logged_out = True
+        if pdu.header[1] & 0x7F > 1:
+            self.fault("11.14.1", "a reason that is reserved, or for recovery of connections", pdu)
+
+    def ping(self, ttt: int, lun: bytes) -> None:
+        """The target wants an answer to NOP-In."""
+        self.pings[ttt] = lun
 
     def _task(self, pdu: Pdu) -> None:
         function, referenced = pdu.header[1] & 0x7F, pdu.word(20)
         if not 1 <= function <= 8:
             self.fault("11.5.1", "no function of the RFC", pdu)
-        if pdu.word(16) in self.tasks or pdu.word(16) == NONE:
-            self.fault("11.2.1.8", "a tag that is reserved or in use", pdu)
+        self._request(pdu)
         if function == 1 and self.sent.get(referenced) != (pdu.word(32), pdu.header[8:16]):
             self.fault("11.5.4, 11.5.5", "ABORT TASK with another RefCmdSN or LUN than its task's", pdu)
         if function != 1 and function != 8 and referenced != NONE:
@@ -246,3 +289,7 @@ class Linter:
     def ended(self, itt: int) -> None:
         """The target has ended a task."""
         self.tasks.pop(itt, None)
+
+    def answered(self, itt: int) -> None:
+        """The target has answered a request that is no command."""
+        self.requests.discard(itt)

@@ -124,7 +124,7 @@ class Connection:
         length = int.from_bytes(header[5:8], "big")
         data, padding = self.read(length), self.read(-length % 4)
         data_digest = self.read(4) if digests[1] and length else b""
-        pdu = Received(header, data, padding, header_digest + b"" if not ahs else header_digest, data_digest)
+        pdu = Received(header + ahs, data, padding, header_digest, data_digest)
         self.linter.judge(pdu)
         return pdu
 
@@ -139,12 +139,24 @@ class Connection:
         window = self.exp_cmd_sn + self.options.window - 1
         numbers = {"stat_sn": self.stat_sn, "exp_cmd_sn": self.exp_cmd_sn, "max_cmd_sn": window & NONE}
         pdu.fields = numbers | pdu.fields
+        self._tell(pdu)
+        self._act("sending", self, pdu)
         if counted:
             self.stat_sn = (self.stat_sn + 1) & NONE
             self.linter.exp_stat_sn = self.stat_sn
         if pdu.fields["max_cmd_sn"] == numbers["max_cmd_sn"]:
             self.linter.max_cmd_sn = numbers["max_cmd_sn"]
         return pdu.encode(*self.digests)
+
+    def _tell(self, pdu: Pdu) -> None:
+        """Tells the linter which requests this answers, and of pings that want an answer."""
+        itt, ttt = pdu.fields.get("itt", NONE), pdu.fields.get("ttt", NONE)
+        if pdu.opcode in (NOP_IN, TASK_RESPONSE, TEXT_RESPONSE, LOGOUT_RESPONSE):
+            self.linter.answered(itt)
+        if pdu.opcode == REJECT:
+            self.linter.answered(int.from_bytes(pdu.data[16:20], "big"))
+        if pdu.opcode == NOP_IN and itt == NONE and ttt != NONE:
+            self.linter.ping(ttt, pdu.header()[8:16])
 
     def send(self, *pdus: Pdu) -> None:
         """Sends PDUs, those that count by the RFC with a StatSN of their own, in one piece."""

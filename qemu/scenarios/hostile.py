@@ -2,7 +2,7 @@
 
 import os
 
-from hostile import cases
+from hostile import cases, selftest
 from hostile.bench import ADDRESS, run_group
 from hostile.target import Server
 from lab.errors import expect
@@ -28,6 +28,12 @@ def run(lab: Lab, *groups: str) -> None:
     wrong = run_group(machine, server, chosen)
     failed = [f"{name}: {'; '.join(found)}" for name, found in wrong.items() if found]
     expect(not failed, f"all {len(chosen)} cases to end as they should", f"{len(failed)} that did not:\n" + "\n".join(failed))
+
+
+@scenario
+def hostile_linter(lab: Lab) -> None:
+    """What the linter is to find in an initiator's PDUs, it finds."""
+    selftest.check()
 
 
 @scenario

@@ -129,10 +129,10 @@ def tiny_bursts(c: Connection, command: Command) -> bool:
 
 
 @case("11.8", ok(), "written")
-def slow(c: Connection, command: Command) -> bool:
+def slow(c: Connection, command: Command) -> None:
     """A second goes by before the next R2T."""
     wait(1)
-    return False
+    c.ask(command)
 
 
 # Each way in which unsolicited data can be agreed on (RFC 7143 section 13.11), with small limits; the linter judges.
