@@ -251,6 +251,9 @@ impl Transmit {
     /// Whether there is more to send than the burst has. TCP keeps its end back then, so it must be
     /// right.
     fn has_more(&mut self, session: &Session, tasks: &mut Tasks) -> bool {
+        if session.is_logged_out() {
+            return self.data.is_some();
+        }
         self.forget_ended(tasks);
         self.data.is_some()
             || self.replies.iter().any(Option::is_some)
@@ -304,6 +307,9 @@ impl Transmit {
     }
 
     fn next(&mut self, session: &mut Session, tasks: &mut Tasks) -> Result<Option<Pdu>, Failure> {
+        if session.is_logged_out() {
+            return Ok(None);
+        }
         match self.next_control(session) {
             Some(pdu) => Ok(Some(pdu)),
             None => match self.next_data(session, tasks) {

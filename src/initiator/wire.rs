@@ -42,16 +42,19 @@ use crate::{
         error::Error as ProtocolError, //
         login::Established,
         opcode::Opcode,
-        pdu::response::{
-            self,
-            DataIn,
-            Event,
-            NopIn,
-            Received,
-            RejectReason,
-            Rejected,
-            Residual,
-            ScsiStatus, //
+        pdu::{
+            login::CID,
+            response::{
+                self,
+                DataIn,
+                Event,
+                NopIn,
+                Received,
+                RejectReason,
+                Rejected,
+                Residual,
+                ScsiStatus, //
+            }, //
         },
         quirk::Quirks,
         session::Session,
@@ -357,6 +360,7 @@ impl Wire {
                     self.transmit.logout();
                     Ok(())
                 }
+                Event::ConnectionDropped { cid, .. } if cid != CID => Ok(()),
                 Event::ConnectionDropped { time2wait, .. }
                 | Event::SessionDropped { time2wait } => Err(Failure::EndRequested(time2wait)),
             },

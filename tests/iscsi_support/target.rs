@@ -179,7 +179,9 @@ impl Target {
         let end = offset + u32::try_from(data.len()).unwrap();
         let is_final = header[1] & 0x80 != 0;
         assert_eq!(header[1] & 0x7f, 0);
-        assert_eq!(header[8..16], [0, 3, 0, 0, 0, 0, 0, 0]);
+        // RFC 7143 section 11.7.4: the LUN goes with the target's tag.
+        let lun = if ttt == u32::MAX { 0 } else { 3 };
+        assert_eq!(header[8..16], [0, lun, 0, 0, 0, 0, 0, 0]);
         assert!(!data.is_empty());
         assert!(is_final || data.len() % 4 == 0);
         if ttt == u32::MAX {

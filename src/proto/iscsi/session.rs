@@ -92,6 +92,11 @@ impl Session {
         self.commands.is_open() && !self.logged_out
     }
 
+    /// Whether the Logout Request has been made; nothing may follow it (RFC 7143 section 11.14).
+    pub const fn is_logged_out(&self) -> bool {
+        self.logged_out
+    }
+
     /// What the target has done wrong so far, and is tolerated.
     pub const fn quirks(&self) -> Quirks {
         self.quirks
@@ -172,7 +177,7 @@ impl Session {
         .emit()
     }
 
-    /// A request that closes the session; no SCSI Command may follow it.
+    /// A request that closes the session; nothing may follow it.
     pub fn logout(&mut self, itt: Itt) -> [u8; HEADER_LENGTH] {
         // RFC 7143 section 11.14: nothing new after the Logout Request.
         self.logged_out = true;

@@ -150,11 +150,18 @@ impl Task {
     ///
     /// What is returned counts as sent.
     pub fn next_data_out(&mut self, parameters: &Parameters) -> Option<DataOut> {
-        let (ttt, end, cursor) = if self.unsolicited.offset < self.unsolicited_end {
-            (Ttt::RESERVED, self.unsolicited_end, &mut self.unsolicited)
+        // RFC 7143 section 11.7.4: without the target's tag the LUN is reserved.
+        let (ttt, lun, end, cursor) = if self.unsolicited.offset < self.unsolicited_end {
+            let cursor = &mut self.unsolicited;
+            (Ttt::RESERVED, Lun::default(), self.unsolicited_end, cursor)
         } else {
             let solicited = self.solicited.as_mut()?;
-            (solicited.ttt, solicited.end, &mut solicited.cursor)
+            (
+                solicited.ttt,
+                self.lun,
+                solicited.end,
+                &mut solicited.cursor,
+            )
         };
         let offset = cursor.offset;
         let data_sn = cursor.data_sn;
@@ -170,7 +177,7 @@ impl Task {
             self.solicited = None;
         }
         Some(DataOut {
-            lun: self.lun,
+            lun,
             ttt,
             data_sn,
             offset,

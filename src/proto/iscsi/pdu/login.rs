@@ -49,6 +49,9 @@ impl Stage {
     }
 }
 
+/// The CID of a session's only connection.
+pub const CID: u16 = 0;
+
 const TRANSIT: u8 = 0x80;
 const CONTINUE: u8 = 0x40;
 const STAGE_MASK: u8 = 0x03;
@@ -92,7 +95,7 @@ impl LoginRequest {
             // RFC 7143 section 11.12.6: zero asks for a new session.
             tsih: 0.into(),
             itt: self.itt.value().into(),
-            cid: 0.into(),
+            cid: CID.into(),
             reserved_22: [0; 2],
             cmd_sn: self.cmd_sn.value().into(),
             exp_stat_sn: self.exp_stat_sn.value().into(),

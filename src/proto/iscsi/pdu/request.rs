@@ -116,7 +116,7 @@ impl ScsiCommand {
 /// A SCSI Data-Out (RFC 7143 section 11.7).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DataOut {
-    /// The logical unit of the R2T it answers, or of the command.
+    /// The logical unit of the R2T it answers, else 0.
     pub lun: Lun,
     /// The R2T it answers; reserved when unsolicited.
     pub ttt: Ttt,
