@@ -36,7 +36,7 @@ class Disk:
         for at in range(0, len(data), BLOCK):
             self.written[first + at // BLOCK] = data[at : at + BLOCK]
 
-    def answer(self, cdb: bytes) -> Answer:
+    def answer(self, cdb: bytes, lun: int = 0) -> Answer:
         """Everything but READ and WRITE."""
         match cdb[0]:
             case 0x00 | 0x35 | 0x91 | 0x1B | 0x1E:
@@ -50,7 +50,7 @@ class Disk:
             case 0x9E if cdb[1] & 0x1F == 0x10:
                 return _cut(struct.pack(">QI20x", BLOCKS - 1, BLOCK), cdb[10:14])
             case 0xA0:
-                return _cut(struct.pack(">I4xQ", 8, 0), cdb[6:10])
+                return _cut(struct.pack(">I4xQ", 8, lun << 48), cdb[6:10])
             case 0x1A:
                 return _cut(bytes([3, 0, 0, 0]), cdb[4:5])
             case 0x5A:

@@ -32,7 +32,7 @@ class Linter:
 
     def __init__(self) -> None:
         self.faults: list[str] = []
-        self.full_feature = False
+        self.full_feature = self.discovery = False
         self.logged_out = False
         self.first: Pdu | None = None
         self.keys: set[str] = set()
@@ -66,6 +66,8 @@ class Linter:
             return self._login(pdu)
         if not self.full_feature:
             return self.fault("4.2.4", "not a Login Request in the Login Phase", pdu)
+        if self.discovery and pdu.opcode not in (TEXT, LOGOUT):
+            self.fault("4.3", "neither Text nor Logout Request in a discovery session", pdu)
         self._digests(pdu)
         self._numbers(pdu)
         match pdu.opcode:
@@ -115,6 +117,7 @@ class Linter:
             self.fault("6.1", "text without its last NUL", pdu)
         if self.first is None:
             self.first = pdu
+            self.discovery = pdu.keys.get("SessionType") == "Discovery"
             wanted = {"InitiatorName", "SessionType"}
             if not wanted <= set(pdu.keys) or pdu.keys.get("SessionType") == "Normal" and "TargetName" not in pdu.keys:
                 self.fault("6.3, 13.21", "a first Login Request without its names", pdu)
@@ -204,6 +207,12 @@ class Linter:
         task = self.tasks.get(itt)
         if task:
             task.r2ts[ttt] = [offset, offset + length, 0]
+
+    def unasked(self, itt: int, ttt: int) -> None:
+        """What the target says it has asked for is nothing that may be answered."""
+        task = self.tasks.get(itt)
+        if task:
+            task.r2ts.pop(ttt, None)
 
     def _data_out(self, pdu: Pdu) -> None:
         task, ttt, length = self.tasks.get(pdu.word(16)), pdu.word(20), len(pdu.data)

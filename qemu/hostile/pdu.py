@@ -31,6 +31,8 @@ class Pdu:
     padding: bytes | None = None
     data_length: int | None = None
     ahs_length: int | None = None
+    # Bytes of the header to be all ones, as (first, behind the last).
+    reserved: tuple[tuple[int, int], ...] = ()
     # Whether each digest is right, wrong, or left out although it was agreed on.
     header_digest: bool | None = True
     data_digest: bool | None = True
@@ -48,6 +50,8 @@ class Pdu:
         for name, value in self.fields.items():
             offset, length = FIELDS[name]
             header[offset : offset + length] = value.to_bytes(length, "big")
+        for first, behind in self.reserved:
+            header[first:behind] = b"\xff" * (behind - first)
         return bytes(header)
 
     def encode(self, header_digests: bool, data_digests: bool) -> bytes:

@@ -117,6 +117,13 @@ def digesting() -> Linter:
     return ready("CRC32C")
 
 
+def discovering() -> Linter:
+    subject = Linter()
+    subject.judge(login(data=NAMES.replace(b"Normal", b"Discovery")))
+    subject.login_ended(AGREED, 8192)
+    return subject
+
+
 def leaving() -> Linter:
     subject = ready()
     subject.judge(logout())
@@ -162,6 +169,7 @@ WRONG: list[tuple[Start, list[Pdu], str]] = [
     (second_login, [login(data=b"", at28=4)], "11.12.9"),
     (second_login, [login(data=b"SessionType=Normal\0", at28=5)], "6.3"),
     (second_login, [login(data=b"maxBurstLength=512\0", at28=5)], "6.1"),
+    (discovering, [nop(5)], "4.3"),
     (digesting, [with_digests(nop(5), bytes(4), b"")], "13.1"),
     (digesting, [with_digests(PROTECTED, PROTECTED.header_digest, bytes(4))], "13.1"),
     (ready, [with_byte(nop(5), 31, 10)], "4.2.2.2"),
@@ -217,7 +225,7 @@ RIGHT: list[tuple[Start, list[Pdu]]] = [
     (writing, [data_out(length=1024, flags=0), data_out(offset=1024, length=1024, number=1)]),
     (asked, [data_out(33, length=2048, flags=0), data_out(33, offset=2048, number=1), task(), task(5, 6, NONE)]),
     (pinged, [nop(ttt=44, lun=LUN), nop(5), command(), command(2, FINAL | READ, number=8)]),
-    (ready, [text(b"SendTargets=All\0"), logout()]),
+    (discovering, [text(b"SendTargets=All\0"), logout()]),
     (digesting, [PROTECTED, with_byte(nop(5), 27, 8)]),
 ]
 

@@ -38,6 +38,10 @@ class Options:
     stat_sn: int = 1
     # Bytes of each Data-In.
     data_in: int = 65536
+    # The number of the one logical unit.
+    lun: int = 0
+    # Whether the initiator is to find the target by asking for it.
+    discovered: bool = False
 
 
 @dataclass
@@ -242,7 +246,7 @@ class Connection:
         return following
 
     def _choose_case(self, request: Received) -> None:
-        name = request.keys.get("TargetName", "").removeprefix(PREFIX)
+        name = request.keys.get("TargetName", request.keys.get("InitiatorName", "")).removeprefix(PREFIX)
         self.state, case = self.server.case(name)
         self.hooks, self.options, self.always = case.hooks, case.options, case.always
         if self.state.linters and self.state.linters[0].first:
@@ -276,11 +280,18 @@ class Connection:
                 if hook is None or hook(self, pdu) is False:
                     self.task_response(pdu)
             case op if op == TEXT:
-                self.send(Pdu(TEXT_RESPONSE).with_(itt=pdu.word(16), ttt=NONE))
+                if not self._act("text", self, pdu):
+                    self.targets(pdu)
             case op if op == LOGOUT:
                 if not self._act("logout", self, pdu):
                     self.send(Pdu(LOGOUT_RESPONSE).with_(itt=pdu.word(16)))
                     raise Closed
+
+    def targets(self, pdu: Received, data: bytes | None = None, flags: int = FINAL, **fields: int) -> None:
+        """Answers a Text Request with `data`, or else with the one target there is."""
+        name = self.server.name(self.state)
+        found = f"TargetName={PREFIX}{name}\0TargetAddress={self.server.listener.getsockname()[0]}:3260,1\0".encode()
+        self.send(Pdu(TEXT_RESPONSE, flags, found if data is None else data).with_(**{"itt": pdu.word(16), "ttt": NONE} | fields))
 
     def task_response(self, pdu: Received, response: int = 0) -> None:
         if pdu.header[1] & 0x7F == 1:
@@ -297,7 +308,9 @@ class Connection:
 
     def _command(self, command: Command, final: bool) -> None:
         armed = command.first >= ARMED
-        if command.cdb[0] in (0x08, 0x28, 0x88):
+        if command.lun != bytes([0, self.options.lun]) + bytes(6) and command.cdb[0] != 0xA0:
+            self._absent(command)
+        elif command.cdb[0] in (0x08, 0x28, 0x88):
             if not (armed and self._act("read", self, command)):
                 self.data_in(command)
         elif command.cdb[0] in (0x0A, 0x2A, 0x8A):
@@ -306,11 +319,18 @@ class Connection:
         else:
             if self._act("other", self, command):
                 return
-            answer = self.state.disk.answer(command.cdb)
+            answer = self.state.disk.answer(command.cdb, self.options.lun)
             if answer.sense:
                 self.check(command, *answer.sense)
             else:
                 self.data_in(command, answer.data)
+
+    def _absent(self, command: Command) -> None:
+        """A command to a logical unit that there is not (SPC-4 sections 5.6 and 6.6.2)."""
+        if command.cdb[0] == 0x12:
+            self.data_in(command, (b"\x7f\0\6\x12\x1f" + bytes(31))[: int.from_bytes(command.cdb[3:5], "big")])
+        else:
+            self.check(command, 5, 0x25)
 
     def data(self, command: Command) -> bytes:
         """What a READ reads."""
@@ -430,6 +450,10 @@ class Server:
     def case(self, name: str) -> tuple[State, Behaviour]:
         """The state and the behaviour behind a target's name."""
         return self.states.setdefault(name, State()), self.behaviours.get(name, Behaviour())
+
+    def name(self, state: State) -> str:
+        """The name of the case that this is the state of."""
+        return next(name for name, found in self.states.items() if found is state)
 
     def state(self, name: str) -> State:
         """What became of a case."""

@@ -67,6 +67,12 @@ def hostile_negotiation(lab: Lab) -> None:
 
 
 @scenario
+def hostile_discovery(lab: Lab) -> None:
+    """Lists of targets in pieces, without end, and of names and addresses that are none."""
+    run(lab, "discovery")
+
+
+@scenario
 def hostile_chap(lab: Lab) -> None:
     """Every CHAP algorithm and encoding; targets that want to do without, or cannot prove who they are."""
     run(lab, "chap")

@@ -1,7 +1,7 @@
 """Data-In and the SCSI Response: nothing lands where it should not, and nothing that did not come is taken for read."""
 
 from ..pdu import FINAL, NONE, Pdu, sense
-from ..target import Command, Connection
+from ..target import Command, Connection, wait
 from . import case, drop, fails, ok
 
 STATUS, UNDERFLOW, OVERFLOW = 0x01, 0x02, 0x04
@@ -241,3 +241,74 @@ def response_twice(c: Connection, command: Command) -> None:
     c.finish(command, whole(c, command), c.response(command), c.response(command))
 
 
+@case("11.4.8", ok("counts 5 data PDUs"), "read")
+def more_pdus_counted(c: Connection, command: Command) -> None:
+    """ExpDataSN counts PDUs that never came: the command has no result, and is sent again."""
+    c.finish(command, whole(c, command), c.response(command).with_(exp_data_sn=5))
+
+
+@case("11.4", ok("success after 16384"), "write")
+def written_without_data(c: Connection, command: Command) -> None:
+    """GOOD for a write most of whose data was never asked for: it cannot have been written, so it is sent again."""
+    c.finish(command, c.response(command))
+
+
+@case("11.4", fails("success after 16384"), "write", always=True)
+def written_without_data_always(c: Connection, command: Command) -> None:
+    """The same, every time: an error, not silence."""
+    c.finish(command, c.response(command))
+
+
+@case("11.4.5.1", ok(), "write")
+def nothing_written(c: Connection, command: Command) -> None:
+    """GOOD and an underflow of the whole write: nothing was written, so it is sent again."""
+    response = c.response(command)
+    response.flags |= UNDERFLOW
+    c.finish(command, response.with_(residual=command.length))
+
+
+@case("11.7.3", ok(), "read")
+def half_with_status(c: Connection, command: Command) -> None:
+    """Half of the data, and a status that says so: the rest is read."""
+    half = c.data(command)[: command.length // 2]
+    c.finish(command, c.part(command, 0, 0, half, FINAL | STATUS | UNDERFLOW).with_(residual=command.length - len(half)))
+
+
+@case("11.4.3", fails(), "read", always=True)
+def reservation_conflict(c: Connection, command: Command) -> None:
+    """RESERVATION CONFLICT: somebody else has the disk."""
+    c.finish(command, c.response(command, 0x18))
+
+
+@case("11.4.3", ok(), "read")
+def task_aborted(c: Connection, command: Command) -> None:
+    """TASK ABORTED: another initiator's doing, so it is sent again."""
+    c.finish(command, c.response(command, 0x40))
+
+
+@case("11.4.7", fails(), "read", always=True)
+def sense_of_200_kib(c: Connection, command: Command) -> None:
+    """A medium error, with 200 KiB behind the sense: what has no place is skipped."""
+    c.finish(command, c.response(command, 2, sense(3, 0x11) + bytes(200 * 1024)))
+
+
+@case("11.4.7", fails(), "read", always=True)
+def sense_length_of_zero(c: Connection, command: Command) -> None:
+    """SenseLength says 0, though there is sense data."""
+    c.finish(command, c.response(command, 2, b"\0\0" + sense(3, 0x11)[2:]))
+
+
+@case("11.2.1.8", drop("no command of ours"), "read")
+def tag_beyond_all(c: Connection, command: Command) -> None:
+    """A tag beyond the last command there could be."""
+    c.send(whole(c, command, itt=0x7FFFFFFF))
+
+
+@case("11.7.7", ok(), "read")
+def of_one_byte(c: Connection, command: Command) -> None:
+    """Two thousand segments of one byte; not all at once, which is too much for Wireshark."""
+    data = c.data(command)
+    for first in range(0, 2000, 100):
+        c.send(*(c.part(command, at, at, data[at : at + 1]) for at in range(first, first + 100)))
+        wait(0.01)
+    c.finish(command, c.part(command, 2000, 2000, data[2000:], FINAL), c.response(command))

@@ -1,6 +1,8 @@
 """R2T and Data-Out: only bytes of the command are sent, each where it was asked for, and none after the command has ended."""
 
-from ..pdu import NONE
+from lab.wire import DATA_OUT, LOGOUT
+
+from ..pdu import LOGOUT_RESPONSE, NONE, Pdu
 from ..target import Command, Connection, Options, wait
 from . import case, drop, ok, plain
 
@@ -148,3 +150,79 @@ for initial_r2t in ("Yes", "No"):
                 ok(),
                 Options(values, declared),
             )
+
+
+@case("7.9", ok(), "write")
+def number_repeated(c: Connection, command: Command) -> None:
+    """An R2T comes twice, the second time for something else: the second is discarded."""
+    have = len(command.data)
+    again = c.r2t(command, 0, 512)
+    c.linter.unasked(command.itt, again.fields["ttt"])
+    command.r2t_sn = 0
+    c.send(c.r2t(command, have, 512), again.with_(data_sn=0))
+
+
+@case("11.2.2.1", drop("additional header"), "write")
+def additional_header(c: Connection, command: Command) -> None:
+    """R2T with an additional header segment."""
+    pdu = c.r2t(command, len(command.data), 512)
+    pdu.ahs = bytes(8)
+    c.send(pdu)
+
+
+@case("11.8", ok(), "write", always=True)
+def small_bursts(c: Connection, command: Command) -> None:
+    """512 bytes for each R2T, to the end of the write."""
+    have = len(command.data)
+    if have == command.length:
+        c.ask(command)
+    else:
+        c.hooks = c.hooks | {"written": small_bursts}
+        c.send(c.r2t(command, have, min(512, command.length - have)))
+
+
+@case("11.8.3", ok(), "write")
+def numbers_of_zero(c: Connection, command: Command) -> None:
+    """R2T with ExpCmdSN and MaxCmdSN 0, as with old targets."""
+    have = len(command.data)
+    c.send(c.r2t(command, have, command.length - have).with_(exp_cmd_sn=0, max_cmd_sn=0))
+
+
+@case("7.11", ok("asking the target to abort"), "write", timeout=1)
+def without_end(c: Connection, command: Command) -> None:
+    """The same 512 bytes are asked for again and again, for ever: the command's time runs out all the same."""
+    while command.itt in c.tasks:
+        c.send(c.r2t(command, 0, 512))
+        others = []
+        while (pdu := c.receive()).opcode != DATA_OUT:
+            others.append(pdu)
+        # Behind its data, which was on its way.
+        for other in others:
+            c._handle(other)
+
+
+@case("7.3", drop("rejected a"), "written")
+def rejected(c: Connection, command: Command) -> None:
+    """A Reject of Data-Out."""
+    header = bytearray(48)
+    header[0], header[16:20] = DATA_OUT, command.itt.to_bytes(4, "big")
+    c.send(c.reject(0x04, bytes(header)))
+
+
+@case("11.14", drop("asked for the session to end"), "write")
+def behind_logout(c: Connection, command: Command) -> None:
+    """R2T after the logout that was asked for: nothing follows a Logout Request, Data-Out neither."""
+    c.send(c.asynchronous(1, parameter3=3))
+    while (pdu := c.receive()).opcode != LOGOUT:
+        c._handle(pdu)
+    have = len(command.data)
+    c.send(c.r2t(command, have, command.length - have))
+    wait(0.2)
+    c.send(Pdu(LOGOUT_RESPONSE).with_(itt=pdu.word(16)))
+
+
+for initial_r2t in ("Yes", "No"):
+    for immediate_data in ("Yes", "No"):
+        what = f"LUN 5, InitialR2T={initial_r2t}, ImmediateData={immediate_data}: the LUN is where it belongs, and only there."
+        options = Options({"InitialR2T": initial_r2t, "ImmediateData": immediate_data, "FirstBurstLength": "8192"}, 4096, lun=5)
+        plain("data-out", f"lun-5-{initial_r2t}-{immediate_data}".lower(), "11.7.4", what, ok(), options)

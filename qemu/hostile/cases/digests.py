@@ -1,5 +1,7 @@
 """Digests: what does not fit is not believed, whatever PDU it is in."""
 
+from lab.wire import Pdu as Received
+
 from ..pdu import ASYNC, FINAL, NONE, NOP_IN, Pdu
 from ..target import Command, Connection, Options
 from . import case, drop, ok, plain
@@ -82,3 +84,43 @@ def not_agreed_on(c: Connection, command: Command) -> None:
     """A digest that nobody agreed on: it is taken for the beginning of the next PDU."""
     data = Pdu(NOP_IN, FINAL, b"").with_(itt=NONE, ttt=NONE)
     c.raw(c.encode(data, False) + b"\xde\xad\xbe\xef" + bytes(44))
+
+
+@case("11.2.4", ok(), "read", always=True, options=BOTH)
+def padding_not_zero(c: Connection, command: Command) -> None:
+    """Padding that is not zero, which the data digest covers."""
+    data = c.data(command)
+    first = c.part(command, 0, 0, data[:509])
+    first.padding = b"abc"
+    c.finish(command, first, c.part(command, 1, 509, data[509:], FINAL), c.response(command))
+
+
+@case("7.8", drop(DATA), "read", options=BOTH)
+def data_of_reject(c: Connection, command: Command) -> None:
+    """A wrong data digest on a Reject of the command."""
+    header = bytearray(48)
+    header[0], header[16:20] = 1, command.itt.to_bytes(4, "big")
+    pdu = c.reject(0x04, bytes(header))
+    pdu.data_digest = False
+    c.send(pdu)
+
+
+@case("7.8", drop(HEADER), "read", options=BOTH)
+def header_of_async(c: Connection, command: Command) -> None:
+    """A wrong header digest on a request to log out, which is not acted on."""
+    pdu = c.asynchronous(1, parameter3=3)
+    pdu.header_digest = False
+    c.send(pdu)
+
+
+@case("13.1", ok(), "login", always=True, options=BOTH)
+def right_behind_login(c: Connection, request: Received, response: Pdu) -> bool:
+    """The first PDU with digests comes in one piece with the end of the login, which has none."""
+    if response.flags & 0x83 != 0x83:
+        return False
+    assert c.login
+    last = c.encode(response, True)
+    c.linter.login_ended(c.login.agreed, c.options.declared)
+    c.digests = (True, True)
+    c.raw(last + c.encode(c.ping(), False))
+    return True

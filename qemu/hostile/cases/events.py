@@ -1,6 +1,6 @@
 """NOP-In, Asynchronous Message, Reject and Logout Response."""
 
-from lab.wire import NOP_OUT
+from lab.wire import LOGOUT, NOP_OUT
 from lab.wire import Pdu as Received
 
 from ..pdu import ASYNC, FINAL, LOGOUT_RESPONSE, NONE, NOP_IN, TASK_RESPONSE, TEXT_RESPONSE, Pdu
@@ -156,3 +156,113 @@ def logout_not_confirmed(c: Connection, pdu: Received) -> None:
 def closed_at_logout(c: Connection, pdu: Received) -> None:
     """The target closes the connection at the Logout Request."""
     c.close()
+
+
+def await_ping(c: Connection) -> Received:
+    """The initiator's ping; what comes before it is handled."""
+    while (pdu := c.receive()).opcode != NOP_OUT or pdu.word(16) == NONE:
+        c._handle(pdu)
+    return pdu
+
+
+@case("11.19", ok(), "read", timeout=1)
+def reply_with_data(c: Connection, command: Command) -> None:
+    """The answer to a ping has more data than the ping, which had none."""
+    pdu = await_ping(c)
+    c.send(Pdu(NOP_IN, FINAL, bytes(5000)).with_(itt=pdu.word(16), ttt=NONE))
+    c.data_in(command)
+
+
+@case("11.19", ok(), "read", timeout=1)
+def reply_twice(c: Connection, command: Command) -> None:
+    """A ping is answered twice."""
+    pdu = await_ping(c)
+    c.send(*(Pdu(NOP_IN).with_(itt=pdu.word(16), ttt=NONE) for _ in range(2)))
+    c.data_in(command)
+
+
+@case("11.17.1", ok(), "read", timeout=1)
+def ping_rejected(c: Connection, command: Command) -> None:
+    """A ping is rejected, for there are too many immediate requests: it is an answer all the same."""
+    c.send(c.reject(0x06, await_ping(c).header))
+    wait(0.5)
+    c.data_in(command)
+
+
+@case("11.18", ok(), "read")
+def ping_with_window_closed(c: Connection, command: Command) -> None:
+    """A ping while there is no room for commands: it is answered, for the answer is immediate."""
+    window, c.options.window = c.options.window, 0
+    c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), c.response(command))
+    answer(c, c.ping(0x4321))
+    c.options.window = window
+    c.send(Pdu(NOP_IN).with_(itt=NONE, ttt=NONE))
+
+
+@case("11.19", drop("NOP-In with data"), "read")
+def ping_with_data(c: Connection, command: Command) -> None:
+    """A ping that wants an answer, with data, which only answers have."""
+    c.send(Pdu(NOP_IN, FINAL, b"data").with_(itt=NONE, ttt=0x99))
+
+
+@case("11.9.1", drop(ENDED), "read")
+def logout_requested_three_times(c: Connection, command: Command) -> None:
+    """Event 1 three times in one piece: one Logout Request answers them all."""
+    c.send(*(c.asynchronous(1, parameter3=3) for _ in range(3)))
+
+
+@case("11.9.1", drop(ENDED), "read")
+def logout_requested_and_a_ping(c: Connection, command: Command) -> None:
+    """Event 1 and a ping in one piece: nothing follows the Logout Request."""
+    c.send(c.asynchronous(1, parameter3=3), c.ping(0x31))
+
+
+@case("11.14", drop(ENDED), "read")
+def ping_behind_logout(c: Connection, command: Command) -> None:
+    """A ping while the logout is under way."""
+    c.send(c.asynchronous(1, parameter3=3))
+    while (pdu := c.receive()).opcode != LOGOUT:
+        c._handle(pdu)
+    c.send(c.ping(0x32))
+    wait(0.2)
+    c.send(Pdu(LOGOUT_RESPONSE).with_(itt=pdu.word(16)))
+
+
+@case("11.9.1", ok(), "read")
+def other_connection_dropped(c: Connection, command: Command) -> None:
+    """Event 2 for a connection that is none of ours."""
+    c.send(c.asynchronous(2, parameter1=7, parameter2=1))
+    c.data_in(command)
+
+
+@case("11.9.1", drop("."), "read", slow=True)
+def logout_never_confirmed(c: Connection, command: Command) -> None:
+    """The target asks for a logout and never confirms it: the connection is given up in bounded time."""
+    c.send(c.asynchronous(1, parameter3=3))
+    while True:
+        pdu = c.receive()
+        if pdu.opcode == NOP_OUT:
+            c._handle(pdu)
+
+
+@case("11.17", drop("rejected"), "read")
+def reject_of_8_kib(c: Connection, command: Command) -> None:
+    """A Reject that shows 8 KiB, of which a header is 48 bytes."""
+    header = bytearray(b"\x01" + bytes(8191))
+    header[16:20] = command.itt.to_bytes(4, "big")
+    c.send(c.reject(0x09, bytes(header)))
+
+
+@case("11.2.2.1", drop("additional header"), "read")
+def additional_header(c: Connection, command: Command) -> None:
+    """An Asynchronous Message with an additional header segment."""
+    pdu = c.asynchronous(250)
+    pdu.ahs = bytes(1020)
+    c.send(pdu)
+
+
+@case("11.9", ok(), "read")
+def event_with_much_data(c: Connection, command: Command) -> None:
+    """A vendor's event with 100 KiB of data."""
+    c.send(Pdu(ASYNC, FINAL, bytes(100 * 1024)).with_(itt=NONE, event=248))
+    c.data_in(command)

@@ -5,7 +5,7 @@ import errno
 from lab.wire import Pdu as Received
 
 from ..pdu import CONTINUE, NONE, RESPONSE, Pdu
-from ..target import Connection, Options, wait
+from ..target import Command, Connection, Options, wait
 from . import case, drop, ok, plain, refused
 
 TRANSIT = 0x80
@@ -205,3 +205,66 @@ def login_response_again(c: Connection) -> None:
 for number in (0, 0x7FFFFFFE, 0xFFFFFFFD):
     summary = f"StatSN begins with {number:#010x}, and wraps."
     plain("login", f"stat-sn-{number:08x}", "4.2.2.2", summary, ok(), Options(stat_sn=number))
+
+
+@case("4.2.4", refused("NOP-In in the login"), "login")
+def ping_in_login(c: Connection, request: Received, response: Pdu) -> None:
+    """A ping."""
+    c.raw(c.encode(c.ping(), False))
+
+
+@case("11.13.6", refused("for stage 0 in stage 1"), "login")
+def stage_back(c: Connection, request: Received, response: Pdu) -> bool:
+    """The operational stage is answered in the security stage."""
+    if request.header[1] >> 2 & 3 == 0:
+        return False
+    response.flags &= ~0x0C
+    c.raw(c.encode(response, True))
+    return True
+
+
+@case("11.13.5", ok("login attempt 1"), "login")
+def out_of_service(c: Connection, request: Received, response: Pdu) -> None:
+    """Status 0301: the next attempt succeeds."""
+    c.raw(c.encode(Pdu(response.opcode, 0).with_(itt=request.word(16), login_status=0x0301), True))
+    c.close()
+
+
+@case("11.13.5", refused("."), "login", always=True)
+def reserved_status(c: Connection, request: Received, response: Pdu) -> None:
+    """A status class that there is not."""
+    c.raw(c.encode(Pdu(response.opcode, 0).with_(itt=request.word(16), login_status=0x0700), True))
+
+
+@case("13.8", refused("an address to go to that is none"), "login", always=True)
+def redirection_to_no_port(c: Connection, request: Received, response: Pdu) -> None:
+    """A redirection to port 0."""
+    data = f"TargetAddress={c.server.listener.getsockname()[0]}:0\0".encode()
+    c.raw(c.encode(Pdu(response.opcode, 0, data).with_(itt=request.word(16), login_status=0x0101), True))
+
+
+@case("7.1.5", drop("connection broke"), "read")
+def refused_when_it_comes_back(c: Connection, command: Command) -> None:
+    """The connection breaks, and the next logins are refused as not found, reset and sent away: the session is tried for all the same."""
+
+    def act(c: Connection, request: Received, response: Pdu) -> bool:
+        if c.number > 4:
+            return False
+        if c.number == 3:
+            c.reset()
+        status = Pdu(response.opcode, 0).with_(itt=request.word(16), login_status=0x0203 if c.number == 2 else 0x0302)
+        c.raw(c.encode(status, True))
+        c.close()
+        return True
+
+    c.server.behaviours[c.server.name(c.state)].hooks["login"] = act
+    c.server.behaviours[c.server.name(c.state)].always = True
+    del c.server.behaviours[c.server.name(c.state)].hooks["read"]
+    c.reset()
+
+
+@case("10.3", refused("did not answer the login in time", errno.ETIMEDOUT), "login", always=True, slow=True)
+def silence(c: Connection, request: Received, response: Pdu) -> None:
+    """Nothing is said at all."""
+    wait(8)
+    c.close()

@@ -5,7 +5,7 @@ from lab.wire import Pdu as Received
 from ..login import OPERATIONAL
 from ..pdu import Pdu
 from ..target import Behaviour, Connection, Options
-from . import Case, add, case, ok, plain, refused
+from . import Case, add, case, ok, refused
 
 
 def in_operational(request: Received) -> bool:
@@ -90,4 +90,59 @@ def a_few_unknown_keys(c: Connection, request: Received, response: Pdu) -> bool:
 
 
 PROPOSED = {"TaskReporting": "RFC3720,FastAbort", "iSCSIProtocolLevel": "2", "OFMarker": "No", "IFMarkInt": "2048~8192"}
-plain("negotiation", "targets-proposals", "13.23, 13.24, 13.25", "The target proposes keys of its own, obsolete ones too.", ok(), Options(proposals=PROPOSED))
+
+
+@case("13.23, 13.24, 13.25", ok(), "ready", options=Options(proposals=PROPOSED))
+def targets_proposals(c: Connection) -> None:
+    """The target proposes keys of its own, obsolete ones too, and each has the answer that it has to have."""
+    assert c.login
+    answers = {key: value for key, value in c.login.offered.items() if key in PROPOSED}
+    # A proposal of No needs no answer.
+    answers.pop("OFMarker", None)
+    if answers != {"TaskReporting": "RFC3720", "iSCSIProtocolLevel": "1", "IFMarkInt": "Reject"}:
+        c.linter.fault("13.23, 13.24, 13.25", f"the answers {answers}")
+
+
+@case("6.3", refused("MaxBurstLength twice"), "login", always=True)
+def key_in_two_responses(c: Connection, request: Received, response: Pdu) -> bool:
+    """A key that has been answered is answered again in the next response."""
+    if not in_operational(request):
+        return False
+    response.flags = OPERATIONAL << 2
+    c.raw(c.encode(response, True))
+    c.receive()
+    c.raw(c.encode(Pdu(response.opcode, OPERATIONAL << 2, b"MaxBurstLength=65536\0").with_(itt=request.word(16)), True))
+    return True
+
+
+def taken(name: str, section: str, summary: str, pairs: dict[str, str], agreed: dict[str, str], declared: int = 65536, **ours: str) -> None:
+    """Declares a case whose answers are these in the place of the target's own; they mean what is in `agreed`."""
+
+    def act(c: Connection, request: Received, response: Pdu) -> bool:
+        if not in_operational(request):
+            return False
+        assert c.login
+        own = dict(pair.split("=") for pair in response.data.decode().split("\0") if pair)
+        response.data = "".join(f"{key}={value}\0" for key, value in (own | pairs).items()).encode()
+        c.login.agreed |= agreed
+        c.raw(c.encode(response, True))
+        return True
+
+    behaviour = Behaviour({"login": act}, Options(ours, declared), always=True)
+    add(Case(f"negotiation.{name}", section, summary, ok(), behaviour))
+
+
+HEX = {"MaxBurstLength": "0x8000", "FirstBurstLength": "0X1000", "MaxRecvDataSegmentLength": "0x2000"}
+taken("hexadecimal", "6.1", "Numbers in hexadecimal.", HEX, {"MaxBurstLength": "32768", "FirstBurstLength": "4096"}, 8192)
+for key, default in (("MaxBurstLength", "262144"), ("FirstBurstLength", "65536"), ("InitialR2T", "Yes"), ("ImmediateData", "Yes")):
+    taken(f"{key}-rejected".lower(), "6.2", f"{key}=Reject: it keeps its default.", {key: "Reject"}, {key: default})
+taken(
+    "first-burst-irrelevant",
+    "13.14",
+    "FirstBurstLength=Irrelevant, where no unsolicited data is agreed on.",
+    {"FirstBurstLength": "Irrelevant"},
+    {},
+    InitialR2T="Yes",
+    ImmediateData="No",
+)
+answered("first-burst-above-max-burst", "MaxBurstLength=512", "13.14", "FirstBurstLength 16384 above MaxBurstLength 512")

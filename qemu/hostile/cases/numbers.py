@@ -1,5 +1,7 @@
 """Sequence numbers and the command window (RFC 7143 section 4.2.2)."""
 
+from lab.wire import Pdu as Received
+
 from ..pdu import FINAL, NONE, NOP_IN, Pdu
 from ..target import Command, Connection, Options
 from . import case, drop, ok, plain
@@ -57,3 +59,34 @@ def opened_by_nop_in_alone(c: Connection, command: Command) -> None:
     c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), c.response(command))
     c.options.window = window
     c.send(Pdu(NOP_IN).with_(itt=NONE, ttt=NONE))
+
+
+@case("4.2.2.1", ok(), "read", always=True)
+def command_not_sent_acknowledged(c: Connection, command: Command) -> None:
+    """ExpCmdSN is far beyond what was sent, and the window with it: both are ignored."""
+    ahead = (c.exp_cmd_sn + 1000) & NONE
+    response = c.response(command).with_(exp_cmd_sn=ahead, max_cmd_sn=ahead + 100)
+    c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), response)
+
+
+@case("4.2.2.2", drop("StatSN"), "read")
+def stat_sn_half_way_round(c: Connection, command: Command) -> None:
+    """StatSN jumps by 2^31, which is neither ahead nor behind."""
+    c.stat_sn = (c.stat_sn + 0x80000000) & NONE
+    c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), c.response(command))
+
+
+@case("4.2.2.1", ok(), "login", always=True)
+def login_contradicts(c: Connection, request: Received, response: Pdu) -> None:
+    """The login's MaxCmdSN is far below its ExpCmdSN: room for one command, whose response tells more."""
+    c.linter.max_cmd_sn = c.exp_cmd_sn
+    c.raw(c.encode(response.with_(max_cmd_sn=(c.exp_cmd_sn - 5) & NONE), True))
+
+
+@case("4.2.2.1", drop("connection broke"), "read")
+def less_at_the_next_login(c: Connection, command: Command) -> None:
+    """The next session has another window, other digests and a smaller burst: nothing is left of the first."""
+    c.options.window, c.options.stat_sn = 1, 0x40000000
+    c.options.values = {"MaxBurstLength": "4096", "FirstBurstLength": "1024", "HeaderDigest": "CRC32C", "DataDigest": "CRC32C"}
+    c.options.declared = 1024
+    c.reset()

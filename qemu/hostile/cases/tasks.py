@@ -3,7 +3,7 @@
 from lab.wire import Pdu as Received
 
 from ..pdu import FINAL, TASK_RESPONSE, Pdu
-from ..target import Command, Connection
+from ..target import Command, Connection, Options
 from . import case, drop, ok
 
 ABORT, RESET = 1, 5
@@ -91,3 +91,28 @@ def confirmed_twice(c: Connection, command: Command) -> None:
         c.send(*(Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)) for _ in range(2)))
 
     c.hooks = c.hooks | {"task": twice}
+
+
+@case("7.1.5", drop("connection broke"), "read", timeout=1)
+def reset_at_abort(c: Connection, command: Command) -> None:
+    """RST instead of an answer to ABORT TASK."""
+    c.hooks = c.hooks | {"task": lambda c, pdu: c.reset()}
+
+
+@case("11.6", drop("with data"), "read", timeout=1)
+def confirmed_with_data(c: Connection, command: Command) -> None:
+    """The word that the command has been aborted has data."""
+    c.hooks = c.hooks | {"task": lambda c, pdu: c.send(Pdu(TASK_RESPONSE, FINAL, b"data").with_(itt=pdu.word(16)))}
+
+
+@case("11.6.1", ok(STUCK), "read", timeout=1)
+def reserved_answer(c: Connection, command: Command) -> None:
+    """A response code that there is not: not the word that the command has been aborted."""
+
+    def act(c: Connection, pdu: Received) -> bool:
+        if pdu.header[1] & 0x7F != ABORT:
+            return False
+        c.send(Pdu(TASK_RESPONSE).with_(itt=pdu.word(16), response=0x42))
+        return True
+
+    c.hooks = c.hooks | {"task": act}

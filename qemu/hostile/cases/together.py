@@ -5,6 +5,7 @@ from itertools import zip_longest
 from ..pdu import FINAL, Pdu
 from ..target import ARMED, Command, Connection
 from . import case, drop, ok
+from .tasks import ABORTED, STUCK, refuse_abort
 
 # What the bench does with several commands at a time lies behind this block, and is so many commands.
 BEHIND, COUNT = ARMED + 8192, 4
@@ -93,4 +94,49 @@ def data_for_another(c: Connection, command: Command) -> bool:
     first, second, *_ = commands
     wrong = c.part(first, len(parts(c, first)), first.length, c.data(second)[:PART])
     c.send(*parts(c, first), wrong)
+    return True
+
+
+@case("11.2", ok(), "written", always=True)
+def answers_in_one_piece(c: Connection, command: Command) -> bool:
+    """The answers to four writes in one piece, the last first."""
+    if command.first < BEHIND or len(command.data) < command.length:
+        return False
+    found = [task for task in c.tasks.values() if task.first >= BEHIND and len(task.data) == task.length]
+    if len(found) < COUNT:
+        return True
+    for each in found:
+        c.state.disk.write(each.first, bytes(each.data))
+        c.forget(each.itt)
+    c.send(*(c.response(each) for each in reversed(found)))
+    return True
+
+
+@case("11.9.1", drop("asked for the session to end"), "write")
+def logout_requested(c: Connection, command: Command) -> bool:
+    """The target asks for a logout with four writes under way, none of which it answers any more."""
+    if command.first < BEHIND:
+        return False
+    if not collect(c, command):
+        c.state.acts -= 1
+        return True
+    c.send(c.asynchronous(1, parameter3=3))
+    return True
+
+
+@case("7.11", ok(ABORTED), "write", timeout=1)
+def one_without_an_answer(c: Connection, command: Command) -> bool:
+    """One write of four has no answer: the others go on, and it is aborted."""
+    return command.first >= BEHIND
+
+
+@case("4.2.3.3", ok(STUCK), "write", timeout=1)
+def none_with_an_answer(c: Connection, command: Command) -> bool:
+    """Four writes have no answer and cannot be aborted: the reset of their LUN ends them all, and each is sent again."""
+    if command.first < BEHIND:
+        return False
+    if not collect(c, command):
+        c.state.acts -= 1
+        return True
+    c.hooks = c.hooks | {"task": refuse_abort}
     return True

@@ -1,8 +1,12 @@
 """The byte stream: cut anywhere, glued together, or no iSCSI at all."""
 
-from ..pdu import FINAL, NONE, Pdu
-from ..target import Command, Connection, wait
-from . import case, drop, ok
+import socket
+
+from ..pdu import (
+    DATA_IN, FINAL, LOGIN_RESPONSE, LOGOUT_RESPONSE, NONE, NOP_IN, R2T, RESPONSE, TASK_RESPONSE, TEXT_RESPONSE, Pdu,
+)  # fmt: skip
+from ..target import Behaviour, Command, Connection, wait
+from . import Case, add, case, drop, ok
 
 BROKEN = "the connection broke|closed the connection"
 
@@ -96,3 +100,58 @@ def pause(c: Connection, command: Command) -> None:
     """Seven seconds without a word, then all goes on; a ping in between is answered late."""
     wait(7)
     c.data_in(command)
+
+
+def kinds(c: Connection, command: Command) -> dict[str, Pdu]:
+    """A PDU of each kind that could come now."""
+    text, logout = Pdu(TEXT_RESPONSE).with_(itt=command.itt, ttt=NONE), Pdu(LOGOUT_RESPONSE).with_(itt=command.itt)
+    return {
+        "nop-in": c.ping(), "response": c.response(command), "task-response": Pdu(TASK_RESPONSE).with_(itt=command.itt),
+        "text-response": text, "data-in": c.part(command, 0, 0, b"", FINAL), "logout-response": logout,
+        "r2t": Pdu(R2T).with_(itt=command.itt, ttt=1, length=512), "async": c.asynchronous(250), "reject": c.reject(4, b""),
+    }  # fmt: skip
+
+
+def lengths(kind: str) -> None:
+    """Declares a case whose PDU of this kind announces 16 MiB of data."""
+
+    def act(c: Connection, command: Command) -> None:
+        pdu = kinds(c, command)[kind]
+        pdu.data_length = 0xFFFFFF
+        c.send(pdu)
+
+    what = f"A data segment of 16 MiB, announced by {kind}."
+    add(Case(f"transport.length-of-{kind}", "13.12", what, drop("a data segment of 16777215"), Behaviour({"read": act})))
+
+
+for kind in ("nop-in", "response", "task-response", "text-response", "data-in", "logout-response", "r2t", "async", "reject"):
+    lengths(kind)
+
+
+# What a receiver ignores (RFC 7143 section 11): bits of byte 1, and bytes as (first, behind the last).
+IGNORED: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = {
+    NOP_IN: (0x7F, ((2, 4), (36, 48))),
+    RESPONSE: (0x61, ((8, 16), (20, 24))),
+    TASK_RESPONSE: (0x7F, ((3, 4), (8, 16), (20, 24), (36, 48))),
+    DATA_IN: (0x38, ((2, 3),)),
+    LOGOUT_RESPONSE: (0x7F, ((3, 4), (8, 16), (20, 24), (36, 40), (44, 48))),
+    LOGIN_RESPONSE: (0x30, ((20, 24), (38, 48))),
+    R2T: (0x7F, ((2, 4),)),
+}
+
+
+@case("11", ok(), "sending", always=True)
+def reserved_fields_set(c: Connection, pdu: Pdu) -> None:
+    """Every bit that is reserved is set, in every PDU from the login to the logout: it is ignored."""
+    bits, ranges = IGNORED[pdu.opcode]
+    pdu.flags |= bits
+    pdu.reserved = ranges
+
+
+@case("11.18", drop("has not answered a ping"), "write", slow=True)
+def window_of_zero(c: Connection, command: Command) -> None:
+    """Data is asked for and then not taken: no byte of it, nor of anything behind it."""
+    have = len(command.data)
+    c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    c.send(c.r2t(command, have, command.length - have))
+    wait(30)
