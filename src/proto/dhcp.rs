@@ -7,6 +7,7 @@
 //! - [`lease`]: what an answer says, as typed values.
 //! - [`packet`] and [`options`]: the layout of an answer in IPv4, UDP and BOOTP,
 //!   and of the options in it.
+//! - [`renewal`]: how a lease is kept.
 //! - [`pnp`]: what `/proc/net/pnp` says about a lease.
 
 #![forbid(unsafe_code)]
@@ -17,3 +18,5 @@ pub mod lease;
 pub mod options;
 pub mod packet;
 pub mod pnp;
+mod question;
+pub mod renewal;

@@ -18,6 +18,8 @@
 //! is Bound. Where a request to a server was in vain, an offer from another server is
 //! preferred to one of its own.
 
+use core::net::Ipv4Addr;
+
 use crate::proto::{
     config::interface::is_host,
     dhcp::{
@@ -35,8 +37,10 @@ use crate::proto::{
         },
         packet::{
             self,
-            Reply, //
+            Reply,
+            Sender, //
         },
+        question::Question,
     },
     time::{
         Duration,
@@ -45,7 +49,6 @@ use crate::proto::{
 };
 
 use self::{
-    question::Question,
     schedule::Wait,
     state::{
         Collecting,
@@ -57,7 +60,6 @@ use self::{
     },
 };
 
-mod question;
 mod schedule;
 mod state;
 
@@ -132,8 +134,13 @@ impl Client {
         while self.poll_timeout()? <= now {
             if let Some(question) = self.on_time(now) {
                 self.sent = self.sent.saturating_add(1);
-                let Parameters { mac, xid, .. } = self.parameters;
-                return packet::write(buffer, mac, xid, question.secs(), &question.options()?);
+                let sender = Sender {
+                    mac: self.parameters.mac,
+                    xid: self.parameters.xid,
+                    secs: question.secs(),
+                    address: Ipv4Addr::UNSPECIFIED,
+                };
+                return packet::write(buffer, &sender, &question.options()?);
             }
         }
         None

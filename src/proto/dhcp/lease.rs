@@ -80,6 +80,10 @@ pub struct Lease {
     pub boot_server: Ipv4Addr,
     /// How long the lease lasts; for ever, where the server does not say.
     pub lease_time: Option<Duration>,
+    /// After how long it is to be renewed with its server (T1), where that says so.
+    pub renewal_time: Option<Duration>,
+    /// After how long it is to be renewed with any server (T2), where its server says so.
+    pub rebinding_time: Option<Duration>,
 }
 
 impl Lease {
@@ -92,6 +96,13 @@ impl Lease {
 
         let options = reply.options();
         let address = reply.your_address();
+        let time = |code| {
+            options
+                .array(code)
+                .map(u32::from_be_bytes)
+                .filter(|seconds| *seconds != INFINITE)
+                .map(|seconds| Duration::from_secs(u64::from(seconds)))
+        };
         let netmask = options.array::<4>(Code::SUBNET_MASK).map(Ipv4Addr::from);
         let server_identifier = options
             .array::<4>(Code::SERVER_IDENTIFIER)
@@ -116,11 +127,9 @@ impl Lease {
             server: server_identifier.unwrap_or(reply.source()),
             server_identifier,
             boot_server: reply.boot_server(),
-            lease_time: options
-                .array(Code::LEASE_TIME)
-                .map(u32::from_be_bytes)
-                .filter(|seconds| *seconds != INFINITE)
-                .map(|seconds| Duration::from_secs(u64::from(seconds))),
+            lease_time: time(Code::LEASE_TIME),
+            renewal_time: time(Code::RENEWAL_TIME),
+            rebinding_time: time(Code::REBINDING_TIME),
         }
     }
 

@@ -49,6 +49,10 @@ impl Code {
     pub const MESSAGE: Self = Self(56);
     /// The longest message that the client takes.
     pub const MAXIMUM_MESSAGE_SIZE: Self = Self(57);
+    /// After how long a lease is renewed with its server, in seconds.
+    pub const RENEWAL_TIME: Self = Self(58);
+    /// After how long a lease is renewed with any server, in seconds.
+    pub const REBINDING_TIME: Self = Self(59);
     /// Routes to networks of any size (RFC 3442).
     pub const CLASSLESS_ROUTES: Self = Self(121);
     /// Ends the options; has neither length nor value.

@@ -2,7 +2,7 @@
 
 //! A BOOTP message (RFC 951, RFC 2131 section 2) in UDP (RFC 768) in IPv4 (RFC 791).
 //!
-//! The device has no address yet, so the messages do not go through a UDP socket but whole, headers
+//! While the device has no address, the messages do not go through a UDP socket but whole, headers
 //! included, through a packet socket.
 
 use core::{
@@ -28,20 +28,27 @@ use zerocopy_derive::{
 
 use crate::proto::{
     bytes::Writer,
-    dhcp::options::Options, //
+    config::text::Text,
+    dhcp::options::{
+        Code,
+        Options, //
+    }, //
 };
 
 /// The length in bytes of every packet that the client sends.
 pub const SENT_LENGTH: usize = size_of::<Headers>() + OPTIONS_LENGTH;
+
+/// Where the message begins in such a packet, for a UDP socket, which makes the headers itself.
+pub const MESSAGE_OFFSET: usize = size_of::<Ipv4>() + size_of::<Udp>();
 
 /// The room for options in a message of 300 bytes, the shortest that relay agents pass
 /// on (RFC 1542 section 2.1).
 pub(crate) const OPTIONS_LENGTH: usize = 300 - size_of::<Message>();
 
 /// The UDP port of servers.
-const SERVER_PORT: u16 = 67;
+pub const SERVER_PORT: u16 = 67;
 /// The UDP port of clients.
-const CLIENT_PORT: u16 = 68;
+pub const CLIENT_PORT: u16 = 68;
 /// The protocol number of UDP.
 const UDP: u8 = 17;
 /// A message from a client.
@@ -114,15 +121,25 @@ struct Headers {
 const _: () =
     assert!(size_of::<Ipv4>() == 20 && size_of::<Udp>() == 8 && size_of::<Message>() == 236);
 
-/// Writes the packet that broadcasts a message of the client `mac`.
+/// What a message says of the client that it is from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    /// Its Ethernet address.
+    pub(crate) mac: [u8; 6],
+    /// The transaction.
+    pub(crate) xid: u32,
+    /// The time in seconds since it began to ask.
+    pub(crate) secs: u16,
+    /// The address that it has and answers to, or 0.0.0.0.
+    pub(crate) address: Ipv4Addr,
+}
+
+/// Writes the packet that broadcasts a message of a client.
 ///
-/// `secs` is the time in seconds since the client began, `options` are the options with their
-/// cookie and end. `None`, when `buffer` has fewer than [`SENT_LENGTH`] bytes.
+/// `options` are the options with their cookie and end. `None`, when `buffer` has fewer than [`SENT_LENGTH`] bytes.
 pub(crate) fn write(
     buffer: &mut [u8],
-    mac: [u8; 6],
-    xid: u32,
-    secs: u16,
+    sender: &Sender,
     options: &[u8; OPTIONS_LENGTH],
 ) -> Option<usize> {
     // CAST: 328 and 308 fit in 16 bits.
@@ -131,7 +148,7 @@ pub(crate) fn write(
     const DO_NOT_FRAGMENT: U16 = U16::new(0x4000);
 
     let mut chaddr = [0; 16];
-    chaddr.first_chunk_mut().map(|slot| *slot = mac)?;
+    chaddr.first_chunk_mut().map(|slot| *slot = sender.mac)?;
     let (htype, hlen) = ETHERNET;
     let mut headers = Headers {
         ipv4: Ipv4 {
@@ -157,12 +174,12 @@ pub(crate) fn write(
             htype,
             hlen,
             hops: 0,
-            xid: U32::new(xid),
-            secs: U16::new(secs),
+            xid: U32::new(sender.xid),
+            secs: U16::new(sender.secs),
             // The broadcast flag stays clear, as ipconfig's does: a packet socket takes
             // unicast to this MAC address.
             flags: U16::ZERO,
-            ciaddr: [0; 4],
+            ciaddr: sender.address.octets(),
             yiaddr: [0; 4],
             siaddr: [0; 4],
             giaddr: [0; 4],
@@ -244,13 +261,22 @@ impl<'a> Reply<'a> {
             return Err(PacketFault::UdpChecksum);
         }
 
+        Self::parse_message(message, ipv4.source.into())
+    }
+
+    /// Reads a message that a UDP socket has received from `source`.
+    ///
+    /// # Errors
+    ///
+    /// [`PacketFault`] says why it is no message from a server.
+    pub fn parse_message(message: &'a [u8], source: Ipv4Addr) -> Result<Self, PacketFault> {
         let (message, options) =
             Message::ref_from_prefix(message).map_err(|_| PacketFault::Truncated)?;
         if message.op != BOOTREPLY {
             return Err(PacketFault::NotAReply);
         }
         Ok(Self {
-            source: ipv4.source.into(),
+            source,
             message,
             options: Options::new(options, &message.file, &message.sname),
         })
@@ -279,6 +305,13 @@ impl<'a> Reply<'a> {
     /// The server of the next step of the boot (`siaddr`); often 0.0.0.0.
     pub fn boot_server(&self) -> Ipv4Addr {
         self.message.siaddr.into()
+    }
+
+    /// Why the server refuses, in its own words; empty where it does not say.
+    pub fn refusal(&self) -> Text<64> {
+        let mut buffer = [0; 64];
+        let message = self.options.value(Code::MESSAGE, &mut buffer);
+        Text::printable(message.unwrap_or_default())
     }
 
     /// The options.

@@ -4,12 +4,9 @@
 
 use core::net::Ipv4Addr;
 
-use super::{
-    question::Question,
-    schedule::{
-        Schedule,
-        Wait, //
-    },
+use super::schedule::{
+    Schedule,
+    Wait, //
 };
 use crate::proto::{
     config::text::Text,
@@ -20,7 +17,8 @@ use crate::proto::{
             Protocol, //
         },
         options::Code,
-        packet::Reply, //
+        packet::Reply,
+        question::Question, //
     },
     time::{
         Duration,
@@ -328,17 +326,12 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Takes the refusal out of `reply`.
     pub(super) fn new(reply: &Reply<'_>) -> Self {
-        let options = reply.options();
-        let mut buffer = [0; 64];
         Self {
-            server_identifier: options
+            server_identifier: reply
+                .options()
                 .array::<4>(Code::SERVER_IDENTIFIER)
                 .map(Ipv4Addr::from),
-            message: Text::printable(
-                options
-                    .value(Code::MESSAGE, &mut buffer)
-                    .unwrap_or_default(),
-            ),
+            message: reply.refusal(),
         }
     }
 }

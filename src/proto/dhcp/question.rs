@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the client asks: the DISCOVER and the REQUEST (RFC 2131 section 4.4.1, table 5).
+//! What is asked of servers: the DISCOVER and the REQUEST (RFC 2131 section 4.3.6, table 5).
 
 use core::net::Ipv4Addr;
 
@@ -33,13 +33,18 @@ pub(super) enum Question {
         /// What it offered.
         address: Ipv4Addr,
     },
+    /// For more time with the address that the message comes from.
+    Renew {
+        /// The time since the first such question, in seconds.
+        secs: u16,
+    },
 }
 
 impl Question {
     /// The message's `secs`.
     pub(super) const fn secs(self) -> u16 {
         match self {
-            Self::Discover { secs } | Self::Request { secs, .. } => secs,
+            Self::Discover { secs } | Self::Request { secs, .. } | Self::Renew { secs } => secs,
         }
     }
 
@@ -73,6 +78,7 @@ impl Question {
             Self::Request {
                 server, address, ..
             } => (MessageType::REQUEST, Some((server, address))),
+            Self::Renew { .. } => (MessageType::REQUEST, None),
         };
         put(Code::MESSAGE_TYPE, &[kind.0])?;
         if let Some((server, address)) = asked {

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! How a lease is kept (RFC 2131 section 4.4.5).
+//!
+//! | State     | What happens                                   | Next state |
+//! |-----------|------------------------------------------------|------------|
+//! | Bound     | T1 has come                                    | Renewing   |
+//! | Renewing  | its server's ACK                               | Bound      |
+//! | Renewing  | T2 has come                                    | Rebinding  |
+//! | Rebinding | any server's ACK                               | Bound      |
+//! | Rebinding | the lease's end                                | Lost       |
+//! | both      | a NAK, or an ACK for another address           | Lost       |
+//!
+//! The address is in use all the while, so the messages go through a UDP socket.
+
+use core::{
+    fmt,
+    net::Ipv4Addr, //
+};
+
+use crate::proto::{
+    config::text::Text,
+    dhcp::{
+        error::Ignored,
+        lease::{
+            Lease,
+            Protocol, //
+        },
+        options::{
+            Code,
+            MessageType, //
+        },
+        packet::{
+            self,
+            Reply,
+            Sender,
+            MESSAGE_OFFSET,
+            SENT_LENGTH, //
+        },
+        question::Question,
+    },
+    time::{
+        Duration,
+        Instant, //
+    },
+};
+
+/// The length in bytes of every message that is sent.
+pub const MESSAGE_LENGTH: usize = SENT_LENGTH - MESSAGE_OFFSET;
+
+/// The least time between two requests (RFC 2131 section 4.4.5).
+pub const PAUSE: Duration = Duration::from_secs(60);
+
+/// A lease that is kept, without I/O and clock.
+///
+/// The caller moves messages and tells the time:
+/// - [`poll_transmit`](Self::poll_transmit): when the time of `poll_timeout` has come, until it has
+///   nothing to send.
+/// - [`handle_message`](Self::handle_message): for each message to the client's port.
+/// - [`loss`](Self::loss): after each of those; once there is one, it stays.
+#[derive(Debug)]
+pub struct Renewal {
+    mac: [u8; 6],
+    address: Ipv4Addr,
+    server: Ipv4Addr,
+    times: Times,
+    state: State,
+}
+
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Destination {
+    /// The server of the lease.
+    Server(Ipv4Addr),
+    /// Every server of the link.
+    Broadcast,
+}
+
+/// Why a lease is no more.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Loss {
+    /// Nobody has renewed it until its end.
+    Over,
+    /// A server says that the address is not this machine's.
+    Refused {
+        /// The server.
+        server: Ipv4Addr,
+        /// What it said to that.
+        message: Text<64>,
+    },
+    /// A server gives another address.
+    Moved {
+        /// The server.
+        server: Ipv4Addr,
+        /// The other address.
+        address: Ipv4Addr,
+    },
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Over => f.write_str("no DHCP server has renewed it until its end"),
+            Self::Refused { server, message } if message.is_empty() => {
+                write!(f, "DHCP server {server} says that it is not this machine's")
+            }
+            Self::Refused { server, message } => {
+                write!(f, "DHCP server {server} takes it back: {message:?}")
+            }
+            Self::Moved { server, address } => {
+                write!(f, "DHCP server {server} gives {address} in its place")
+            }
+        }
+    }
+}
+
+/// When what is to be done for a lease.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// T1, T2 and the end.
+    renewing: Instant,
+    rebinding: Instant,
+    end: Instant,
+}
+
+impl Times {
+    /// The times of a lease that was asked for at `asked`; `None` for one that has no end.
+    fn new(lease: &Lease, asked: Instant) -> Option<Self> {
+        let total = lease.lease_time?;
+        let eighths =
+            |count: u64| Duration::from_millis((total.as_millis() / 8).saturating_mul(count));
+        // A server's times that do not follow each other are not believed.
+        let rebinding = lease
+            .rebinding_time
+            .filter(|rebinding| *rebinding < total)
+            .unwrap_or(eighths(7));
+        let renewing = lease
+            .renewal_time
+            .filter(|renewing| *renewing < rebinding)
+            .unwrap_or(eighths(4).min(rebinding));
+        Some(Self {
+            renewing: asked.after(renewing),
+            rebinding: asked.after(rebinding),
+            end: asked.after(total),
+        })
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    /// The lease is good for a while.
+    Bound,
+    /// It is asked for.
+    Asking(Asking),
+    Lost(Loss),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    xid: u32,
+    /// When the first request was sent, and when the latest was.
+    since: Instant,
+    sent: Instant,
+    next: Instant,
+    /// Whether any server is asked.
+    anyone: bool,
+}
+
+impl Renewal {
+    /// Keeps `lease`, which the device `mac` asked for at `asked`; `None` for one without an end.
+    pub fn new(mac: [u8; 6], lease: &Lease, asked: Instant) -> Option<Self> {
+        Some(Self {
+            mac,
+            address: lease.address,
+            server: lease.server,
+            times: Times::new(lease, asked)?,
+            state: State::Bound,
+        })
+    }
+
+    /// Whether an answer is waited for.
+    pub const fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking(_))
+    }
+
+    /// Why the lease is no more, if it is not.
+    pub const fn loss(&self) -> Option<&Loss> {
+        match &self.state {
+            State::Lost(loss) => Some(loss),
+            State::Bound | State::Asking(_) => None,
+        }
+    }
+
+    /// When [`poll_transmit`](Self::poll_transmit) is to be called next, unless the lease is lost.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Bound => Some(self.times.renewing),
+            State::Asking(asking) if asking.anyone => Some(asking.next.min(self.times.end)),
+            State::Asking(asking) => Some(asking.next.min(self.times.rebinding)),
+            State::Lost(_) => None,
+        }
+    }
+
+    /// Writes the message that is to be sent now, if any, and says to whom; `xid` is a random
+    /// number, by which a first request is told from others.
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        xid: u32,
+        buffer: &mut [u8; MESSAGE_LENGTH],
+    ) -> Option<Destination> {
+        if self.poll_timeout()? > now {
+            return None;
+        }
+        if now >= self.times.end {
+            self.state = State::Lost(Loss::Over);
+            return None;
+        }
+        let anyone = now >= self.times.rebinding;
+        let (xid, since) = match &self.state {
+            State::Asking(asking) => (asking.xid, asking.since),
+            State::Bound | State::Lost(_) => (xid, now),
+        };
+        let until = if anyone {
+            self.times.end
+        } else {
+            self.times.rebinding
+        };
+        // RFC 2131 section 4.4.5: half of the time that is left, but not less than a minute.
+        let half = Duration::from_millis(until.since(now).as_millis() / 2);
+        self.state = State::Asking(Asking {
+            xid,
+            since,
+            sent: now,
+            next: now.after(half.max(PAUSE)),
+            anyone,
+        });
+
+        let secs = u16::try_from(now.since(since).as_secs()).unwrap_or(u16::MAX);
+        let question = Question::Renew { secs };
+        let sender = Sender {
+            mac: self.mac,
+            xid,
+            secs: question.secs(),
+            address: self.address,
+        };
+        let mut packet = [0; SENT_LENGTH];
+        packet::write(&mut packet, &sender, &question.options()?)?;
+        buffer.copy_from_slice(packet.get(MESSAGE_OFFSET..)?);
+        Some(if anyone {
+            Destination::Broadcast
+        } else {
+            Destination::Server(self.server)
+        })
+    }
+
+    /// Takes in a message that came to the client's port from `source`.
+    ///
+    /// # Errors
+    ///
+    /// The message changed nothing, for the reason that is given.
+    pub fn handle_message(&mut self, message: &[u8], source: Ipv4Addr) -> Result<(), Ignored> {
+        let State::Asking(asking) = &self.state else {
+            return Err(Ignored::OutOfTurn);
+        };
+        let reply = Reply::parse_message(message, source).map_err(Ignored::Packet)?;
+        if !reply.is_for(self.mac) {
+            return Err(Ignored::OtherClient);
+        }
+        if reply.xid() != asking.xid {
+            return Err(Ignored::OtherTransaction);
+        }
+        let lease = Lease::new(Protocol::Dhcp, &reply);
+        if !asking.anyone && lease.server != self.server {
+            return Err(Ignored::OutOfTurn);
+        }
+        let kind = reply.options().array(Code::MESSAGE_TYPE);
+        match kind.map(|[kind]| MessageType(kind)) {
+            Some(MessageType::NAK) => {
+                self.state = State::Lost(Loss::Refused {
+                    server: lease.server,
+                    message: reply.refusal(),
+                });
+            }
+            Some(MessageType::ACK) if lease.address != self.address => {
+                self.state = State::Lost(Loss::Moved {
+                    server: lease.server,
+                    address: lease.address,
+                });
+            }
+            Some(MessageType::ACK) => {
+                self.server = lease.server;
+                // One without an end is asked for again as if it were as long as can be.
+                let forever = Duration::from_secs(u64::from(u32::MAX));
+                let lease = Lease {
+                    lease_time: lease.lease_time.or(Some(forever)),
+                    ..lease
+                };
+                if let Some(times) = Times::new(&lease, asking.sent) {
+                    self.times = times;
+                }
+                self.state = State::Bound;
+            }
+            Some(kind) => return Err(Ignored::MessageType(kind)),
+            None => return Err(Ignored::OutOfTurn),
+        }
+        Ok(())
+    }
+}
