@@ -8,6 +8,7 @@
 //! 3. [`identity`]: host name, domain name, `/proc/net/pnp`.
 //! 4. [`target`]: the target, by the arguments, the DHCP root path or its portal; the [`login`].
 //! 5. [`disk`]: the SCSI host, and the boot LUN as a disk that can be opened.
+//! 6. [`custody`]: from then on, the network stays as it is.
 //!
 //! A step that fails ends the attempt with a [`Failure`]. [`attempts`] says whether there is
 //! another one; the last ends the boot with an errno and one line in the log. Session and
@@ -20,6 +21,7 @@ mod attempts;
 mod changes;
 mod conf;
 mod configuration;
+mod custody;
 mod disk;
 mod error;
 mod identity;
@@ -35,7 +37,8 @@ use crate::{
         clock,
         cmdline,
         module,
-        proc::NetFile, //
+        proc::NetFile,
+        thread::Thread, //
     },
     proto::config::{
         merge::Request,
@@ -45,6 +48,7 @@ use crate::{
 use attempts::Attempts;
 use changes::Changes;
 use conf::Conf;
+use custody::Custody;
 use error::Failure;
 use kernel::prelude::*;
 use network::Network;
@@ -56,7 +60,7 @@ use network::Network;
 pub(crate) struct Machine {
     _initiator: Initiator,
     _pnp: Option<NetFile>,
-    _changes: Changes,
+    _custody: Thread<Custody>,
 }
 
 /// Boots a machine whose kernel loads this as a module, as far as `insmod` waits for it.
@@ -107,12 +111,15 @@ fn attempts(line: &[u8], start: u64, default: Option<Patience>) -> Result<Machin
 
     loop {
         match attempt(&request, &conf, &mut changes, &mut attempts) {
-            Ok((initiator, pnp)) => {
+            Ok((initiator, pnp, network)) => {
+                let custody = Custody::new(network, changes, initiator.reconnect())
+                    .and_then(|custody| Thread::start(c"iscsi_init_net", custody))
+                    .map_err(Failure::Kernel)?;
                 return Ok(Machine {
                     _initiator: initiator,
                     _pnp: pnp,
-                    _changes: changes,
-                })
+                    _custody: custody,
+                });
             }
             Err(failure) => {
                 changes.unconfigure();
@@ -129,7 +136,7 @@ fn attempt(
     conf: &Conf,
     changes: &mut Changes,
     attempts: &mut Attempts,
-) -> Result<(Initiator, Option<NetFile>), Failure<'static>> {
+) -> Result<(Initiator, Option<NetFile>, Network), Failure<'static>> {
     let network = Network::bring_up(request, changes, attempts)?;
     let pnp = identity::set(network.lease(), attempts)?;
     let boot = target::settle(request, &network, attempts)?;
@@ -142,5 +149,5 @@ fn attempt(
     if target.portal.address.is_ipv4() {
         changes.keep_only(network.index());
     }
-    Ok((initiator, pnp))
+    Ok((initiator, pnp, network))
 }

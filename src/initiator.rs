@@ -74,6 +74,7 @@ use login::Account;
 use nexus::Nexus;
 use recovery::Recovery;
 use tasks::Tasks;
+use wire::Failure;
 
 /// Commands the host takes at a time. Several windows of the usual targets, which hold 64 or 128.
 const COMMANDS: u16 = 256;
@@ -159,6 +160,11 @@ impl Initiator {
         !self.end.nexus.refusing()
     }
 
+    /// What has the session begin anew.
+    pub(crate) fn reconnect(&self) -> Reconnect {
+        Reconnect(self.end.nexus.clone())
+    }
+
     /// The number of the SCSI host.
     pub(crate) fn host_number(&self) -> Option<u32> {
         self.host.as_ref().map(Host::number)
@@ -189,6 +195,16 @@ impl Drop for Initiator {
         self.end.nexus.events.raise(nexus::CLOSING);
         drop(self.host.take());
         self.end.shutdown();
+    }
+}
+
+/// Has the session begin anew, when the address is gone that it is over.
+pub(crate) struct Reconnect(Arc<Nexus>);
+
+impl Reconnect {
+    /// Does so, without waiting for it.
+    pub(crate) fn reconnect(&self) {
+        self.0.fail(Failure::AddressGone);
     }
 }
 

@@ -13,7 +13,8 @@
 //! - [`crc32c`], [`socket`], [`tcp`]: digests, sockets, and a connection whose lock protects its
 //!   owner's state.
 //! - [`scsi`], [`disk`], [`platform`]: the SCSI host, its commands and the disks under it.
-//! - [`proc`], [`reboot`], [`uts`]: what the rest of the machine sees, and hears of.
+//! - [`proc`], [`process`], [`reboot`], [`uts`]: what the rest of the machine sees, who it is, and
+//!   what is heard of it.
 
 #![allow(unsafe_code)]
 
@@ -31,6 +32,7 @@ pub(crate) mod module;
 pub(crate) mod params;
 pub(crate) mod platform;
 pub(crate) mod proc;
+pub(crate) mod process;
 #[cfg(any(MODULE, CONFIG_ISCSI_INIT_KUNIT_TEST))]
 mod procfs;
 pub(crate) mod random;

@@ -194,9 +194,11 @@ fn links_are_read() {
     let [Answer {
         sequence: 7,
         body: Body::Link(lo),
+        ..
     }, Answer {
         sequence: 7,
         body: Body::Link(v0),
+        ..
     }] = &links[..]
     else {
         panic!("{links:?}");
@@ -339,12 +341,14 @@ fn addresses_are_listed() {
         address: Ipv4Addr::LOCALHOST,
         prefix_length: 8,
         is_global: false,
+        is_permanent: true,
     };
     let ours = Address {
         index: 4,
         address: Ipv4Addr::new(192, 0, 2, 2),
         prefix_length: 24,
         is_global: true,
+        is_permanent: true,
     };
     assert_eq!(bodies, [Body::Address(loopback), Body::Address(ours)]);
 
@@ -352,4 +356,44 @@ fn addresses_are_listed() {
     other_family[16] = 10;
     let first = answers(&other_family).next().map(|answer| answer.body);
     assert_eq!(first, Some(Body::Other));
+}
+
+#[test]
+fn what_changes_is_told_with_who_changed_it() {
+    // What Linux 6.18 tells when ip adds an address for a while, deletes a route and then that
+    // address, upon which the kernel deletes a route by itself.
+    let told = hex::bytes(
+        "4c000000 14000000 1c01076b 04750000 02180000 03000000
+         08000100 c0000202 08000200 c0000202 07000300 64300000 08000800 00000000
+         14000600 64000000 64000000 23d24c00 23d24c00
+         3c000000 19000000 1c01076b 06750000 02180000 fe030001 10000000
+         08000f00 fe000000 08000100 c6336400 08000500 c0000201 08000400 03000000
+         4c000000 15000000 1c01076b 07750000 02180000 03000000
+         08000100 c0000202 08000200 c0000202 07000300 64300000 08000800 00000000
+         14000600 64000000 64000000 23d24c00 23d24c00
+         3c000000 19000000 00000000 00000000 02180000 fe02fd01 10000000
+         08000f00 fe000000 08000100 c0000200 08000700 c0000202 08000400 03000000",
+    );
+    let bodies: Vec<(u32, Body)> = answers(&told)
+        .map(|answer| (answer.port, answer.body))
+        .collect();
+    let address = Address {
+        index: 3,
+        address: Ipv4Addr::new(192, 0, 2, 2),
+        prefix_length: 24,
+        is_global: true,
+        is_permanent: false,
+    };
+    let expected = [
+        (29_956, Body::Address(address)),
+        (29_958, Body::RouteGone(3)),
+        (29_959, Body::AddressGone(address)),
+        (0, Body::RouteGone(3)),
+    ];
+    assert_eq!(bodies, expected);
+
+    let mut gone = hex::bytes(LINKS);
+    gone[4] = 17;
+    let first = answers(&gone).next().map(|answer| answer.body);
+    assert!(matches!(first, Some(Body::LinkGone(link)) if link.index == 1));
 }

@@ -168,7 +168,7 @@ def on_disk(disk: Path, path: str, digest: str) -> None:
     expect(seen == digest, f"{path} on the server's side to hash to {digest}", seen)
 
 
-def sequence(names: Sequence[str], *wanted: str) -> bool:
+def sequence(names: Sequence[object], *wanted: object) -> bool:
     """Whether `wanted` occur in this order, with others between them or not."""
     rest = iter(names)
     return all(name in rest for name in wanted)

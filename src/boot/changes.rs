@@ -81,6 +81,96 @@ impl Changes {
         }
     }
 
+    /// Makes addresses and routes again that were made and are not there any more, and tells of
+    /// each.
+    pub(super) fn restore(&mut self, mut each: impl FnMut(Step)) {
+        for undo in &self.done {
+            let (again, step) = match *undo {
+                Request::Address {
+                    index,
+                    address,
+                    prefix_length,
+                    ..
+                } => (
+                    Request::Address {
+                        change: Change::Add,
+                        index,
+                        address,
+                        prefix_length,
+                    },
+                    Step::Address,
+                ),
+                Request::Route {
+                    index,
+                    route,
+                    protocol,
+                    ..
+                } => (
+                    Request::Route {
+                        change: Change::Add,
+                        index,
+                        route,
+                        protocol,
+                    },
+                    Step::Route(route),
+                ),
+                _ => continue,
+            };
+            // An error says that it is there, or that it cannot be now.
+            if self.netlink.change(&again).is_ok() {
+                each(step);
+            }
+        }
+    }
+
+    /// The device with the number `from` has another one.
+    pub(super) fn moved(&mut self, from: i32, to: i32) {
+        for undo in &mut self.done {
+            match undo {
+                Request::SetUp { index, .. }
+                | Request::SetMtu { index, .. }
+                | Request::Address { index, .. }
+                | Request::Route { index, .. }
+                    if *index == from =>
+                {
+                    *index = to;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sets MTU, address and routes in the place of those that were set.
+    pub(super) fn replace(
+        &mut self,
+        link: &Link,
+        config: &Ipv4Config,
+        lease: &Lease,
+        attempts: &mut Attempts,
+    ) -> Result<(), Failure<'static>> {
+        let mut old = KVec::with_capacity(self.done.len(), GFP_KERNEL).map_err(Failure::kernel)?;
+
+        // The old one first: with the first address of a network its further ones go, too.
+        while let Some(undo) = self.done.pop() {
+            if matches!(undo, Request::SetUp { .. }) {
+                self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
+                break;
+            }
+            let _ = self.netlink.change(&undo);
+            old.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
+        }
+        let result = self.configure(link, config, Some(lease), attempts);
+        if result.is_err() {
+            // It goes on with what it has.
+            self.unconfigure();
+            while let Some(undo) = old.pop() {
+                self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
+            }
+            self.restore(|_| {});
+        }
+        result
+    }
+
     /// Sets MTU, address and routes.
     pub(super) fn configure(
         &mut self,

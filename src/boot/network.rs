@@ -22,7 +22,8 @@ use crate::{
         config::{
             interface::{
                 Addressing,
-                DeviceName, //
+                DeviceName,
+                Ipv4Config, //
             },
             merge::Request as Settings,
             text::Text, //
@@ -49,6 +50,7 @@ const INTERVAL: u32 = 20;
 /// A device that has its address, and what came with that.
 pub(super) struct Network {
     link: Link,
+    config: Ipv4Config,
     lease: Option<KBox<Lease>>,
     ipconfig: bool,
 }
@@ -66,9 +68,10 @@ impl Network {
         let addressing = interface.map_or(Addressing::Dhcp, |interface| interface.addressing);
 
         if cfg!(CONFIG_IP_PNP) && settings.ipconfig && matches!(addressing, Addressing::Dhcp) {
-            if let Some(link) = configured(&mut changes.netlink, name, attempts)? {
+            if let Some((link, config)) = configured(&mut changes.netlink, name, attempts)? {
                 return Ok(Self {
                     link,
+                    config,
                     lease: None,
                     ipconfig: true,
                 });
@@ -115,9 +118,20 @@ impl Network {
         changes.configure(link, &config, lease.as_deref(), attempts)?;
         Ok(Self {
             link: link.clone(),
+            config,
             lease,
             ipconfig: false,
         })
+    }
+
+    /// The device.
+    pub(super) fn into_link(self) -> Link {
+        self.link
+    }
+
+    /// The address that the device has.
+    pub(super) fn config(&self) -> Ipv4Config {
+        self.config
     }
 
     /// The device's number.
@@ -158,7 +172,7 @@ fn configured(
     netlink: &mut Netlink,
     name: Option<&DeviceName>,
     attempts: &mut Attempts,
-) -> Result<Option<Link>, Failure<'static>> {
+) -> Result<Option<(Link, Ipv4Config)>, Failure<'static>> {
     let addresses = netlink.addresses().map_err(Failure::Kernel)?;
 
     for link in netlink.links().map_err(Failure::Kernel)? {
@@ -172,7 +186,13 @@ fn configured(
                 address.address,
                 address.prefix_length
             ));
-            return Ok(Some(link));
+            let config = Ipv4Config {
+                address: address.address,
+                prefix_length: address.prefix_length,
+                gateway: None,
+                mtu: None,
+            };
+            return Ok(Some((link, config)));
         }
     }
     Ok(None)

@@ -130,6 +130,15 @@ impl Nexus {
         }
     }
 
+    /// Has the connection fail for this reason, if there is one.
+    pub(super) fn fail(&self, failure: Failure) {
+        let connection = self.connection.lock().clone();
+
+        if let Some(connection) = connection {
+            connection.with(|wire, _| wire.fail(failure));
+        }
+    }
+
     /// Says once what the target does wrong, and is tolerated.
     pub(super) fn tell(&self, quirks: Quirks) {
         let told = Quirks::from_bits(self.told.fetch_or(quirks.bits(), Ordering::Relaxed));
@@ -226,11 +235,7 @@ impl Operations for Nexus {
     }
 
     fn reset(&self) {
-        let connection = self.connection.lock().clone();
-
-        if let Some(connection) = connection {
-            connection.with(|wire, _| wire.fail(Failure::ResetRequested));
-        }
+        self.fail(Failure::ResetRequested);
     }
 
     fn stable_pages(&self) -> bool {

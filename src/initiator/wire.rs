@@ -110,6 +110,8 @@ pub(super) enum Failure {
     CommandExpired,
     /// Somebody asked for a new session.
     ResetRequested,
+    /// The address that the connection is from is gone.
+    AddressGone,
 }
 
 impl core::fmt::Display for Failure {
@@ -132,6 +134,7 @@ impl core::fmt::Display for Failure {
             Self::Silent(time) => write!(f, "the target has not answered a ping for {time} ms"),
             Self::CommandExpired => write!(f, "the target has not answered a command in time"),
             Self::ResetRequested => write!(f, "a reset was asked for"),
+            Self::AddressGone => write!(f, "this machine's address has changed"),
         }
     }
 }

@@ -21,10 +21,13 @@
 #include <linux/moduleparam.h>
 #include <linux/net.h>
 #include <linux/scatterlist.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
 #include <linux/skbuff.h>
 #include <linux/sockptr.h>
+#include <linux/string.h>
 #include <linux/tcp.h>
 #include <linux/uio.h>
 #include <net/ipconfig.h>
@@ -150,6 +153,11 @@ void iscsi_init_socket_timeout(struct socket *sock, unsigned int milliseconds)
 struct file *iscsi_init_socket_file(struct socket *sock)
 {
 	return sock_alloc_file(sock, O_CLOEXEC, NULL);
+}
+
+void iscsi_init_sock_allow_broadcast(struct sock *sk)
+{
+	sock_set_flag(sk, SOCK_BROADCAST);
 }
 
 /*
@@ -536,6 +544,18 @@ dev_t iscsi_init_disk_of(struct scsi_device *sdev, char *name, size_t name_size)
 struct proc_dir_entry *iscsi_init_proc_net(void)
 {
 	return init_net.proc_net;
+}
+
+bool iscsi_init_process_name(int number, char *name, size_t size)
+{
+	struct task_struct *task;
+
+	guard(rcu)();
+	task = pid_task(find_vpid(number), PIDTYPE_TGID);
+	if (!task)
+		return false;
+	strscpy(name, task->comm, size);
+	return true;
 }
 
 void iscsi_init_completion_init(struct completion *completion)

@@ -51,6 +51,7 @@ void iscsi_init_shash_free(struct crypto_shash *shash);
 struct socket *iscsi_init_socket_create(int family, int type, int protocol);
 void iscsi_init_socket_timeout(struct socket *sock, unsigned int milliseconds);
 struct file *iscsi_init_socket_file(struct socket *sock);
+void iscsi_init_sock_allow_broadcast(struct sock *sk);
 
 /* What a connection's owner is told, always with the socket lock held. */
 struct iscsi_init_callbacks {
@@ -146,6 +147,9 @@ const char *iscsi_init_ipconfig_root_path(u32 *server);
 /* In Rust: called when all of the kernel's initcalls are done, or about to be. */
 void iscsi_init_initcalls_done(void);
 #endif
+
+/* The name of the program that a process runs; false where there is no such process any more. */
+bool iscsi_init_process_name(int number, char *name, size_t size);
 
 void iscsi_init_completion_init(struct completion *completion);
 unsigned long iscsi_init_jiffies_of(unsigned int milliseconds);

@@ -22,6 +22,7 @@ use kernel::{
     prelude::*, //
 };
 
+mod datagram;
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
 pub(super) mod loopback;
 

@@ -77,6 +77,28 @@ struct AddressHeader {
     index: I32,
 }
 
+/// What a message about a route starts with (`struct rtmsg`).
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+struct RouteHeader {
+    family: u8,
+    destination_length: u8,
+    source_length: u8,
+    tos: u8,
+    table: u8,
+    protocol: u8,
+    scope: u8,
+    kind: u8,
+    flags: U32,
+}
+
+/// The attributes of a route (`RTA_*`).
+mod route {
+    pub(super) const DESTINATION: u16 = 1;
+    pub(super) const OUTPUT_DEVICE: u16 = 4;
+    pub(super) const GATEWAY: u16 = 5;
+}
+
 /// The attributes of an address (`IFA_*`).
 mod address {
     pub(super) const ADDRESS: u16 = 1;
@@ -101,10 +123,15 @@ mod link {
 
 /// The administrative state of a link (`IFF_UP`).
 const UP: u32 = 0x1;
-/// `RTM_NEWLINK`.
+/// `RTM_NEWLINK` and `RTM_DELLINK`.
 const NEW_LINK: u16 = 16;
-/// `RTM_NEWADDR`.
+const DELETE_LINK: u16 = 17;
+/// `RTM_NEWADDR` and `RTM_DELADDR`.
 const NEW_ADDRESS: u16 = 20;
+const DELETE_ADDRESS: u16 = 21;
+/// `RTM_NEWROUTE` and `RTM_DELROUTE`.
+const NEW_ROUTE: u16 = 24;
+const DELETE_ROUTE: u16 = 25;
 /// `AF_INET`.
 const INET: u8 = 2;
 
@@ -113,4 +140,5 @@ const _: () = assert!(
         && size_of::<AttributeHeader>() == 4
         && size_of::<LinkHeader>() == 16
         && size_of::<AddressHeader>() == 8
+        && size_of::<RouteHeader>() == 12
 );

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel answers: any number of messages in a datagram.
+//! What the kernel answers, or tells by itself: any number of messages in a datagram.
 
 use core::net::Ipv4Addr;
 
@@ -9,11 +9,16 @@ use zerocopy::FromBytes;
 use super::{
     address,
     link,
+    route,
     scope,
     AddressHeader,
     AttributeHeader,
     Header,
     LinkHeader,
+    RouteHeader,
+    DELETE_ADDRESS,
+    DELETE_LINK,
+    DELETE_ROUTE,
     INET,
     NEW_ADDRESS,
     NEW_LINK,
@@ -30,8 +35,10 @@ use crate::proto::{
 /// A message from the kernel.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
-    /// The number of the request that it answers.
+    /// The number of the request that it answers, or that brought about what it tells.
     pub sequence: u32,
+    /// Whose request that was: as a rule the number of a process, and 0 for the kernel itself.
+    pub port: u32,
     /// What it says.
     pub body: Body,
 }
@@ -43,6 +50,12 @@ pub enum Body {
     Link(Link),
     /// There is this address.
     Address(Address),
+    /// There is no such link any more.
+    LinkGone(Link),
+    /// There is no such address any more.
+    AddressGone(Address),
+    /// There is no such route over the device with this number any more.
+    RouteGone(i32),
     /// The list is at its end.
     Done,
     /// What came of the request: 0 when it was done, or else a negative errno.
@@ -151,11 +164,16 @@ pub struct Address {
     pub prefix_length: u8,
     /// Whether it is good for talking to every host, not just to those of its link or to itself.
     pub is_global: bool,
+    /// Whether it has no lifetime, at whose end it goes.
+    pub is_permanent: bool,
 }
 
 impl Address {
     /// Reads the body of a message about an address; `None` when that is none of IPv4.
     fn parse(body: &[u8]) -> Option<Self> {
+        /// `IFA_F_PERMANENT`.
+        const PERMANENT: u8 = 0x80;
+
         let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
         let (_, value) = Attributes(Reader::new(attributes))
             .find(|(kind, _)| *kind == address::LOCAL)
@@ -165,6 +183,7 @@ impl Address {
             address: <[u8; 4]>::try_from(value).ok()?.into(),
             prefix_length: header.prefix_length,
             is_global: header.scope == scope::UNIVERSE,
+            is_permanent: header.flags & PERMANENT != 0,
         })
     }
 }
@@ -181,6 +200,7 @@ pub fn answers(datagram: &[u8]) -> impl Iterator<Item = Answer> + '_ {
         let _ = reader.take(padding(length));
         Some(Answer {
             sequence: header.sequence.get(),
+            port: header.port.get(),
             body: parse_body(header.kind.get(), body)?,
         })
     })
@@ -198,6 +218,9 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
         // not hide those after it.
         NEW_LINK => Link::parse(body).map_or(Body::Other, Body::Link),
         NEW_ADDRESS => Address::parse(body).map_or(Body::Other, Body::Address),
+        DELETE_LINK => Link::parse(body).map_or(Body::Other, Body::LinkGone),
+        DELETE_ADDRESS => Address::parse(body).map_or(Body::Other, Body::AddressGone),
+        DELETE_ROUTE => output_device(body).map_or(Body::Other, Body::RouteGone),
         // The kernel ends a list that it could not complete with the reason.
         DONE => match errno() {
             None | Some(0) => Body::Done,
@@ -206,6 +229,15 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
         ERROR => Body::Error(errno()?),
         _ => Body::Other,
     })
+}
+
+/// The device that a route of IPv4 leads over.
+fn output_device(body: &[u8]) -> Option<i32> {
+    let (header, attributes) = RouteHeader::ref_from_prefix(body).ok()?;
+    let (_, value) = Attributes(Reader::new(attributes))
+        .find(|(kind, _)| *kind == route::OUTPUT_DEVICE)
+        .filter(|_| header.family == INET)?;
+    value.try_into().ok().map(i32::from_ne_bytes)
 }
 
 /// The attributes of a message: their types and their values.

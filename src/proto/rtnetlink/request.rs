@@ -14,22 +14,23 @@ use zerocopy::{
     Immutable,
     IntoBytes, //
 };
-use zerocopy_derive::{
-    Immutable,
-    IntoBytes, //
-};
 
 use super::{
     address,
     link,
+    route,
     scope,
     AddressHeader,
     AttributeHeader,
     Header,
     LinkHeader,
+    RouteHeader,
+    DELETE_ADDRESS,
+    DELETE_ROUTE,
     INET,
     NEW_ADDRESS,
     NEW_LINK,
+    NEW_ROUTE,
     UP, //
 };
 use crate::proto::{
@@ -115,11 +116,11 @@ impl Request {
         const UNSPECIFIED: u8 = 0;
         const ADDRESS: Kind = Kind {
             new: NEW_ADDRESS,
-            delete: 21,
+            delete: DELETE_ADDRESS,
         };
-        const NEW_ROUTE: Kind = Kind {
-            new: 24,
-            delete: 25,
+        const ROUTE: Kind = Kind {
+            new: NEW_ROUTE,
+            delete: DELETE_ROUTE,
         };
         /// `RTM_GETLINK` and `RTM_GETADDR`.
         const GET_LINK: u16 = 18;
@@ -204,7 +205,7 @@ impl Request {
                     },
                 protocol,
             } => {
-                let (kind, flags) = NEW_ROUTE.of(change);
+                let (kind, flags) = ROUTE.of(change);
                 let header = RouteHeader {
                     family: INET,
                     destination_length: prefix_length,
@@ -235,30 +236,6 @@ impl Request {
             }
         }
     }
-}
-
-/// What a message about a route starts with (`struct rtmsg`).
-#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
-#[repr(C)]
-struct RouteHeader {
-    family: u8,
-    destination_length: u8,
-    source_length: u8,
-    tos: u8,
-    table: u8,
-    protocol: u8,
-    scope: u8,
-    kind: u8,
-    flags: U32,
-}
-
-const _: () = assert!(size_of::<RouteHeader>() == 12);
-
-/// The attributes of a route (`RTA_*`).
-mod route {
-    pub(super) const DESTINATION: u16 = 1;
-    pub(super) const OUTPUT_DEVICE: u16 = 4;
-    pub(super) const GATEWAY: u16 = 5;
 }
 
 /// The message types that make and delete something.

@@ -1,0 +1,168 @@
+"""The network under the root disk stays: leases end, servers go, and user space takes things away."""
+
+from lab import guest
+from lab.dhcp import Dhcpd, Dnsmasq, dhcpd_configuration
+from lab.errors import expect
+from lab.machine import Machine
+from lab.net import NETMASK, SERVER
+from lab.process import wait_until
+from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
+
+# What the driver says, after its name.
+SAYS = "iscsi_init: "
+BENCH = ALL_FROM_DHCP.replace("rdinit=/linuxrc", "")
+# What is read again and again, past any cache.
+READ = "dd if=/dev/sda iflag=direct bs=64k count=16 2>/dev/null | sha256sum"
+# A lease in seconds: T1 comes after half of it.
+LEASE = 20
+
+
+def dhcpd(lab: Lab) -> Dhcpd:
+    """ISC dhcpd, which gives one address for a short time."""
+    configuration = lab.directory / "short.conf"
+    times = f"default-lease-time {LEASE};\nmax-lease-time {LEASE};\nmin-lease-time {LEASE};\n"
+    pool = ("192.168.7.120", "192.168.7.120")
+    configuration.write_text(times + dhcpd_configuration(ROOT_PATH, SERVER, pool))
+    return lab.dhcpd(configuration=configuration)
+
+
+def dnsmasq(lab: Lab, address: str) -> Dnsmasq:
+    """dnsmasq, whose leases last two minutes at least, but are to be renewed soon."""
+    configuration = lab.directory / "dnsmasq.conf"
+    lines = [f"dhcp-range={address},{address},{NETMASK},2m", f'dhcp-option=option:root-path,"{ROOT_PATH}"', "dhcp-option=option:T1,10s"]
+    configuration.write_text("\n".join(["port=0", "dhcp-authoritative", *lines]) + "\n")
+    return lab.dnsmasq(configuration=configuration)
+
+
+def says(machine: Machine, pattern: str, timeout: float = 120) -> None:
+    machine.console.wait(SAYS + pattern, timeout)
+
+
+def reads(machine: Machine, digest: str) -> None:
+    """Reads from the disk, which has to go well and give the same as before."""
+    seen = machine.check(READ, 300)
+    expect(seen == digest, "the same data as before", seen)
+
+
+@scenario
+def custody_lease(lab: Lab) -> None:
+    """A lease of 20 s is renewed in time; then its server is gone past its end: the address stays, and is leased again."""
+    lab.tgt(lab.tiny_disk())
+    server = dhcpd(lab)
+    machine = lab.bench(BENCH)
+    guest.succeeds(machine)
+    digest = machine.check(READ)
+
+    start = machine.console.end()
+    # A request of a lease that is to be had names the server, too.
+    asked = "DHCPREQUEST for 192.168.7.120 from"
+    wait_until(lambda: server.output().count(asked) >= 2, "two renewals", 3 * LEASE)
+    expect(not machine.log(SAYS, start), "not a word while all is well", machine.log(SAYS, start))
+
+    server.stop()
+    says(machine, "eth0: the lease of 192.168.7.120 is lost: no DHCP server has renewed it until its end")
+    says(machine, "192.168.7.120 stays in use, and a lease is looked for: ")
+    reads(machine, digest)
+    dhcpd(lab)
+    says(machine, f"eth0: 192.168.7.120 is leased again, from server {SERVER}")
+
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    expect(not machine.check("ip -4 -o address show eth0"), "no address once the module is gone")
+    guest.healthy(machine)
+    # RFC 2131 section 4.3.6, table 4: to the server alone, then to all, from the address that it is about.
+    asked_of = lab.capture.fields("dhcp.option.dhcp == 3 && ip.src == 192.168.7.120 && !icmp", "ip.dst", "dhcp.ip.client")
+    seen = [tuple(row) for row in asked_of]
+    wanted = [(SERVER, "192.168.7.120"), ("255.255.255.255", "192.168.7.120")]
+    expect(guest.sequence(seen, *wanted) and set(seen) == set(wanted), f"requests as {wanted}", seen)
+
+
+@scenario
+def custody_moved(lab: Lab) -> None:
+    """The server refuses to renew the lease: the machine gets another address, and the session goes on from there."""
+    lab.tgt(lab.tiny_disk())
+    server = dnsmasq(lab, "192.168.7.120")
+    machine = lab.bench(BENCH)
+    guest.succeeds(machine)
+    digest = machine.check(READ)
+    server.stop()
+    (lab.directory / "dnsmasq.leases").unlink()
+    dnsmasq(lab, "192.168.7.130")
+    says(machine, "eth0: the lease of 192.168.7.120 is lost: DHCP server .* takes it back: .+")
+    says(machine, f"eth0: 192.168.7.130/24 .*from server {SERVER}, in place of 192.168.7.120")
+    says(machine, "session with .* lost: this machine's address has changed")
+    says(machine, "session with .* restored")
+    reads(machine, digest)
+    address = machine.check("ip -4 -o address show eth0")
+    expect("192.168.7.130/24" in address and "192.168.7.120" not in address, "the new address alone", address)
+    removed = machine.log("was removed")
+    expect(not removed, "nothing to be put back", removed)
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    expect(not machine.check("ip -4 -o address show eth0"), "no address once the module is gone")
+    guest.healthy(machine)
+
+
+@scenario
+def custody_taken_away(lab: Lab) -> None:
+    """Address, route and device are taken away, the device renamed and its driver bound again: all comes back, and the log says who it was."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    machine = lab.bench(BENCH)
+    guest.succeeds(machine)
+    digest = machine.check(READ)
+    address = machine.check("ip -4 -o address show eth0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'")
+    routes = machine.check("ip -4 route")
+
+    def takes(command: str, *words: str) -> None:
+        machine.check(command)
+        for pattern in words:
+            says(machine, pattern, 30)
+        reads(machine, digest)
+        seen = machine.check("ip -4 route").replace("lan0", "eth0")
+        expect(seen == routes, "the routes as before", f"{seen}\nbefore:\n{routes}")
+
+    # The program may be gone by the time. Setting a device down leaves no trace, as busybox does it.
+    by = r" \(by (busybox|ip|sh), process [0-9]+\)| \(by process [0-9]+, which has ended\)"
+    takes("ip address flush dev eth0", f"eth0: the address {address} was removed({by}), and is put back")
+    takes("ip route delete default", f"eth0: a route to 0.0.0.0/0 was removed({by}), and is put back")
+    takes("ip link set eth0 down", "eth0 was set down, and is set up again", "eth0: a route to 0.0.0.0/0 was removed")
+    takes("ip link set eth0 down; ip link set eth0 name lan0; ip link set lan0 up", "eth0 is called lan0 now")
+    device = machine.check("basename $(readlink -f /sys/class/net/lan0/device)")
+    driver = "/sys/bus/virtio/drivers/virtio_net"
+    machine.check(f"echo {device} >{driver}/unbind")
+    says(machine, "lan0 is gone", 30)
+    takes(f"echo {device} >{driver}/bind", "lan0 is back, as eth0", f"eth0: the address {address} was removed")
+    lost = machine.log(r"I/O error")
+    expect(not lost, "no I/O error", "\n".join(lost))
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    expect(not machine.check("ip -4 -o address show eth0"), "no address once the module is gone")
+    guest.healthy(machine)
+
+
+@scenario
+def custody_handed_over(lab: Lab) -> None:
+    """User space renews the address, changes it, and leaves the device without one: followed, and taken care of again."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    machine = lab.bench(BENCH)
+    guest.succeeds(machine)
+    digest = machine.check(READ)
+    address = machine.check("ip -4 -o address show eth0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'")
+
+    machine.check(f"ip address change {address}/24 dev eth0 valid_lft 3600 preferred_lft 3600")
+    says(machine, f"eth0: user space looks after the address now, and has {address}/24", 30)
+    machine.check("ip address flush dev eth0")
+    says(machine, "eth0 has been without an address for 10 s; this driver takes care of it again", 60)
+    says(machine, f"eth0: the address {address} was removed", 30)
+    says(machine, f"eth0: {address} is leased again", 60)
+    reads(machine, digest)
+
+    machine.check(f"ip address add 192.168.7.77/25 dev eth0; ip address delete {address}/24 dev eth0")
+    says(machine, "eth0: user space looks after the address now, and has 192.168.7.77/25", 30)
+    says(machine, "session with .* restored", 60)
+    reads(machine, digest)
+    seen = machine.check("ip -4 -o address show eth0")
+    expect(address not in seen, "the address of user space alone", seen)
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    seen = machine.check("ip -4 -o address show eth0")
+    expect("192.168.7.77" in seen, "what user space has made to stay", seen)
+    guest.healthy(machine)

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Keeps the network as the boot left it, for as long as the root disk needs it.
+//!
+//! | what happens                                 | what is done                              |
+//! |----------------------------------------------|-------------------------------------------|
+//! | device, address or route taken away          | put back; the log says by whom            |
+//! | device renamed, or its driver bound again    | followed: its number, or Ethernet address |
+//! | address given a lifetime, or another address | user space has taken over: left to it     |
+//! | then no address for [`DESERTED`]             | the last one of ours put back             |
+//! | the lease's times                            | [`tenancy`]                               |
+//!
+//! User space may well take the network over; what it may not is take it away.
+
+mod tenancy;
+
+use super::{
+    attempts::Attempts,
+    changes::Changes,
+    error::Step,
+    network::Network, //
+};
+use crate::{
+    initiator::Reconnect,
+    linux::{
+        clock,
+        memory::NoIo,
+        process,
+        socket::Socket,
+        thread::Run, //
+    },
+    proto::{
+        config::interface::Ipv4Config,
+        dhcp::lease::Lease,
+        rtnetlink::{
+            answer::{
+                answers,
+                Address,
+                Body,
+                Link, //
+            },
+            request::Request, //
+        },
+    },
+};
+use core::{
+    fmt,
+    sync::atomic::{
+        AtomicBool,
+        Ordering, //
+    }, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+use tenancy::Tenancy;
+
+/// How long nothing is looked at, at most, where no change is told of, in milliseconds.
+const CHECK: u64 = 30_000;
+/// How long a wait is, at most: the thread is to end soon after it is asked to. Milliseconds.
+const TICK: u64 = 1_000;
+/// How long user space may leave the device without an address, in milliseconds.
+const DESERTED: u64 = 10_000;
+/// Room for what one message tells.
+const MESSAGE_SIZE: usize = 8_192;
+/// How many lines on repairs there may be, and after how long there may be one more, in
+/// milliseconds.
+const LINES: u64 = 20;
+const LINE_INTERVAL: u64 = 60_000;
+
+/// What the thread works with. Dropping it takes back what the boot has changed.
+#[pin_data]
+pub(super) struct Custody {
+    stop: AtomicBool,
+    #[pin]
+    keeper: Mutex<Keeper>,
+}
+
+impl Custody {
+    /// Takes care of `network`, which `changes` have made; `reconnect` when the session cannot go
+    /// on over the address it has begun with.
+    pub(super) fn new(
+        network: Network,
+        changes: Changes,
+        reconnect: Reconnect,
+    ) -> Result<Arc<Self>> {
+        let keeper = Keeper::new(network, changes, reconnect)?;
+        Arc::pin_init(
+            pin_init!(Self {
+                stop: AtomicBool::new(false),
+                keeper <- new_mutex!(keeper, "iscsi_init keeper"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+impl Run for Custody {
+    fn run(&self) {
+        let _memory = NoIo::new();
+        let mut keeper = self.keeper.lock();
+
+        while !self.stop.load(Ordering::Acquire) {
+            keeper.round();
+        }
+    }
+
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
+/// Who looks after the device's address.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Owner {
+    Driver,
+    UserSpace,
+}
+
+struct Keeper {
+    changes: Changes,
+    watch: Socket,
+    buffer: KVec<u8>,
+    reconnect: Reconnect,
+    link: Link,
+    config: Ipv4Config,
+    owner: Owner,
+    tenancy: Tenancy,
+    /// Whether the device is there.
+    present: bool,
+    /// Since when the device has no address, if it has none.
+    bare_since: Option<u64>,
+    /// When all was last looked at.
+    checked: u64,
+    /// Who last took something away from the device, by the number of the process.
+    culprit: Option<u32>,
+    lines: Lines,
+}
+
+impl Keeper {
+    fn new(network: Network, changes: Changes, reconnect: Reconnect) -> Result<Self> {
+        let now = clock::milliseconds();
+        Ok(Self {
+            changes,
+            watch: Socket::rtnetlink_changes()?,
+            buffer: KVec::from_elem(0, MESSAGE_SIZE, GFP_KERNEL)?,
+            reconnect,
+            config: network.config(),
+            tenancy: Tenancy::new(&network),
+            link: network.into_link(),
+            owner: Owner::Driver,
+            present: true,
+            bare_since: None,
+            // What has changed since the boot looked.
+            checked: 0,
+            culprit: None,
+            lines: Lines::new(now),
+        })
+    }
+
+    /// Waits a while for a change, and does what is to be done.
+    fn round(&mut self) {
+        let changed = self.listen();
+        let now = clock::milliseconds();
+        let bare = self.bare_since.is_some();
+
+        if changed || bare || now.saturating_sub(self.checked) >= CHECK {
+            self.checked = now;
+            // What fails now is looked at again.
+            if self.check(now).is_err() {
+                clock::sleep(100);
+            }
+            self.culprit = None;
+        }
+        if self.is_tenant() {
+            let netlink = &mut self.changes.netlink;
+            if let Some(lease) = self.tenancy.step(&self.link, self.config.address, netlink) {
+                self.settle(&lease);
+            }
+        }
+    }
+
+    /// Waits for a change that is told of; whether it is one of this device.
+    fn listen(&mut self) -> bool {
+        let patience = match self.is_tenant() {
+            true => self.tenancy.patience(),
+            false => TICK,
+        };
+        self.watch.set_timeout(patience.min(TICK));
+        let length = match self.watch.receive(&mut self.buffer) {
+            Ok(length) => length,
+            Err(EAGAIN | EINTR) => return false,
+            // More was told than there was room for.
+            Err(_) => return true,
+        };
+        let told = self.buffer.get(..length).unwrap_or_default();
+        let mut changed = false;
+
+        for answer in answers(told) {
+            let (concerns, takes_away) = match &answer.body {
+                Body::Link(link) => (self.is_ours(link), !link.is_up()),
+                Body::LinkGone(link) => (self.is_ours(link), true),
+                Body::Address(address) => (address.index == self.link.index, false),
+                Body::AddressGone(address) => (address.index == self.link.index, true),
+                Body::RouteGone(index) => (*index == self.link.index, true),
+                Body::Done | Body::Error(_) | Body::Other => (false, false),
+            };
+            changed |= concerns;
+            if concerns && takes_away && answer.port != 0 {
+                self.culprit = Some(answer.port);
+            }
+        }
+        changed
+    }
+
+    /// Whether the lease is this driver's matter, and it can do something about it.
+    fn is_tenant(&self) -> bool {
+        self.owner == Owner::Driver && self.present
+    }
+
+    fn is_ours(&self, link: &Link) -> bool {
+        link.index == self.link.index || link.mac == self.link.mac && !link.is_virtual
+    }
+
+    /// Looks whether all is as it should be, and sees to it.
+    fn check(&mut self, now: u64) -> Result {
+        let links = self.changes.netlink.links()?;
+        let same = links.iter().find(|link| link.index == self.link.index);
+        // A driver that is bound again makes a device with another number.
+        let Some(link) = same.or_else(|| links.iter().find(|link| self.is_ours(link))) else {
+            if self.present {
+                self.present = false;
+                self.tell(core::format_args!("is gone"));
+            }
+            return Ok(());
+        };
+        self.follow(link);
+        if !link.is_up() {
+            let up = Request::SetUp {
+                index: link.index,
+                up: true,
+            };
+            self.changes.netlink.change(&up)?;
+            self.tell(core::format_args!("was set down, and is set up again"));
+        }
+
+        let addresses = self.changes.netlink.addresses()?;
+        let mut usable = addresses
+            .iter()
+            .filter(|address| address.index == self.link.index && address.is_global);
+        match usable
+            .clone()
+            .find(|own| own.address == self.config.address)
+        {
+            Some(own) => {
+                self.bare_since = None;
+                if own.is_permanent && self.owner == Owner::Driver {
+                    self.restore();
+                } else if !own.is_permanent {
+                    self.hand_over(own);
+                }
+            }
+            None => match usable.next() {
+                Some(other) => {
+                    self.bare_since = None;
+                    self.hand_over(other);
+                }
+                None => self.bare(now),
+            },
+        }
+        Ok(())
+    }
+
+    /// Takes note of what has become of the device.
+    fn follow(&mut self, link: &Link) {
+        if link.index != self.link.index {
+            self.changes.moved(self.link.index, link.index);
+            if let Some(mtu) = self.config.mtu {
+                let index = link.index;
+                // As at the boot, it works without it.
+                let _ = self.changes.netlink.change(&Request::SetMtu {
+                    index,
+                    mtu: u32::from(mtu),
+                });
+            }
+        }
+        if link.index != self.link.index || !self.present {
+            self.owner = Owner::Driver;
+            self.tell(core::format_args!("is back, as {}", link.name));
+        } else if link.name != self.link.name {
+            self.tell(core::format_args!("is called {} now", link.name));
+        }
+        self.present = true;
+        self.link = link.clone();
+    }
+
+    /// The device has no address.
+    fn bare(&mut self, now: u64) {
+        let since = *self.bare_since.get_or_insert(now);
+        if self.owner == Owner::UserSpace {
+            if now.saturating_sub(since) < DESERTED {
+                return;
+            }
+            self.tell(core::format_args!(
+                "has been without an address for {} s; this driver takes care of it again",
+                DESERTED / 1_000
+            ));
+            self.owner = Owner::Driver;
+            self.tenancy.search();
+        }
+        self.restore();
+        self.bare_since = None;
+    }
+
+    /// Puts back what was made and is not there any more.
+    fn restore(&mut self) {
+        let Self {
+            changes,
+            link,
+            config,
+            culprit,
+            lines,
+            ..
+        } = self;
+        changes.restore(|step| {
+            let by = By(*culprit);
+            match step {
+                Step::Address => lines.warn(core::format_args!(
+                    "{}: the address {} was removed{by}, and is put back",
+                    link.name,
+                    config.address
+                )),
+                _ => lines.warn(core::format_args!(
+                    "{}: {step} was removed{by}, and is put back",
+                    link.name
+                )),
+            }
+        });
+    }
+
+    /// Leaves the address to user space, which has `address` on the device.
+    fn hand_over(&mut self, address: &Address) {
+        let moved = address.address != self.config.address;
+        if self.owner == Owner::UserSpace {
+            return;
+        }
+        self.owner = Owner::UserSpace;
+        self.tenancy.leave();
+        pr_info!(
+            "{}: user space looks after the address now, and has {}/{}{}\n",
+            core::format_args!("{}", self.link.name),
+            core::format_args!("{}", address.address),
+            address.prefix_length,
+            core::format_args!("{}", By(self.culprit))
+        );
+        if moved {
+            self.reconnect.reconnect();
+        }
+    }
+
+    /// Uses what the new lease says.
+    fn settle(&mut self, lease: &Lease) {
+        let config = lease.ipv4_config();
+        if config.address == self.config.address {
+            pr_info!(
+                "{}: {} is leased again, from server {}\n",
+                core::format_args!("{}", self.link.name),
+                core::format_args!("{}", config.address),
+                core::format_args!("{}", lease.server)
+            );
+            return;
+        }
+        let mut attempts = Attempts::new(clock::milliseconds(), None);
+        match self
+            .changes
+            .replace(&self.link, &config, lease, &mut attempts)
+        {
+            Ok(()) => {
+                pr_warn!(
+                    "{}: {config} from server {}, in place of {}\n",
+                    core::format_args!("{}", self.link.name),
+                    core::format_args!("{}", lease.server),
+                    core::format_args!("{}", self.config.address),
+                    config = core::format_args!("{config}"),
+                );
+                self.config = config;
+                self.reconnect.reconnect();
+            }
+            Err(failure) => {
+                pr_err!("{}\n", core::format_args!("{failure}"));
+                self.tenancy.search();
+            }
+        }
+    }
+
+    /// Says what has happened to the device.
+    fn tell(&mut self, what: fmt::Arguments<'_>) {
+        let (name, by) = (&self.link.name, By(self.culprit));
+        self.lines.warn(core::format_args!("{name} {what}{by}"));
+    }
+}
+
+/// Who did it, if that is known.
+struct By(Option<u32>);
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.map(|number| (number, process::Name::of(number))) {
+            Some((number, Some(name))) => write!(f, " (by {}, process {number})", name.as_str()),
+            Some((number, None)) => write!(f, " (by process {number}, which has ended)"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Lines for the log, of which there is not one for each of many repairs.
+struct Lines {
+    left: u64,
+    since: u64,
+    unsaid: u64,
+}
+
+impl Lines {
+    fn new(now: u64) -> Self {
+        Self {
+            left: LINES,
+            since: now,
+            unsaid: 0,
+        }
+    }
+
+    fn warn(&mut self, line: fmt::Arguments<'_>) {
+        let now = clock::milliseconds();
+        let more = now.saturating_sub(self.since) / LINE_INTERVAL;
+        if more > 0 {
+            self.left = self.left.saturating_add(more).min(LINES);
+            self.since = now;
+        }
+        if self.left == 0 {
+            self.unsaid = self.unsaid.saturating_add(1);
+            return;
+        }
+        self.left = self.left.saturating_sub(1);
+        match core::mem::take(&mut self.unsaid) {
+            0 => pr_warn!("{line}\n"),
+            unsaid => pr_warn!("{line}; {unsaid} such lines were left out before\n"),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! UDP, and what the kernel tells of links, addresses and routes by itself.
+
+use super::{
+    message,
+    Socket, //
+};
+use crate::linux::bindings;
+use core::{
+    mem::size_of,
+    net::{
+        Ipv4Addr,
+        SocketAddrV4, //
+    }, //
+};
+use kernel::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*, //
+};
+
+impl Socket {
+    /// A UDP socket that sends and receives on one device, with this port and whatever address the
+    /// device has; it may broadcast.
+    ///
+    /// # Errors
+    ///
+    /// `EADDRINUSE` where somebody else has the port.
+    pub(crate) fn udp(port: u16, device: i32) -> Result<Self> {
+        let socket = Self::create(bindings::AF_INET, bindings::sock_type_SOCK_DGRAM, 0)?;
+
+        // SAFETY: The socket is valid.
+        unsafe { bindings::iscsi_init_sock_allow_broadcast(socket.sock()) };
+        // SAFETY: As above; nobody has its lock.
+        to_result(unsafe { bindings::sock_bindtoindex(socket.sock(), device, true) })?;
+        socket.bind(&mut address(&SocketAddrV4::new(
+            Ipv4Addr::UNSPECIFIED,
+            port,
+        )))?;
+        Ok(socket)
+    }
+
+    /// A socket that gets a message of each change of a link, an IPv4 address or an IPv4 route.
+    pub(crate) fn rtnetlink_changes() -> Result<Self> {
+        let socket = Self::create(
+            bindings::AF_NETLINK,
+            bindings::sock_type_SOCK_RAW,
+            bindings::NETLINK_ROUTE,
+        )?;
+        socket.bind(&mut bindings::sockaddr_nl {
+            nl_family: bindings::AF_NETLINK as u16,
+            nl_groups: group(bindings::rtnetlink_groups_RTNLGRP_LINK)
+                | group(bindings::rtnetlink_groups_RTNLGRP_IPV4_IFADDR)
+                | group(bindings::rtnetlink_groups_RTNLGRP_IPV4_ROUTE),
+            ..Default::default()
+        })?;
+        Ok(socket)
+    }
+
+    fn bind<A>(&self, address: &mut A) -> Result {
+        // SAFETY: The socket is valid, and `address` is a socket address of the given size.
+        to_result(unsafe {
+            bindings::kernel_bind(
+                self.as_ptr(),
+                core::ptr::from_mut(address).cast(),
+                size_of::<A>() as c_int,
+            )
+        })
+    }
+
+    /// Sends one datagram.
+    pub(crate) fn send_to(&self, data: &[u8], to: &SocketAddrV4) -> Result {
+        let mut address = address(to);
+        let mut message = message();
+        message.msg_name = core::ptr::from_mut(&mut address).cast();
+        message.msg_namelen = size_of::<bindings::sockaddr_in>() as c_int;
+        self.send_message(data, &mut message).map(|_| ())
+    }
+
+    /// Receives one datagram, and tells where it came from.
+    pub(crate) fn receive_datagram(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddrV4)> {
+        let mut address = bindings::sockaddr_in::default();
+        let mut message = message();
+        message.msg_name = core::ptr::from_mut(&mut address).cast();
+        message.msg_namelen = size_of::<bindings::sockaddr_in>() as c_int;
+        let length = self.receive_message(buffer, &mut message)?;
+        let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
+        let from = SocketAddrV4::new(ip, u16::from_be(address.sin_port));
+        Ok((length, from))
+    }
+}
+
+/// The bit of a group whose messages are wanted.
+const fn group(number: bindings::rtnetlink_groups) -> u32 {
+    1 << (number - 1)
+}
+
+fn address(of: &SocketAddrV4) -> bindings::sockaddr_in {
+    bindings::sockaddr_in {
+        sin_family: bindings::AF_INET as u16,
+        sin_port: of.port().to_be(),
+        sin_addr: bindings::in_addr {
+            s_addr: u32::from(*of.ip()).to_be(),
+        },
+        ..Default::default()
+    }
+}
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_datagram)]
+mod tests {
+    use super::{
+        super::loopback::{
+            Loopback,
+            DEADLINE,
+            DEVICE, //
+        },
+        *,
+    };
+    use crate::linux::errno::EADDRINUSE;
+
+    /// Ports for the tests' own use (RFC 6335 section 6).
+    const PORT: u16 = 50_068;
+    const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+    #[test]
+    fn a_datagram_arrives_and_says_where_it_is_from() -> Result {
+        let _up = Loopback::new()?;
+        let here = Socket::udp(PORT, DEVICE)?;
+        let there = Socket::udp(PORT + 1, DEVICE)?;
+        let mut buffer = [0; 16];
+
+        here.set_timeout(DEADLINE);
+        there.send_to(b"datagram", &SocketAddrV4::new(LOCALHOST, PORT))?;
+        let (length, from) = here.receive_datagram(&mut buffer)?;
+        assert_eq!(&buffer[..length], b"datagram");
+        assert_eq!(from, SocketAddrV4::new(LOCALHOST, PORT + 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_port_is_one_sockets() -> Result {
+        let _up = Loopback::new()?;
+        let _here = Socket::udp(PORT, DEVICE)?;
+        assert_eq!(Socket::udp(PORT, DEVICE).err(), Some(EADDRINUSE));
+        assert_eq!(Socket::udp(PORT + 1, i32::MAX).err(), Some(ENODEV));
+        Ok(())
+    }
+
+    #[test]
+    fn a_change_of_a_link_is_told() -> Result {
+        let changes = Socket::rtnetlink_changes()?;
+        changes.set_timeout(DEADLINE);
+        let _up = Loopback::new()?;
+        assert!(changes.receive(&mut [0; 4_096])? > 0);
+        Ok(())
+    }
+}
