@@ -24,11 +24,13 @@ mod configuration;
 mod custody;
 mod disk;
 mod error;
+mod growing;
 mod identity;
 mod lease;
 mod login;
 mod netlink;
 mod network;
+mod report;
 mod target;
 
 use crate::{
@@ -37,21 +39,28 @@ use crate::{
         clock,
         cmdline,
         module,
-        proc::NetFile,
+        proc::File,
         thread::Thread, //
     },
     proto::config::{
-        merge::Request,
+        merge::{
+            Boot,
+            Request, //
+        },
         timeout::Patience, //
     }, //
 };
-use attempts::Attempts;
+use attempts::{
+    Attempts,
+    Milestone, //
+};
 use changes::Changes;
 use conf::Conf;
 use custody::Custody;
 use error::Failure;
 use kernel::prelude::*;
 use network::Network;
+use report::Report;
 
 /// A machine that has its disk.
 ///
@@ -59,7 +68,8 @@ use network::Network;
 /// last the network under it.
 pub(crate) struct Machine {
     _initiator: Initiator,
-    _pnp: Option<NetFile>,
+    _pnp: Option<File<KVec<u8>>>,
+    _report: File<Report>,
     _custody: Thread<Custody>,
 }
 
@@ -111,22 +121,47 @@ fn attempts(line: &[u8], start: u64, default: Option<Patience>) -> Result<Machin
 
     loop {
         match attempt(&request, &conf, &mut changes, &mut attempts) {
-            Ok((initiator, pnp, network)) => {
-                let custody = Custody::new(network, changes, initiator.reconnect())
-                    .and_then(|custody| Thread::start(c"iscsi_init_net", custody))
-                    .map_err(Failure::Kernel)?;
-                return Ok(Machine {
-                    _initiator: initiator,
-                    _pnp: pnp,
-                    _custody: custody,
-                });
-            }
+            Ok(done) => return settle_down(&request, done, changes, &attempts),
             Err(failure) => {
                 changes.unconfigure();
                 attempts.again(failure)?;
             }
         }
     }
+}
+
+/// What one attempt has come to.
+struct Done {
+    boot: KBox<Boot>,
+    network: Network,
+    pnp: Option<File<KVec<u8>>>,
+    initiator: Initiator,
+}
+
+/// Leaves the machine to those who keep it as it is.
+#[inline(never)]
+fn settle_down(
+    request: &Request,
+    done: Done,
+    changes: Changes,
+    attempts: &Attempts,
+) -> Result<Machine, Failure<'static>> {
+    let Done {
+        boot,
+        network,
+        pnp,
+        initiator,
+    } = done;
+    let custody = Custody::new(network, changes, initiator.reconnect()).map_err(Failure::Kernel)?;
+    let report = report::publish(request, &boot, attempts, &initiator, custody.status())?;
+    let custody = Thread::start(c"iscsi_init_net", custody).map_err(Failure::Kernel)?;
+
+    Ok(Machine {
+        _initiator: initiator,
+        _pnp: pnp,
+        _report: report,
+        _custody: custody,
+    })
 }
 
 /// Goes through all steps once.
@@ -136,12 +171,14 @@ fn attempt(
     conf: &Conf,
     changes: &mut Changes,
     attempts: &mut Attempts,
-) -> Result<(Initiator, Option<NetFile>, Network), Failure<'static>> {
+) -> Result<Done, Failure<'static>> {
     let network = Network::bring_up(request, changes, attempts)?;
+    attempts.reached(Milestone::Address);
     let pnp = identity::set(network.lease(), attempts)?;
     let boot = target::settle(request, &network, attempts)?;
     let mut account = target::account(&boot, conf, &network, attempts)?;
     let (socket, established) = login::log_in(&mut account, attempts)?;
+    attempts.reached(Milestone::Login);
     let target = KBox::new(account.target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
     let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
     disk::wait(&initiator, &target, boot.lun.value, attempts)?;
@@ -149,5 +186,10 @@ fn attempt(
     if target.portal.address.is_ipv4() {
         changes.keep_only(network.index());
     }
-    Ok((initiator, pnp, network))
+    Ok(Done {
+        boot,
+        network,
+        pnp,
+        initiator,
+    })
 }

@@ -36,6 +36,7 @@ mod portal;
 mod queue;
 mod receive;
 mod recovery;
+mod status;
 mod tasks;
 mod transmit;
 mod wire;
@@ -115,6 +116,9 @@ impl Initiator {
         let connection =
             recovery::connect(&nexus, socket, established, tasks, clock::milliseconds())
                 .map_err(|(_, error)| error)?;
+        let portal = account.target.portal;
+        let (tsih, parameters) = (established.tsih, &established.parameters);
+        nexus.status.up(portal, tsih, parameters, 0);
         let recovery = Recovery::new(nexus.clone(), account, connection)?;
         let thread = Thread::start(c"iscsi_init", recovery)?;
         let end = Arc::new(
@@ -165,6 +169,11 @@ impl Initiator {
         Reconnect(self.end.nexus.clone())
     }
 
+    /// What tells where the session stands.
+    pub(crate) fn session(&self) -> SessionStatus {
+        SessionStatus(self.end.nexus.clone())
+    }
+
     /// The number of the SCSI host.
     pub(crate) fn host_number(&self) -> Option<u32> {
         self.host.as_ref().map(Host::number)
@@ -205,6 +214,16 @@ impl Reconnect {
     /// Does so, without waiting for it.
     pub(crate) fn reconnect(&self) {
         self.0.fail(Failure::AddressGone);
+    }
+}
+
+/// Where the session stands.
+pub(crate) struct SessionStatus(Arc<Nexus>);
+
+impl SessionStatus {
+    /// Writes a line for each fact; process context.
+    pub(crate) fn write(&self, output: &mut impl core::fmt::Write) -> core::fmt::Result {
+        self.0.status.write(output)
     }
 }
 

@@ -9,6 +9,7 @@
 //! - [`config`]: kernel arguments, root path and names; which setting comes from where.
 //! - [`dhcp`]: the DHCP and BOOTP client.
 //! - [`iscsi`]: the iSCSI initiator (RFC 7143).
+//! - [`scsi`]: what of SCSI an initiator has to understand by itself.
 //! - [`rtnetlink`]: the messages that read and change the machine's links, addresses and routes.
 
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ pub mod config;
 pub mod dhcp;
 pub mod iscsi;
 pub mod rtnetlink;
+pub mod scsi;
 pub mod secret;
 pub mod serial;
 pub mod time;

@@ -1,5 +1,6 @@
 """The session outlives its connections, and the machine's end comes in bounded time whatever the target does."""
 
+import re
 import time
 
 from lab import guest, images
@@ -205,4 +206,38 @@ def recovery_digests(lab: Lab) -> None:
     lost = machine.log(LOST)
     expect(not lost, "no I/O error", "\n".join(lost))
     machine.check("rmmod iscsi_init")
+    guest.healthy(machine)
+
+
+@scenario
+def recovery_status(lab: Lab) -> None:
+    """/proc/iscsi_init tells of the settings and their sources, of an outage while it lasts, and of what came of it."""
+    target = lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    machine = lab.bench("iscsi-if=eth0")
+    guest.succeeds(machine, "lun=1")
+
+    def status() -> dict[str, str]:
+        return dict(line.split(": ", 1) for line in machine.check("cat /proc/iscsi_init").split("\n"))
+
+    def expects(**wanted: str) -> None:
+        seen = status()
+        for name, pattern in wanted.items():
+            key = name.replace("_", "-")
+            expect(re.fullmatch(pattern, seen.get(key, "")), f"{key} to be /{pattern}/", seen)
+
+    expects(
+        setting_if=r"eth0 \(kernel argument\)", setting_lun=r"1 \(module parameter\)", setting_target=r".*:3260:iqn.* \(DHCP root path\)",
+        setting_initiator=r"iqn.* \(default\)", boot_address=r"\d+", boot_login=r"\d+", boot_disk=r"\d+", state="up", waiting_for="nothing",
+        portal=r"192.168.7.1:3260", session="0x0100", negotiated="HeaderDigest=None .*", logins="1", outages="0", last_failure="none",
+        interface="eth0", address=r"192.168.7.\d+/24", address_kept_by="iscsi_init", lease=r"renewed at \d+", network_repairs="0",
+    )  # fmt: skip
+    target.stop()
+    machine.console.wait("iscsi_init: no session since", 60)
+    expects(state="down", waiting_for=".*refused.*", last_failure="the target closed the connection", outages="1")
+    target.start()
+    machine.console.wait("iscsi_init: session with .* restored", 60)
+    expects(state="up", waiting_for="nothing", logins="2", outages="1", longest_outage=r"[1-9]\d+", last_failure_at=r"\d+")
+    machine.check("rmmod iscsi_init")
+    expect(machine.sh("cat /proc/iscsi_init").status != 0, "no file once the module is gone")
     guest.healthy(machine)

@@ -35,6 +35,30 @@ pub(super) struct Attempts {
     backoff: Backoff,
     /// What was told, as hashes.
     told: KVec<u64>,
+    /// When the milestones were reached, in milliseconds from the start.
+    reached: [Option<u64>; Milestone::ALL.len()],
+}
+
+/// What a boot comes to, one after the other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Milestone {
+    Address,
+    Login,
+    Disk,
+}
+
+impl Milestone {
+    const ALL: [Self; 3] = [Self::Address, Self::Login, Self::Disk];
+}
+
+impl fmt::Display for Milestone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "address",
+            Self::Login => "login",
+            Self::Disk => "disk",
+        })
+    }
 }
 
 impl Attempts {
@@ -45,12 +69,29 @@ impl Attempts {
             patience,
             backoff: Backoff::new(DELAY_FIRST, DELAY_MAX),
             told: KVec::new(),
+            reached: Default::default(),
         }
     }
 
     /// The time since the first attempt began, in milliseconds.
     pub(super) fn elapsed(&self) -> u64 {
         clock::milliseconds().saturating_sub(self.start)
+    }
+
+    /// Takes note of the time of a milestone.
+    pub(super) fn reached(&mut self, milestone: Milestone) {
+        let now = self.elapsed();
+        for (known, slot) in Milestone::ALL.iter().zip(&mut self.reached) {
+            if *known == milestone {
+                *slot = Some(now);
+            }
+        }
+    }
+
+    /// The milestones of the last attempt, each with its time in milliseconds from the start.
+    pub(super) fn milestones(&self) -> impl Iterator<Item = (Milestone, u64)> + '_ {
+        let all = Milestone::ALL.iter().zip(&self.reached);
+        all.filter_map(|(milestone, at)| Some((*milestone, (*at)?)))
     }
 
     /// How much of `span`, in milliseconds, the time limit leaves.

@@ -12,6 +12,7 @@
 //!
 //! User space may well take the network over; what it may not is take it away.
 
+pub(super) mod status;
 mod tenancy;
 
 use super::{
@@ -45,6 +46,7 @@ use crate::{
 };
 use core::{
     fmt,
+    net::Ipv4Addr,
     sync::atomic::{
         AtomicBool,
         Ordering, //
@@ -57,6 +59,11 @@ use kernel::{
         Arc,
         Mutex, //
     }, //
+};
+use status::{
+    Facts,
+    NetworkStatus,
+    Owner, //
 };
 use tenancy::Tenancy;
 
@@ -77,6 +84,7 @@ const LINE_INTERVAL: u64 = 60_000;
 #[pin_data]
 pub(super) struct Custody {
     stop: AtomicBool,
+    status: Arc<NetworkStatus>,
     #[pin]
     keeper: Mutex<Keeper>,
 }
@@ -90,13 +98,20 @@ impl Custody {
         reconnect: Reconnect,
     ) -> Result<Arc<Self>> {
         let keeper = Keeper::new(network, changes, reconnect)?;
+        let status = NetworkStatus::new(keeper.facts())?;
         Arc::pin_init(
             pin_init!(Self {
                 stop: AtomicBool::new(false),
+                status: status,
                 keeper <- new_mutex!(keeper, "iscsi_init keeper"),
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// What tells where the network stands.
+    pub(super) fn status(&self) -> Arc<NetworkStatus> {
+        self.status.clone()
     }
 }
 
@@ -107,19 +122,13 @@ impl Run for Custody {
 
         while !self.stop.load(Ordering::Acquire) {
             keeper.round();
+            self.status.set(keeper.facts());
         }
     }
 
     fn stop(&self) {
         self.stop.store(true, Ordering::Release);
     }
-}
-
-/// Who looks after the device's address.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Owner {
-    Driver,
-    UserSpace,
 }
 
 struct Keeper {
@@ -139,18 +148,23 @@ struct Keeper {
     checked: u64,
     /// Who last took something away from the device, by the number of the process.
     culprit: Option<u32>,
+    /// The address that the device was last seen with, and the length of its network's prefix.
+    seen: (Ipv4Addr, u8),
+    repairs: u64,
     lines: Lines,
 }
 
 impl Keeper {
     fn new(network: Network, changes: Changes, reconnect: Reconnect) -> Result<Self> {
         let now = clock::milliseconds();
+        let config = network.config();
         Ok(Self {
             changes,
             watch: Socket::rtnetlink_changes()?,
             buffer: KVec::from_elem(0, MESSAGE_SIZE, GFP_KERNEL)?,
             reconnect,
-            config: network.config(),
+            config,
+            seen: (config.address, config.prefix_length),
             tenancy: Tenancy::new(&network),
             link: network.into_link(),
             owner: Owner::Driver,
@@ -159,8 +173,22 @@ impl Keeper {
             // What has changed since the boot looked.
             checked: 0,
             culprit: None,
+            repairs: 0,
             lines: Lines::new(now),
         })
+    }
+
+    /// What is told of it.
+    fn facts(&self) -> Facts {
+        Facts {
+            device: self.link.name.clone(),
+            present: self.present,
+            address: self.seen.0,
+            prefix_length: self.seen.1,
+            owner: self.owner,
+            lease: self.tenancy.state(),
+            repairs: self.repairs,
+        }
     }
 
     /// Waits a while for a change, and does what is to be done.
@@ -258,7 +286,7 @@ impl Keeper {
             .find(|own| own.address == self.config.address)
         {
             Some(own) => {
-                self.bare_since = None;
+                self.found(own);
                 if own.is_permanent && self.owner == Owner::Driver {
                     self.restore();
                 } else if !own.is_permanent {
@@ -267,7 +295,7 @@ impl Keeper {
             }
             None => match usable.next() {
                 Some(other) => {
-                    self.bare_since = None;
+                    self.found(other);
                     self.hand_over(other);
                 }
                 None => self.bare(now),
@@ -299,6 +327,12 @@ impl Keeper {
         self.link = link.clone();
     }
 
+    /// The device has this address.
+    fn found(&mut self, address: &Address) {
+        self.bare_since = None;
+        self.seen = (address.address, address.prefix_length);
+    }
+
     /// The device has no address.
     fn bare(&mut self, now: u64) {
         let since = *self.bare_since.get_or_insert(now);
@@ -324,11 +358,13 @@ impl Keeper {
             link,
             config,
             culprit,
+            repairs,
             lines,
             ..
         } = self;
         changes.restore(|step| {
             let by = By(*culprit);
+            *repairs = repairs.saturating_add(1);
             match step {
                 Step::Address => lines.warn(core::format_args!(
                     "{}: the address {} was removed{by}, and is put back",
@@ -389,6 +425,7 @@ impl Keeper {
                     config = core::format_args!("{config}"),
                 );
                 self.config = config;
+                self.seen = (config.address, config.prefix_length);
                 self.reconnect.reconnect();
             }
             Err(failure) => {

@@ -3,7 +3,10 @@
 //! The boot LUN, from a number to a disk that can be opened.
 
 use super::{
-    attempts::Attempts,
+    attempts::{
+        Attempts,
+        Milestone, //
+    },
     error::Failure, //
 };
 use crate::{
@@ -25,7 +28,7 @@ pub(super) fn wait(
     initiator: &Initiator,
     target: &Target,
     lun: u16,
-    attempts: &Attempts,
+    attempts: &mut Attempts,
 ) -> Result<(), Failure<'static>> {
     let lost = || match KBox::new(target.clone(), GFP_KERNEL) {
         Ok(target) => Failure::Lost(target),
@@ -57,6 +60,7 @@ pub(super) fn wait(
         }
         clock::sleep(INTERVAL);
     };
+    attempts.reached(Milestone::Disk);
     initiator.booted();
     initiator.scan();
     pr_info!(

@@ -4,11 +4,15 @@
 
 use super::{
     attempts::Attempts,
-    error::Failure, //
+    error::Failure,
+    growing::Growing, //
 };
 use crate::{
     linux::{
-        proc::NetFile,
+        proc::{
+            File,
+            Place, //
+        },
         uts, //
     },
     proto::dhcp::{
@@ -16,7 +20,10 @@ use crate::{
         pnp, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// Sets host and domain name as the lease has them, and makes `/proc/net/pnp`.
 ///
@@ -24,9 +31,9 @@ use kernel::prelude::*;
 pub(super) fn set(
     lease: Option<&Lease>,
     attempts: &mut Attempts,
-) -> Result<Option<NetFile>, Failure<'static>> {
+) -> Result<Option<File<KVec<u8>>>, Failure<'static>> {
     if let Some(lease) = lease {
-        let mut name = Line(KVec::new());
+        let mut name = Growing::new();
         match &lease.host_name {
             Some(host) => name.print(core::format_args!("{host}"))?,
             None => name.print(core::format_args!("{}", lease.address))?,
@@ -47,29 +54,14 @@ pub(super) fn set(
         ));
         return Ok(None);
     }
-    let mut text = Line(KVec::new());
+    let mut text = Growing::new();
     match lease {
         Some(lease) => lease
             .write_pnp(&mut text)
             .map_err(|_| Failure::Kernel(ENOMEM))?,
         None => text.print(core::format_args!("{}", pnp::MANUAL))?,
     }
-    Ok(Some(NetFile::new(c"pnp", text.0).map_err(Failure::Kernel)?))
-}
-
-/// Text that grows.
-struct Line(KVec<u8>);
-
-impl Line {
-    fn print(&mut self, text: core::fmt::Arguments<'_>) -> Result<(), Failure<'static>> {
-        core::fmt::Write::write_fmt(self, text).map_err(|_| Failure::Kernel(ENOMEM))
-    }
-}
-
-impl core::fmt::Write for Line {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        self.0
-            .extend_from_slice(text.as_bytes(), GFP_KERNEL)
-            .map_err(|_| core::fmt::Error)
-    }
+    let text = Arc::new(text.0, GFP_KERNEL).map_err(Failure::kernel)?;
+    let file = File::new(Place::Net, c"pnp", text).map_err(Failure::Kernel)?;
+    Ok(Some(file))
 }

@@ -6,9 +6,12 @@
 //! list, and whoever finds no other sender active sends what the list has, or leaves that to the
 //! recovery thread when many commands are under way; while there is no connection they wait on it.
 
-use super::wire::{
-    Failure,
-    Wire, //
+use super::{
+    status::Status,
+    wire::{
+        Failure,
+        Wire, //
+    }, //
 };
 use crate::{
     linux::{
@@ -91,6 +94,8 @@ pub(crate) struct Nexus {
     /// So many commands are under way that more of them at a time are worth a little wait.
     pub(super) busy: AtomicBool,
     refusing: AtomicBool,
+    #[pin]
+    pub(super) status: Status,
     /// The quirks that were told of, as bits.
     told: AtomicU8,
     /// Data is protected by a digest, which it must fit until it has been sent.
@@ -113,6 +118,7 @@ impl Nexus {
                 sending: AtomicBool::new(false),
                 busy: AtomicBool::new(false),
                 refusing: AtomicBool::new(false),
+                status <- Status::new(),
                 told: AtomicU8::new(0),
                 digests,
             }),

@@ -299,6 +299,7 @@ impl Link {
             _ => next_attempt,
         };
         self.progress = progress;
+        nexus.status.down(pace.since, &failure);
         self.state = State::Down(Outage {
             tasks,
             pace,
@@ -329,6 +330,9 @@ impl Link {
                             now.saturating_sub(outage.pace.since),
                             count
                         );
+                        let portal = self.account.target.portal;
+                        let (tsih, parameters) = (established.tsih, &established.parameters);
+                        nexus.status.up(portal, tsih, parameters, count);
                         nexus.set_connection(Some(connection.clone()));
                         self.previous = Some(outage.pace);
                         self.state = State::Up(connection);
@@ -342,6 +346,7 @@ impl Link {
             }
             Err(failure) => failure,
         };
+        nexus.status.failed(&reason);
         if outage.pace.backoff.is_fresh() || now.saturating_sub(outage.spoken) >= REMINDER {
             outage.spoken = now;
             pr_warn!(
@@ -452,6 +457,7 @@ impl Link {
     /// Ends the session for good: whatever has not been answered fails.
     fn end(&mut self, nexus: &Nexus) {
         nexus.refuse();
+        nexus.status.ended();
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Up(connection) => {
                 nexus.set_connection(None);

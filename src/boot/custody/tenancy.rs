@@ -5,11 +5,14 @@
 //! The root disk is worth more than a lease: an address whose lease is over stays in use until
 //! there is another one.
 
-use super::super::{
-    attempts::Attempts,
-    lease,
-    netlink::Netlink,
-    network::Network, //
+use super::{
+    super::{
+        attempts::Attempts,
+        lease,
+        netlink::Netlink,
+        network::Network, //
+    },
+    status::LeaseState, //
 };
 use crate::{
     linux::{
@@ -125,6 +128,19 @@ impl Tenancy {
     pub(super) fn search(&mut self) {
         self.state = Self::searching();
         self.socket = None;
+    }
+
+    /// What is told of it.
+    pub(super) fn state(&self) -> LeaseState {
+        match &self.state {
+            State::Free => LeaseState::None,
+            State::Kept(renewal) if renewal.is_asking() => LeaseState::Asking,
+            State::Kept(renewal) => match renewal.poll_timeout() {
+                Some(due) => LeaseState::RenewedAt(due.as_millis()),
+                None => LeaseState::Lost,
+            },
+            State::Searching { .. } => LeaseState::Lost,
+        }
     }
 
     /// For how long nothing is to be done, in milliseconds.

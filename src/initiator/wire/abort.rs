@@ -37,6 +37,7 @@ use crate::{
         tag::Itt, //
     },
 };
+use core::sync::atomic::Ordering;
 use kernel::prelude::*;
 
 /// How long the target has to confirm, in milliseconds.
@@ -119,6 +120,11 @@ impl Wire {
             lun,
             since: clock::milliseconds(),
         });
+        let counter = match scope {
+            Scope::Task(_) => &self.nexus.status.aborts,
+            Scope::LogicalUnit => &self.nexus.status.resets,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
         self.transmit.task_management(function, lun_of(lun), itt);
         self.pump(stream);
     }

@@ -136,7 +136,8 @@ pub(crate) struct Sender {
 
 /// Writes the packet that broadcasts a message of a client.
 ///
-/// `options` are the options with their cookie and end. `None`, when `buffer` has fewer than [`SENT_LENGTH`] bytes.
+/// `options` are the options with their cookie and end. `None`, when `buffer` has fewer than
+/// [`SENT_LENGTH`] bytes.
 pub(crate) fn write(
     buffer: &mut [u8],
     sender: &Sender,

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Where the session stands, for whoever asks: kept up to date by the recovery thread.
+
+use crate::{
+    linux::clock,
+    proto::{
+        config::{
+            target::Portal,
+            text::Text, //
+        },
+        iscsi::parameters::Parameters, //
+    }, //
+};
+use core::{
+    fmt,
+    sync::atomic::{
+        AtomicU64,
+        Ordering, //
+    }, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::Mutex, //
+};
+
+/// What went wrong, in words.
+type Words = Text<192>;
+
+/// Where the session stands.
+#[pin_data]
+pub(super) struct Status {
+    #[pin]
+    facts: Mutex<Facts>,
+    /// Commands that the target was asked to abort, and logical units that it was asked to reset.
+    pub(super) aborts: AtomicU64,
+    pub(super) resets: AtomicU64,
+}
+
+struct Facts {
+    state: State,
+    /// Since when, in milliseconds of the clock.
+    since: u64,
+    connection: Option<(Portal, u16, Parameters)>,
+    logins: u64,
+    outages: u64,
+    longest_outage: u64,
+    resent: u64,
+    /// When the connection last failed, and why.
+    failure: Option<(u64, Words)>,
+    /// Why the latest attempt to log in again has failed.
+    attempt: Option<Words>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum State {
+    Up,
+    Down,
+    Ended,
+}
+
+fn words(of: &dyn fmt::Display) -> Words {
+    let mut words = Words::default();
+    // What does not fit is left out.
+    let _ = fmt::Write::write_fmt(&mut words, core::format_args!("{of}"));
+    words
+}
+
+impl Status {
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            facts <- new_mutex!(
+                Facts {
+                    state: State::Down,
+                    since: clock::milliseconds(),
+                    connection: None,
+                    logins: 0,
+                    outages: 0,
+                    longest_outage: 0,
+                    resent: 0,
+                    failure: None,
+                    attempt: None,
+                },
+                "iscsi_init status"
+            ),
+            aborts: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
+        })
+    }
+
+    /// There is a session, upon which so many commands were sent again.
+    pub(super) fn up(&self, portal: Portal, tsih: u16, parameters: &Parameters, resent: usize) {
+        let now = clock::milliseconds();
+        let mut facts = self.facts.lock();
+        if facts.logins > 0 {
+            let outage = now.saturating_sub(facts.since);
+            facts.longest_outage = facts.longest_outage.max(outage);
+        }
+        facts.state = State::Up;
+        facts.since = now;
+        facts.connection = Some((portal, tsih, *parameters));
+        facts.logins = facts.logins.saturating_add(1);
+        // CAST: A count of commands fits 64 bits.
+        facts.resent = facts.resent.saturating_add(resent as u64);
+        facts.attempt = None;
+    }
+
+    /// There is none any more; `since` is when the trouble began.
+    pub(super) fn down(&self, since: u64, failure: &dyn fmt::Display) {
+        let failure = words(failure);
+        let mut facts = self.facts.lock();
+        facts.state = State::Down;
+        facts.since = since;
+        facts.outages = facts.outages.saturating_add(1);
+        facts.failure = Some((clock::milliseconds(), failure));
+    }
+
+    /// There still is none.
+    pub(super) fn failed(&self, reason: &dyn fmt::Display) {
+        let reason = words(reason);
+        self.facts.lock().attempt = Some(reason);
+    }
+
+    /// There will be none any more.
+    pub(super) fn ended(&self) {
+        let mut facts = self.facts.lock();
+        facts.state = State::Ended;
+        facts.since = clock::milliseconds();
+    }
+
+    /// Writes a line for each fact.
+    pub(super) fn write(&self, output: &mut impl fmt::Write) -> fmt::Result {
+        let facts = self.facts.lock();
+        let (state, waiting) = match (facts.state, &facts.attempt) {
+            (State::Up, _) => ("up", None),
+            (State::Down, None) => ("down", Some("a login")),
+            (State::Down, Some(reason)) => ("down", Some(reason.as_str())),
+            (State::Ended, _) => ("ended", None),
+        };
+        writeln!(output, "state: {state}")?;
+        writeln!(output, "state-since: {}", facts.since)?;
+        writeln!(output, "waiting-for: {}", waiting.unwrap_or("nothing"))?;
+        if let Some((portal, tsih, parameters)) = &facts.connection {
+            writeln!(output, "portal: {portal}")?;
+            writeln!(output, "session: {tsih:#06x}")?;
+            writeln!(output, "negotiated: {parameters}")?;
+        }
+        writeln!(output, "logins: {}", facts.logins)?;
+        writeln!(output, "outages: {}", facts.outages)?;
+        writeln!(output, "longest-outage: {}", facts.longest_outage)?;
+        writeln!(output, "commands-sent-again: {}", facts.resent)?;
+        writeln!(output, "aborts: {}", self.aborts.load(Ordering::Relaxed))?;
+        writeln!(
+            output,
+            "lun-resets: {}",
+            self.resets.load(Ordering::Relaxed)
+        )?;
+        match &facts.failure {
+            Some((at, words)) => {
+                writeln!(output, "last-failure: {words}")?;
+                writeln!(output, "last-failure-at: {at}")
+            }
+            None => writeln!(output, "last-failure: none"),
+        }
+    }
+}

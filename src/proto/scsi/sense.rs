@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Sense data in either format (SPC-5 sections 4.4.2 and 4.4.3).
+
+/// What a logical unit says about a command: the sense key and the additional sense code with its
+/// qualifier.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sense {
+    /// The sense key.
+    pub key: u8,
+    /// The additional sense code and its qualifier.
+    pub code: (u8, u8),
+}
+
+impl Sense {
+    const ILLEGAL_REQUEST: u8 = 5;
+    const UNIT_ATTENTION: u8 = 6;
+
+    /// Reads it; `None` where it is in no format that there is, or cut short before the code.
+    pub fn parse(data: &[u8]) -> Option<Self> {
+        let (key, code) = match data.first()? & 0x7f {
+            0x70 | 0x71 => (data.get(2)?, data.get(12..14)?),
+            0x72 | 0x73 => (data.get(1)?, data.get(2..4)?),
+            _ => return None,
+        };
+        let (code, qualifier) = code.split_first()?;
+        Some(Self {
+            key: key & 0xf,
+            code: (*code, *qualifier.first()?),
+        })
+    }
+
+    /// Whether it tells of a reset or a lost nexus, and nothing else.
+    pub const fn is_reset_notice(self) -> bool {
+        self.key == Self::UNIT_ATTENTION && self.code.0 == 0x29
+    }
+
+    /// Whether there is no such logical unit (LOGICAL UNIT NOT SUPPORTED).
+    pub const fn is_no_unit(self) -> bool {
+        self.key == Self::ILLEGAL_REQUEST && self.code.0 == 0x25
+    }
+
+    /// Whether the target may have put another logical unit in the place of this one (INQUIRY DATA
+    /// HAS CHANGED, REPORTED LUNS DATA HAS CHANGED).
+    pub const fn is_unit_changed(self) -> bool {
+        self.key == Self::UNIT_ATTENTION && matches!(self.code, (0x3f, 0x03 | 0x0e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_formats_are_read() {
+        let fixed = [0x70, 0, 0x06, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x29, 0x02];
+        let sense = Sense::parse(&fixed).unwrap();
+        assert_eq!((sense.key, sense.code), (6, (0x29, 2)));
+        assert!(sense.is_reset_notice());
+        let descriptor = [0x72, 0x05, 0x25, 0x00, 0, 0, 0, 0];
+        let sense = Sense::parse(&descriptor).unwrap();
+        assert!(sense.is_no_unit() && !sense.is_reset_notice());
+        assert!(Sense::parse(&[0xf1; 14]).is_some());
+        assert!(Sense::parse(&[0x72, 6, 0x3f, 0x0e]).is_some_and(Sense::is_unit_changed));
+        assert!(!Sense::parse(&[0x72, 6, 0x3f, 0x01]).is_some_and(Sense::is_unit_changed));
+    }
+
+    #[test]
+    fn what_is_cut_short_or_no_sense_says_nothing() {
+        let fixed = [0x70, 0, 0x06, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x29, 0x02];
+        for length in 0..fixed.len() {
+            assert_eq!(Sense::parse(&fixed[..length]), None);
+        }
+        assert_eq!(Sense::parse(&[0x72, 6, 0x29]), None);
+        assert_eq!(Sense::parse(&[0x7f; 32]), None);
+    }
+}
