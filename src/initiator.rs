@@ -7,6 +7,7 @@
 //! - [`login`]: from an address to a connection in full feature phase.
 //! - [`nexus`]: what outlives a connection; where the mid-layer's commands come in.
 //! - [`wire`]: one connection, with its [`receive`] and [`transmit`] halves and its [`tasks`].
+//! - [`identity`]: whether the disks are still those that they were.
 //! - [`recovery`]: the thread that makes a new connection when one is lost, and
 //!   ends the session at last.
 //!
@@ -30,6 +31,7 @@
 
 pub(crate) mod authentication;
 pub(crate) mod discovery;
+mod identity;
 pub(crate) mod login;
 mod nexus;
 mod portal;
@@ -64,7 +66,8 @@ use crate::{
         login::Established,
         lun::Lun,
         pdu::request::Direction,
-        quirk::Quirk, //
+        quirk::Quirk,
+        session::Session, //
     },
 };
 use kernel::{
@@ -113,9 +116,9 @@ impl Initiator {
         account.node.offer.data_digest = digests;
         let nexus = Nexus::new(digests)?;
         let tasks = Tasks::new(COMMANDS)?;
-        let connection =
-            recovery::connect(&nexus, socket, established, tasks, clock::milliseconds())
-                .map_err(|(_, error)| error)?;
+        let session = Session::new(established);
+        let connection = recovery::connect(&nexus, socket, session, tasks, clock::milliseconds())
+            .map_err(|(_, error)| error)?;
         let portal = account.target.portal;
         let (tsih, parameters) = (established.tsih, &established.parameters);
         nexus.status.up(portal, tsih, parameters, 0);
@@ -135,7 +138,8 @@ impl Initiator {
             commands_per_lun: COMMANDS_PER_LUN,
             sectors: SECTORS,
         };
-        let host = Host::new(&device, limits, nexus)?;
+        let host = Host::new(&device, limits, nexus.clone())?;
+        nexus.set_host(host.number());
 
         Ok(Self {
             host: Some(host),
@@ -154,8 +158,10 @@ impl Initiator {
         }
     }
 
-    /// The boot has its disk: from now on the session is kept up however long it takes.
-    pub(crate) fn booted(&self) {
+    /// The boot has its disk, `unit`: from now on the session is kept up however long it takes, and
+    /// goes to this disk or none.
+    pub(crate) fn booted(&self, unit: &LogicalUnit) {
+        self.end.nexus.set_boot_unit(unit.lun());
         self.end.nexus.events.raise(nexus::BOOTED);
     }
 

@@ -96,8 +96,9 @@ class Lab:
         self.stack.callback(lambda: target.stop())
         return target
 
-    def lio(self, disk: Path, *, lun: int = 0) -> Lio:
-        """Starts a machine with a LIO target that has `disk` as a LUN."""
+    def lio(self, disk: Path, *, lun: int = 0, others: Mapping[int, Path] | None = None) -> Lio:
+        """Starts a machine with a LIO target that has `disk` as a LUN, and others."""
+        luns = {lun: disk, **(others or {})}
         machine = Machine(
             "lio",
             self.directory,
@@ -106,10 +107,10 @@ class Lab:
             initrd=images.lio_initrd(self.directory),
             append="rdinit=/test-init",
             nics=[Nic(self.network.tap(self.bridge), LIO_MAC)],
-            disks=[disk],
+            disks=list(luns.values()),
         )
         self._machine(machine)
-        return Lio(machine, {lun: disk})
+        return Lio(machine, luns)
 
     def responder(self) -> LoginResponder:
         """Starts the responder that refuses logins, at the address of a tgt target."""

@@ -107,14 +107,13 @@ class Lio:
         ]
         for number, lun in enumerate(luns):
             disk = f"/dev/vd{chr(ord('a') + number)}"
-            store = f"/sys/kernel/config/target/core/iblock_0/disk{lun}"
+            store = self._store(lun)
             lines += [
                 f"mkdir -p {store}",
                 f"echo udev_path={disk} >{store}/control",
                 f"echo {disk} >{store}/udev_path",
                 f"echo 1 >{store}/enable",
-                f"mkdir -p {self.GROUP}/lun/lun_{lun}",
-                f"ln -s {store} {self.GROUP}/lun/lun_{lun}/disk{lun}",
+                self._plug(lun),
             ]
         lines += [
             self._set("authentication", 0),
@@ -148,6 +147,23 @@ class Lio:
     def enable(self, enabled: bool) -> None:
         """Takes the portal group into service, or out of it: logins are then answered with 0301."""
         self.machine.check(f"echo {int(enabled)} >{self.GROUP}/enable")
+
+    def _store(self, lun: int) -> str:
+        return f"/sys/kernel/config/target/core/iblock_0/disk{lun}"
+
+    def _serial(self, lun: int, serial: str) -> str:
+        return f"echo {serial} >{self._store(lun)}/wwn/vpd_unit_serial"
+
+    def _plug(self, lun: int) -> str:
+        return f"mkdir -p {self.GROUP}/lun/lun_{lun}; ln -s {self._store(lun)} {self.GROUP}/lun/lun_{lun}/disk{lun}"
+
+    def unplug(self, lun: int) -> None:
+        """Takes a LUN away."""
+        self.machine.check(f"rm {self.GROUP}/lun/lun_{lun}/disk{lun}; rmdir {self.GROUP}/lun/lun_{lun}")
+
+    def plug(self, lun: int, serial: str) -> None:
+        """Puts a disk with this serial number, hexadecimal digits, behind a LUN that was taken away."""
+        self.machine.check(f"{self._serial(lun, serial)} && {self._plug(lun)}")
 
     def stop(self) -> None:
         """Writes everything to the backing files and switches the machine off."""

@@ -241,3 +241,72 @@ def recovery_status(lab: Lab) -> None:
     machine.check("rmmod iscsi_init")
     expect(machine.sh("cat /proc/iscsi_init").status != 0, "no file once the module is gone")
     guest.healthy(machine)
+
+
+@scenario
+def recovery_other_disk(lab: Lab) -> None:
+    """The LUN goes and comes back: I/O waits. Another disk comes in its place: not a byte is written to it. A further LUN changes: it alone fails."""
+    disk = lab.tiny_disk()
+    # Wireshark takes the first bytes of a page, which is all that was asked for, for malformed.
+    lab.capture.judged = "ip.src == 192.168.7.63"
+    target = lab.lio(disk, lun=1, others={0: lab.blank_disk(16 << 20)})
+    for lun, serial in ((0, "50000000"), (1, "50000001")):
+        target.unplug(lun)
+        target.plug(lun, serial)
+    machine = lab.bench()
+    parameters = f"if=eth0:192.168.7.63:255.255.255.0 target={target.portal}:{NAME} lun=1"
+    guest.succeeds(machine, parameters)
+    read = "dd if=/dev/sda iflag=direct bs=64k count=32 2>/dev/null | sha256sum"
+    digest = machine.check(read)
+    machine.check("until test -e /dev/sdb; do sleep 0.1; done")
+
+    def writes(number: int) -> str:
+        """Has a block of known content written, and tells where it says that it was."""
+        path = f"/run/written{number}"
+        write = f"seq {number}00000 {number}99999 | dd of=/dev/sda oflag=direct bs=4k seek={1024 + number} count=1 iflag=fullblock conv=notrunc"
+        machine.check(f"({write} 2>/dev/null && echo well >{path} || echo badly >{path}) >/dev/null 2>&1 &")
+        return path
+
+    def ends(path: str) -> None:
+        ended = machine.check(f"until test -s {path}; do sleep 0.2; done; cat {path}", 120)
+        expect(ended == "well", "a write that had to wait to end well", ended)
+
+    target.unplug(1)
+    path = writes(1)
+    machine.console.wait("iscsi_init: session with .* lost: the target has no LUN 1 any more", 60)
+    machine.console.wait("iscsi_init: no session since .*: the target at .* has no LUN 1 any more, which is the boot disk", 60)
+    expect(machine.sh(f"test -e {path}").status != 0, "the write to wait")
+    target.plug(1, "50000001")
+    machine.console.wait("iscsi_init: session with .* restored", 60)
+    ends(path)
+
+    before = target.machine.check("sha256sum /dev/vda")
+    target.unplug(1)
+    path = writes(2)
+    machine.console.wait("iscsi_init: session with .* lost: the target has no LUN 1 any more", 60)
+    target.plug(1, "50000bad")
+    machine.console.wait("iscsi_init: no session since .*: the target at .* has another disk than the boot disk as LUN 1", 60)
+    # Time in which nothing may be written is the test's matter.
+    time.sleep(10)
+    after = target.machine.check("sha256sum /dev/vda")
+    expect(after == before, "nothing to be written to another disk", f"{after} after {before}")
+    target.unplug(1)
+    target.plug(1, "50000001")
+    machine.console.wait("iscsi_init: session with .* restored", 60)
+    ends(path)
+    expect(machine.check(read) == digest, "the disk as before where nobody has written")
+
+    start = machine.console.end()
+    target.unplug(0)
+    target.plug(0, "50000bad")
+    target.enable(False)
+    machine.console.wait("iscsi_init: session with .* lost", 60)
+    target.enable(True)
+    machine.console.wait("iscsi_init: LUN 0: the target has another disk there than before; nothing is sent to it", 60)
+    machine.console.wait("iscsi_init: session with .* restored", 60)
+    expect(machine.sh("dd if=/dev/sdb of=/dev/null iflag=direct bs=4k count=1").status != 0, "the other LUN to fail")
+    expect(machine.check(read) == digest, "the boot disk to be read")
+    lost = [line for line in machine.log(LOST, start) if "sdb" not in line]
+    expect(not lost, "no I/O error but of the other LUN", "\n".join(lost))
+    machine.check("rmmod iscsi_init")
+    guest.healthy(machine)

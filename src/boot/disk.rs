@@ -61,7 +61,7 @@ pub(super) fn wait(
         clock::sleep(INTERVAL);
     };
     attempts.reached(Milestone::Disk);
-    initiator.booted();
+    initiator.booted(&unit);
     initiator.scan();
     pr_info!(
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",

@@ -229,6 +229,7 @@ fn login_errno(failure: &LoginFailure) -> Error {
         LoginFailure::Connection(..) | LoginFailure::Closed(_) => ECONNRESET,
         LoginFailure::Timeout(_) => ETIMEDOUT,
         LoginFailure::Redirections(_) => ELOOP,
+        LoginFailure::UnitGone(..) | LoginFailure::UnitReplaced(..) => ENXIO,
         LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status_errno(*status),
         LoginFailure::Protocol(
             _,

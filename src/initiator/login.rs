@@ -90,6 +90,10 @@ pub(crate) enum LoginFailure {
     Protocol(Portal, ProtocolError),
     /// The target redirects without end.
     Redirections(Portal),
+    /// The target has no such logical unit any more, which is the boot disk.
+    UnitGone(Portal, u64),
+    /// The target has another disk in the place of the boot disk.
+    UnitReplaced(Portal, u64),
     /// There is no memory.
     Memory(Error),
 }
@@ -99,6 +103,11 @@ pub(crate) enum LoginFailure {
 /// A permanent redirection changes `account`'s portal, and so does a portal that does not answer,
 /// when there is another one for the next attempt.
 pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), LoginFailure> {
+    log_in(account).map(|(connected, established)| (connected.into_socket(), established))
+}
+
+/// The same, of whom more is to be asked than a login.
+pub(super) fn log_in(account: &mut Account) -> Result<(Connected, Established), LoginFailure> {
     let deadline = clock::milliseconds().saturating_add(LOGIN_TIMEOUT);
     let mut memory = Memory::new().map_err(LoginFailure::Memory)?;
     let Account {
@@ -122,7 +131,7 @@ pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), Logi
             others.rotate_left(1);
         }
     }
-    result.map(|(connected, established)| (connected.into_socket(), established))
+    result
 }
 
 /// Logs in at `home`, or where that redirects to: to the target called `target`, or for discovery.
@@ -290,6 +299,16 @@ impl core::fmt::Display for LoginFailure {
                 f,
                 "the target redirects without end, last to {portal}; \
                  check the redirections configured there"
+            ),
+            Self::UnitGone(portal, lun) => write!(
+                f,
+                "the target at {portal} has no LUN {lun} any more, which is the boot disk; \
+                 check which LUNs it has for this initiator"
+            ),
+            Self::UnitReplaced(portal, lun) => write!(
+                f,
+                "the target at {portal} has another disk than the boot disk as LUN {lun}, \
+                 to which nothing is sent; check which disk it has there"
             ),
             Self::Memory(error) => write!(f, "out of memory: {error:?}"),
         }

@@ -28,11 +28,16 @@ use crate::{
         },
         tcp::Connection, //
     },
-    proto::iscsi::quirk::Quirks, //
+    proto::{
+        iscsi::quirk::Quirks,
+        scsi::sense::Sense, //
+    }, //
 };
 use core::sync::atomic::{
     fence,
     AtomicBool,
+    AtomicU32,
+    AtomicU64,
     AtomicU8,
     AtomicUsize,
     Ordering, //
@@ -69,6 +74,10 @@ pub(super) const SERVE: u32 = 1 << 8;
 /// No command's tag.
 pub(super) const NO_TAG: usize = usize::MAX;
 
+/// No host's number, and no logical unit's.
+const NO_HOST: u32 = u32::MAX;
+const NO_UNIT: u64 = u64::MAX;
+
 /// How long an abort waits before it asks again, in milliseconds.
 const ABORT_REMINDER: u64 = 30_000;
 
@@ -94,6 +103,14 @@ pub(crate) struct Nexus {
     /// So many commands are under way that more of them at a time are worth a little wait.
     pub(super) busy: AtomicBool,
     refusing: AtomicBool,
+    /// The number of the SCSI host, or [`NO_HOST`] before there is one.
+    host: AtomicU32,
+    /// The boot disk's logical unit, or [`NO_UNIT`] before it is known.
+    boot_unit: AtomicU64,
+    /// Logical units behind which there is another disk than before; and whether there are any.
+    #[pin]
+    foreign: SpinLock<KVec<u64>>,
+    has_foreign: AtomicBool,
     #[pin]
     pub(super) status: Status,
     /// The quirks that were told of, as bits.
@@ -118,6 +135,10 @@ impl Nexus {
                 sending: AtomicBool::new(false),
                 busy: AtomicBool::new(false),
                 refusing: AtomicBool::new(false),
+                host: AtomicU32::new(NO_HOST),
+                boot_unit: AtomicU64::new(NO_UNIT),
+                foreign <- new_spinlock!(KVec::new(), "iscsi_init foreign"),
+                has_foreign: AtomicBool::new(false),
                 status <- Status::new(),
                 told: AtomicU8::new(0),
                 digests,
@@ -143,6 +164,58 @@ impl Nexus {
         if let Some(connection) = connection {
             connection.with(|wire, _| wire.fail(failure));
         }
+    }
+
+    /// The host has this number.
+    pub(super) fn set_host(&self, number: u32) {
+        self.host.store(number, Ordering::Release);
+    }
+
+    /// The host's number, once it has one.
+    pub(super) fn host(&self) -> Option<u32> {
+        Some(self.host.load(Ordering::Acquire)).filter(|number| *number != NO_HOST)
+    }
+
+    /// The boot disk is this logical unit.
+    pub(super) fn set_boot_unit(&self, lun: u64) {
+        self.boot_unit.store(lun, Ordering::Release);
+    }
+
+    /// Whether the boot disk is this logical unit.
+    pub(super) fn is_boot_unit(&self, lun: u64) -> bool {
+        lun != NO_UNIT && self.boot_unit.load(Ordering::Acquire) == lun
+    }
+
+    /// Has no command reach these logical units from now on, and only these.
+    pub(super) fn set_foreign(&self, luns: KVec<u64>) {
+        self.has_foreign.store(!luns.is_empty(), Ordering::Release);
+        let before = core::mem::replace(&mut *self.foreign.lock(), luns);
+        drop(before);
+    }
+
+    /// Whether no command may reach this logical unit.
+    pub(super) fn is_foreign(&self, lun: u64) -> bool {
+        self.has_foreign.load(Ordering::Acquire) && self.foreign.lock().contains(&lun)
+    }
+
+    /// Looks into `sense`, which the logical unit `lun` has answered a read or write with: whether a
+    /// disk is gone, or another one, is found out at the beginning of a session. A command that was
+    /// `repeated` has been through that.
+    pub(super) fn check_unit(&self, lun: u64, sense: &[u8], repeated: bool) -> Result<(), Failure> {
+        let Some(sense) = Sense::parse(sense) else {
+            return Ok(());
+        };
+        if sense.is_no_unit() && self.is_boot_unit(lun) {
+            return Err(Failure::UnitGone(lun));
+        }
+        if sense.is_doubtful() && self.is_boot_unit(lun) && !repeated {
+            return Err(Failure::UnitDoubtful(lun));
+        }
+        // What a target tells of at the beginning of each session has been told by then.
+        if sense.is_unit_changed() && self.boot_unit.load(Ordering::Acquire) != NO_UNIT {
+            return Err(Failure::UnitsChanged);
+        }
+        Ok(())
     }
 
     /// Says once what the target does wrong, and is tolerated.
@@ -255,7 +328,8 @@ impl Reboot for Nexus {
     }
 }
 
-fn no_connection(command: Command) {
+/// Ends a command that nothing can be done about.
+pub(super) fn no_connection(command: Command) {
     let residual = command.length();
 
     command.complete(crate::linux::scsi::Outcome {

@@ -6,15 +6,25 @@ use super::login::LoginFailure;
 use crate::{
     linux::{
         clock,
+        crc32c::crc32c,
         errno::EINPROGRESS,
         socket::Socket, //
     },
     proto::{
         config::target::Portal,
         iscsi::{
-            error::Error as ProtocolError,
+            digest::{
+                Crc32c,
+                Digest, //
+            },
+            error::{
+                Error as ProtocolError,
+                Violation, //
+            },
             frame::Frame,
             login::DATA_LENGTH_MAX,
+            opcode::Opcode,
+            parameters::Parameters,
             HEADER_LENGTH, //
         }, //
     }, //
@@ -30,6 +40,8 @@ pub(super) struct Connected {
     socket: Socket,
     portal: Portal,
     deadline: u64,
+    /// What protects headers and data; nothing in the Login Phase.
+    digests: (Digest, Digest),
 }
 
 impl Connected {
@@ -49,7 +61,19 @@ impl Connected {
             socket,
             portal,
             deadline,
+            digests: (Digest::None, Digest::None),
         })
+    }
+
+    /// Goes on after a login that has agreed on `parameters`, for so long.
+    pub(super) fn go_on(&mut self, parameters: &Parameters, deadline: u64) {
+        self.digests = (parameters.header_digest, parameters.data_digest);
+        self.deadline = deadline;
+    }
+
+    /// Where it leads.
+    pub(super) fn portal(&self) -> Portal {
+        self.portal
     }
 
     /// The socket, whose connection lives on.
@@ -68,6 +92,15 @@ impl Connected {
             .map_err(|error| self.failure(error))
     }
 
+    /// Sends a PDU without data.
+    pub(super) fn send_header(&self, header: &[u8; HEADER_LENGTH]) -> Result<(), LoginFailure> {
+        self.send(header)?;
+        match self.digests.0 {
+            Digest::None => Ok(()),
+            Digest::Crc32c => self.send(&digest_of(header)),
+        }
+    }
+
     /// Receives one PDU: its header, and its data, which is put at the front of `buffer`.
     pub(super) fn receive<'a>(
         &self,
@@ -75,6 +108,7 @@ impl Connected {
     ) -> Result<([u8; HEADER_LENGTH], &'a [u8]), LoginFailure> {
         let mut header = [0; HEADER_LENGTH];
         self.fill(&mut header)?;
+        self.check(self.digests.0, &header, Violation::HeaderDigest)?;
         // CAST: 8192.
         let frame =
             Frame::of(&header, DATA_LENGTH_MAX as u32).map_err(|error| self.protocol(error))?;
@@ -83,7 +117,31 @@ impl Connected {
         let padded = data_length.saturating_add(frame.padding);
         let data = buffer.get_mut(..padded).unwrap_or_default();
         self.fill(data)?;
+        // RFC 7143 section 11.2.4: no data, no digest.
+        if !data.is_empty() {
+            let [first, ..] = header;
+            let violation = Violation::DataDigest(Opcode::of(first));
+            self.check(self.digests.1, data, violation)?;
+        }
         Ok((header, data.get(..data_length).unwrap_or_default()))
+    }
+
+    /// Receives the digest that follows `bytes`, if one does.
+    fn check(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        violation: Violation,
+    ) -> Result<(), LoginFailure> {
+        if digest == Digest::None {
+            return Ok(());
+        }
+        let mut received = [0; Digest::LENGTH];
+        self.fill(&mut received)?;
+        match received == digest_of(bytes) {
+            true => Ok(()),
+            false => Err(self.protocol(violation.into())),
+        }
     }
 
     fn fill(&self, mut buffer: &mut [u8]) -> Result<(), LoginFailure> {
@@ -111,4 +169,9 @@ impl Connected {
             error => LoginFailure::Connection(self.portal, error),
         }
     }
+}
+
+/// The digest of `bytes`.
+fn digest_of(bytes: &[u8]) -> [u8; Digest::LENGTH] {
+    Crc32c(crc32c(Crc32c::START.0, bytes)).bytes()
 }

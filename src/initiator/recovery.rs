@@ -16,8 +16,9 @@
 //! has its disk, and again when the host or the machine goes down.
 
 use super::{
+    identity,
     login::{
-        login,
+        log_in,
         Account,
         LoginFailure, //
     },
@@ -48,11 +49,17 @@ use crate::{
     },
     proto::{
         backoff::Backoff,
-        iscsi::login::Established,
+        iscsi::session::Session,
         time::Duration, //
     }, //
 };
-use core::sync::atomic::Ordering;
+use core::{
+    mem::{
+        self,
+        Discriminant, //
+    },
+    sync::atomic::Ordering, //
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -75,8 +82,9 @@ const DELAY_FIRST: Duration = Duration::from_millis(250);
 const DELAY_MAX: Duration = Duration::from_millis(5_000);
 /// The most a target may put a new session off, in seconds.
 const TIME2WAIT_MAX: u16 = 60;
-/// How often a lasting outage is spoken of.
+/// How often a lasting outage is spoken of, and how often when it has another reason than last time.
 const REMINDER: u64 = 60_000;
+const REMINDER_CHANGED: u64 = 10_000;
 /// How long the target has to confirm a logout.
 const LOGOUT_TIMEOUT: u64 = 2_000;
 /// While waiting is bounded: how long a lost target has to come back, and how long commands may go
@@ -118,6 +126,8 @@ struct Outage {
     pace: Pace,
     next_attempt: u64,
     spoken: u64,
+    /// The kind of reason that was last spoken of.
+    reason: Option<Discriminant<LoginFailure>>,
 }
 
 /// How long an outage has lasted, and how often login is tried in it.
@@ -305,24 +315,31 @@ impl Link {
             pace,
             next_attempt,
             spoken: now,
+            reason: None,
         });
     }
 
     fn try_login(&mut self, nexus: &Arc<Nexus>) {
         // What frees memory may be waiting for this very disk.
         let _reserves = NoReclaim::new();
-        let result = login(&mut self.account);
+        let result = log_in(&mut self.account).and_then(|(mut connected, established)| {
+            let session = identity::verify(&mut connected, &established, nexus)?;
+            Ok((connected.into_socket(), established, session))
+        });
         let now = clock::milliseconds();
-        let state = core::mem::replace(&mut self.state, State::Ended);
+        let state = mem::replace(&mut self.state, State::Ended);
         let State::Down(mut outage) = state else {
             self.state = state;
             return;
         };
 
         let reason = match result {
-            Ok((socket, established)) => {
+            Ok((socket, established, session)) => {
+                outage
+                    .tasks
+                    .end_those(HostStatus::NoConnect, |lun| nexus.is_foreign(lun));
                 let count = outage.tasks.len();
-                match connect(nexus, socket, &established, outage.tasks, self.progress) {
+                match connect(nexus, socket, session, outage.tasks, self.progress) {
                     Ok(connection) => {
                         pr_info!(
                             "session with {} restored after {} ms; {} commands sent again\n",
@@ -347,8 +364,15 @@ impl Link {
             Err(failure) => failure,
         };
         nexus.status.failed(&reason);
-        if outage.pace.backoff.is_fresh() || now.saturating_sub(outage.spoken) >= REMINDER {
+        let kind = Some(mem::discriminant(&reason));
+        let silence = if kind == outage.reason {
+            REMINDER
+        } else {
+            REMINDER_CHANGED
+        };
+        if outage.pace.backoff.is_fresh() || now.saturating_sub(outage.spoken) >= silence {
             outage.spoken = now;
+            outage.reason = kind;
             pr_warn!(
                 "no session since {} s, still trying: {}\n",
                 now.saturating_sub(outage.pace.since) / 1_000,
@@ -458,7 +482,7 @@ impl Link {
     fn end(&mut self, nexus: &Nexus) {
         nexus.refuse();
         nexus.status.ended();
-        match core::mem::replace(&mut self.state, State::Ended) {
+        match mem::replace(&mut self.state, State::Ended) {
             State::Up(connection) => {
                 nexus.set_connection(None);
                 // As in `go_down`: nothing of a command may be on its way when it ends.
@@ -480,7 +504,7 @@ impl Link {
 pub(super) fn connect(
     nexus: &Arc<Nexus>,
     socket: Socket,
-    established: &Established,
+    session: Session,
     tasks: Tasks,
     progress: u64,
 ) -> Result<Arc<Connection<Wire>>, (Tasks, Error)> {
@@ -492,6 +516,6 @@ pub(super) fn connect(
         Ok(vacancy) => vacancy,
         Err(error) => return Err((tasks, error)),
     };
-    let wire = Wire::new(nexus.clone(), established, tasks, transmit, progress);
+    let wire = Wire::new(nexus.clone(), session, tasks, transmit, progress);
     Ok(Connection::new(vacancy, socket, wire))
 }

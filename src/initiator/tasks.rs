@@ -175,12 +175,18 @@ impl Tasks {
 
     /// Ends every command with `status`.
     pub(super) fn end_all(&mut self, status: HostStatus) {
+        self.end_those(status, |_| true);
+    }
+
+    /// Ends the commands that `concerned` picks by their logical unit.
+    pub(super) fn end_those(&mut self, status: HostStatus, concerned: impl Fn(u64) -> bool) {
         for place in &mut self.places {
-            if let Some(running) = place.running.take() {
+            let running = &mut place.running;
+            if let Some(running) = running.take_if(|running| concerned(running.command.lun())) {
+                self.count = self.count.saturating_sub(1);
                 running.end(status);
             }
         }
-        self.count = 0;
     }
 }
 

@@ -38,31 +38,33 @@ use crate::{
             Stream, //
         },
     },
-    proto::iscsi::{
-        error::Error as ProtocolError, //
-        login::Established,
-        opcode::Opcode,
-        pdu::{
-            login::CID,
-            response::{
+    proto::{
+        iscsi::{
+            error::Error as ProtocolError, //
+            opcode::Opcode,
+            pdu::{
+                login::CID,
+                response::{
+                    self,
+                    DataIn,
+                    Event,
+                    NopIn,
+                    Received,
+                    RejectReason,
+                    Rejected,
+                    Residual,
+                    ScsiStatus, //
+                }, //
+            },
+            quirk::Quirks,
+            session::Session,
+            tag::Itt,
+            task::{
                 self,
-                DataIn,
-                Event,
-                NopIn,
-                Received,
-                RejectReason,
-                Rejected,
-                Residual,
-                ScsiStatus, //
-            }, //
+                Outcome, //
+            },
         },
-        quirk::Quirks,
-        session::Session,
-        tag::Itt,
-        task::{
-            self,
-            Outcome, //
-        },
+        scsi::sense::Sense, //
     },
 };
 use core::sync::atomic::{
@@ -76,8 +78,6 @@ use kernel::{
 
 /// Sense key of a unit attention (SPC-5 table 48), and the additional sense code that tells of a
 /// reset or of a lost nexus.
-const UNIT_ATTENTION: u8 = 0x6;
-const RESET_OCCURRED: u8 = 0x29;
 
 /// With more commands than this under way, who sends or receives waits for a thread to do it, which
 /// then has several at once. With fewer, the way to that thread would be most of what they take.
@@ -110,6 +110,12 @@ pub(super) enum Failure {
     CommandExpired,
     /// Somebody asked for a new session.
     ResetRequested,
+    /// The boot disk's logical unit is gone.
+    UnitGone(u64),
+    /// The boot disk answers as another one would.
+    UnitDoubtful(u64),
+    /// The target may have put another disk in the place of one.
+    UnitsChanged,
     /// The address that the connection is from is gone.
     AddressGone,
 }
@@ -134,6 +140,11 @@ impl core::fmt::Display for Failure {
             Self::Silent(time) => write!(f, "the target has not answered a ping for {time} ms"),
             Self::CommandExpired => write!(f, "the target has not answered a command in time"),
             Self::ResetRequested => write!(f, "a reset was asked for"),
+            Self::UnitGone(lun) => write!(f, "the target has no LUN {lun} any more"),
+            Self::UnitDoubtful(lun) => {
+                write!(f, "LUN {lun} answers as if it were another disk")
+            }
+            Self::UnitsChanged => write!(f, "the target says that its LUNs have changed"),
             Self::AddressGone => write!(f, "this machine's address has changed"),
         }
     }
@@ -170,7 +181,7 @@ impl Wire {
     /// before them ended at `progress`.
     pub(super) fn new(
         nexus: Arc<Nexus>,
-        established: &Established,
+        session: Session,
         mut tasks: Tasks,
         mut transmit: Transmit,
         progress: u64,
@@ -178,7 +189,7 @@ impl Wire {
         tasks.renew_all(|itt| transmit.command(itt));
         Self {
             nexus,
-            session: Session::new(established),
+            session,
             tasks: Some(tasks),
             receive: Receive::new(),
             transmit,
@@ -297,7 +308,9 @@ impl Wire {
             return;
         };
         for command in self.nexus.pending.take() {
-            if let Some(itt) = tasks.insert(command) {
+            if self.nexus.is_foreign(command.lun()) {
+                nexus::no_connection(command);
+            } else if let Some(itt) = tasks.insert(command) {
                 self.transmit.command(itt);
             }
         }
@@ -399,6 +412,12 @@ impl Wire {
         };
 
         let sense = response::sense(self.receive.side());
+        if let (Outcome::Completed(status), true) = (&outcome, running.command.repeatable()) {
+            if status.status == ScsiStatus::CHECK_CONDITION {
+                let (lun, repeated) = (running.command.lun(), running.repeated);
+                self.nexus.check_unit(lun, sense, repeated)?;
+            }
+        }
         let running = tasks.remove(itt).ok_or(Failure::LostTask)?;
         if let Some(command) = conclude(running, outcome, sense) {
             if let Some(again) = tasks.insert(command) {
@@ -461,7 +480,7 @@ fn conclude(running: Running, outcome: Outcome, sense: &[u8]) -> Option<Command>
         Outcome::Completed(status)
             if running.repeated
                 && status.status == ScsiStatus::CHECK_CONDITION
-                && is_reset_notice(sense) =>
+                && Sense::parse(sense).is_some_and(Sense::is_reset_notice) =>
         {
             return Some(running.again());
         }
@@ -497,15 +516,4 @@ fn report(running: &Running, failure: task::Failure) {
         running.command.lun(),
         core::format_args!("{failure}")
     );
-}
-
-/// Whether sense data in either format tells of a reset or a lost nexus
-/// (SPC-5 sections 4.4.2 and 4.4.3).
-fn is_reset_notice(sense: &[u8]) -> bool {
-    let (key, code) = match sense.first().map(|first| first & 0x7f) {
-        Some(0x70 | 0x71) => (sense.get(2), sense.get(12)),
-        Some(0x72 | 0x73) => (sense.get(1), sense.get(2)),
-        _ => return false,
-    };
-    key.is_some_and(|key| key & 0xf == UNIT_ATTENTION) && code == Some(&RESET_OCCURRED)
 }

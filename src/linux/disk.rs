@@ -31,6 +31,12 @@ impl LogicalUnit {
         NonNull::new(device).map(Self)
     }
 
+    /// The mid-layer's number of it.
+    pub(crate) fn lun(&self) -> u64 {
+        // SAFETY: The device is referenced; its number does not change.
+        unsafe { self.0.as_ref().lun }
+    }
+
     /// Its peripheral device type (SPC-5 section 6.7.2).
     pub(crate) fn kind(&self) -> u8 {
         // SAFETY: The device is referenced; its type does not change.

@@ -533,6 +533,21 @@ static int is_disk(struct device *dev, void *data)
 	return 1;
 }
 
+unsigned int iscsi_init_device_identification(struct scsi_device *sdev, u64 *lun, u8 *page,
+					      unsigned int size)
+{
+	const struct scsi_vpd *vpd;
+
+	*lun = sdev->lun;
+	guard(rcu)();
+	vpd = rcu_dereference(sdev->vpd_pg83);
+	if (!vpd || vpd->len <= 0)
+		return 0;
+	size = min_t(unsigned int, size, vpd->len);
+	memcpy(page, vpd->data, size);
+	return size;
+}
+
 dev_t iscsi_init_disk_of(struct scsi_device *sdev, char *name, size_t name_size)
 {
 	struct disk_search search = { .name = name, .name_size = name_size };

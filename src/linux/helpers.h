@@ -131,6 +131,10 @@ void iscsi_init_limits_stable(struct queue_limits *limits);
 void **iscsi_init_host_private(struct Scsi_Host *shost);
 struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev);
 
+/* The device's LUN and, of its Device Identification page, what fits @page; how much that is. */
+unsigned int iscsi_init_device_identification(struct scsi_device *sdev, u64 *lun, u8 *page,
+					      unsigned int size);
+
 static const blk_mode_t iscsi_init_blk_open_read = BLK_OPEN_READ;
 
 /* The block device under a SCSI device: its device number, 0 when it has none yet. */

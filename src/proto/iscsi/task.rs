@@ -126,6 +126,11 @@ impl Task {
         self.expected_length
     }
 
+    /// The bytes moved so far.
+    pub const fn moved(&self) -> u32 {
+        self.moved
+    }
+
     /// The bytes of data that go with the command itself.
     pub const fn immediate_length(&self) -> u32 {
         self.immediate_length

@@ -15,6 +15,7 @@ pub struct Sense {
 impl Sense {
     const ILLEGAL_REQUEST: u8 = 5;
     const UNIT_ATTENTION: u8 = 6;
+    const DATA_PROTECT: u8 = 7;
 
     /// Reads it; `None` where it is in no format that there is, or cut short before the code.
     pub fn parse(data: &[u8]) -> Option<Self> {
@@ -30,6 +31,11 @@ impl Sense {
         })
     }
 
+    /// Whether it tells of something that happened before (UNIT ATTENTION).
+    pub const fn is_attention(self) -> bool {
+        self.key == Self::UNIT_ATTENTION
+    }
+
     /// Whether it tells of a reset or a lost nexus, and nothing else.
     pub const fn is_reset_notice(self) -> bool {
         self.key == Self::UNIT_ATTENTION && self.code.0 == 0x29
@@ -38,6 +44,16 @@ impl Sense {
     /// Whether there is no such logical unit (LOGICAL UNIT NOT SUPPORTED).
     pub const fn is_no_unit(self) -> bool {
         self.key == Self::ILLEGAL_REQUEST && self.code.0 == 0x25
+    }
+
+    /// Whether it answers as another logical unit would: one that is smaller (LOGICAL BLOCK ADDRESS
+    /// OUT OF RANGE) or must not be written to (WRITE PROTECTED). LIO has such a one as LUN 0 where
+    /// it has no other.
+    pub const fn is_doubtful(self) -> bool {
+        matches!(
+            (self.key, self.code.0),
+            (Self::ILLEGAL_REQUEST, 0x21) | (Self::DATA_PROTECT, 0x27)
+        )
     }
 
     /// Whether the target may have put another logical unit in the place of this one (INQUIRY DATA
@@ -62,6 +78,9 @@ mod tests {
         assert!(sense.is_no_unit() && !sense.is_reset_notice());
         assert!(Sense::parse(&[0xf1; 14]).is_some());
         assert!(Sense::parse(&[0x72, 6, 0x3f, 0x0e]).is_some_and(Sense::is_unit_changed));
+        assert!(Sense::parse(&[0x72, 7, 0x27, 0x00]).is_some_and(Sense::is_doubtful));
+        assert!(Sense::parse(&[0x72, 5, 0x21, 0x00]).is_some_and(Sense::is_doubtful));
+        assert!(!Sense::parse(&[0x72, 5, 0x27, 0x00]).is_some_and(Sense::is_doubtful));
         assert!(!Sense::parse(&[0x72, 6, 0x3f, 0x01]).is_some_and(Sense::is_unit_changed));
     }
 

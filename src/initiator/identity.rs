@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Whether the disks behind a new session are still those that they were: a target may have been
+//! set up anew meanwhile, and a write to another disk of the same name destroys that.
+//!
+//! | the boot disk's LUN has | there is |
+//! |---|---|
+//! | the same name | a session |
+//! | another name, or no disk | no session, until it is back |
+//!
+//! Another LUN with another name than before fails its commands, and nothing is sent to it. A unit
+//! that has no names to be compared ([`identification`]) is taken for the same.
+
+use super::{
+    login::LoginFailure,
+    lun_of,
+    nexus::Nexus,
+    portal::{
+        Connected,
+        STEP_TIMEOUT, //
+    },
+};
+use crate::{
+    linux::{
+        clock,
+        scsi::identifications, //
+    },
+    proto::{
+        iscsi::{
+            error::{
+                Error as ProtocolError,
+                Violation, //
+            },
+            login::{
+                Established,
+                DATA_LENGTH_MAX, //
+            },
+            opcode::Opcode,
+            pdu::{
+                request::{
+                    Attribute,
+                    Direction, //
+                },
+                response::{
+                    self,
+                    DataIn,
+                    NopIn,
+                    Received, //
+                },
+            },
+            session::Session,
+            tag::Itt,
+            task::{
+                Outcome,
+                Task, //
+            },
+        },
+        scsi::{
+            identification,
+            sense::Sense, //
+        },
+    },
+};
+use kernel::prelude::*;
+
+/// The Initiator Task Tag of what is asked here, before there are other commands.
+const TAG: Itt = Itt::new(0);
+
+/// SPC-5 section 6.49.
+const TEST_UNIT_READY: [u8; 6] = [0; 6];
+/// How much a logical unit may have to tell of before.
+const ATTENTIONS: usize = 8;
+
+/// What a logical unit answers.
+enum Answer {
+    /// So many bytes of its page.
+    Page(usize),
+    /// There is no such unit.
+    Gone,
+    /// It tells of something else first.
+    Attention,
+    /// It does not tell.
+    Nothing,
+}
+
+/// Begins the session, which goes to the same disks as before.
+pub(super) fn verify(
+    connected: &mut Connected,
+    established: &Established,
+    nexus: &Nexus,
+) -> Result<Session, LoginFailure> {
+    let mut session = Session::new(established);
+    let Some(host) = nexus.host() else {
+        return Ok(session);
+    };
+    let units = identifications(host).map_err(LoginFailure::Memory)?;
+    let mut buffer = KVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
+        .map_err(|_| LoginFailure::Memory(ENOMEM))?;
+    let mut foreign = KVec::new();
+    let portal = connected.portal();
+
+    for unit in &units {
+        let is_boot_unit = nexus.is_boot_unit(unit.lun);
+        if unit.page().is_empty() && !is_boot_unit {
+            continue;
+        }
+        let deadline = clock::milliseconds().saturating_add(STEP_TIMEOUT);
+        connected.go_on(session.parameters(), deadline);
+        let mut page = [0; identification::LENGTH as usize];
+        let mut asked = Asked {
+            connected,
+            session: &mut session,
+            lun: unit.lun,
+            buffer: &mut buffer,
+        };
+        // What the unit has to tell of before is told, so that what comes later is news.
+        for _ in 0..ATTENTIONS {
+            match asked.ask(&TEST_UNIT_READY, &mut [])? {
+                Answer::Attention => {}
+                _ => break,
+            }
+        }
+        let answer = asked.ask(&identification::inquiry(), &mut page)?;
+        match answer {
+            Answer::Page(length) => {
+                let now = page.get(..length).unwrap_or_default();
+                if identification::is_same(unit.page(), now) {
+                    continue;
+                }
+                if is_boot_unit {
+                    return Err(LoginFailure::UnitReplaced(portal, unit.lun));
+                }
+                if !nexus.is_foreign(unit.lun) {
+                    pr_err!(
+                        "LUN {}: the target has another disk there than before; nothing is sent \
+                         to it, check which disk it has there\n",
+                        unit.lun
+                    );
+                }
+                foreign
+                    .push(unit.lun, GFP_KERNEL)
+                    .map_err(|_| LoginFailure::Memory(ENOMEM))?;
+            }
+            Answer::Gone if is_boot_unit => {
+                return Err(LoginFailure::UnitGone(portal, unit.lun));
+            }
+            Answer::Gone | Answer::Attention | Answer::Nothing => {}
+        }
+    }
+    nexus.set_foreign(foreign);
+    Ok(session)
+}
+
+/// A logical unit that is asked before there are other commands.
+struct Asked<'a> {
+    connected: &'a Connected,
+    session: &'a mut Session,
+    lun: u64,
+    buffer: &'a mut [u8],
+}
+
+impl Asked<'_> {
+    /// Has the unit execute a command that reads `data`.
+    fn ask(&mut self, cdb: &[u8], data: &mut [u8]) -> Result<Answer, LoginFailure> {
+        let Self {
+            connected,
+            session,
+            lun,
+            buffer,
+        } = self;
+        let protocol = |error| connected.protocol(error);
+        let (direction, length) = match data.len() {
+            0 => (Direction::None, 0),
+            // CAST: A page's length.
+            length => (Direction::Read, length as u32),
+        };
+        let mut task = Task::new(lun_of(*lun), direction, length, session.parameters());
+        let mut sent = false;
+
+        loop {
+            if !sent && session.window_open() {
+                let header = session
+                    .scsi_command(&mut task, TAG, Attribute::Simple, cdb)
+                    .map_err(protocol)?;
+                connected.send_header(&header)?;
+                sent = true;
+            }
+            let (header, segment) = connected.receive(buffer)?;
+            let (outcome, sense) = match session.receive(&header).map_err(protocol)? {
+                Received::DataIn(data_in) if sent && data_in.itt == TAG => {
+                    take(&mut task, &data_in, segment, data).map_err(protocol)?;
+                    match &data_in.status {
+                        Some(status) => (task.status(status), None),
+                        None => continue,
+                    }
+                }
+                Received::ScsiResponse(answer) if sent && answer.itt == TAG => (
+                    task.response(&answer),
+                    Sense::parse(response::sense(segment)),
+                ),
+                Received::NopIn(NopIn::Ping(ping)) => {
+                    connected.send_header(&session.nop_out_reply(&ping))?;
+                    continue;
+                }
+                Received::NopIn(NopIn::Notice) | Received::Async(_) => continue,
+                _ => {
+                    let [first, ..] = header;
+                    let violation = Violation::UnexpectedOpcode(Opcode::of(first));
+                    return Err(protocol(ProtocolError::from(violation)));
+                }
+            };
+            return Ok(match outcome {
+                Outcome::Completed(status) if status.status.is_success() => {
+                    // SPC-5 section 6.6.2: there is no device behind this LUN.
+                    match data.first() {
+                        Some(first) if first >> 5 == 3 => Answer::Gone,
+                        // CAST: At most the page's length.
+                        _ => Answer::Page(task.moved() as usize),
+                    }
+                }
+                _ if sense.is_some_and(Sense::is_no_unit) => Answer::Gone,
+                _ if sense.is_some_and(Sense::is_attention) => Answer::Attention,
+                _ => Answer::Nothing,
+            });
+        }
+    }
+}
+
+/// Puts the data of a Data-In where it belongs.
+fn take(
+    task: &mut Task,
+    data_in: &DataIn,
+    data: &[u8],
+    page: &mut [u8],
+) -> Result<(), ProtocolError> {
+    let range = task.data_in(data_in)?;
+    // CAST: 32 bits fit a machine word.
+    let place = page.get_mut(range.start as usize..range.end as usize);
+    for (to, from) in place.unwrap_or_default().iter_mut().zip(data) {
+        *to = *from;
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Whether a logical unit is the one that it was.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use iscsi_init::proto::scsi::identification::is_same;
+
+/// A page of designators, each of a type and an association.
+fn page(designators: &[(u8, u8, &[u8])]) -> Vec<u8> {
+    let mut list = Vec::new();
+    for (kind, association, value) in designators {
+        list.extend([1, association << 4 | kind, 0, value.len() as u8]);
+        list.extend(*value);
+    }
+    let length = (list.len() as u16).to_be_bytes();
+    [&[0, 0x83][..], &length, &list].concat()
+}
+
+#[test]
+fn the_best_designator_decides() {
+    let before = page(&[(1, 0, b"vendor 1"), (3, 0, b"naa 1"), (4, 1, b"\0\0\0\x01")]);
+    // New firmware, another port.
+    let upgraded = page(&[
+        (3, 0, b"naa 1"),
+        (1, 0, b"vendor 1 v2"),
+        (4, 1, b"\0\0\0\x02"),
+    ]);
+    assert!(is_same(&before, &upgraded));
+    let another = page(&[(1, 0, b"vendor 1"), (3, 0, b"naa 2"), (4, 1, b"\0\0\0\x01")]);
+    assert!(!is_same(&before, &another));
+    // The same value as something else's name is another name.
+    assert!(!is_same(&before, &page(&[(3, 1, b"naa 1")])));
+    assert!(!is_same(&before, &page(&[(2, 0, b"naa 1")])));
+    assert!(!is_same(&before, &[]));
+}
+
+#[test]
+fn one_of_several_is_enough() {
+    let before = page(&[(3, 0, b"locally"), (3, 0, b"globally")]);
+    assert!(is_same(&before, &page(&[(3, 0, b"globally")])));
+}
+
+#[test]
+fn without_a_name_it_cannot_be_told() {
+    for nameless in [&[][..], &[0, 0x80, 0, 1, b'a'], &page(&[(4, 1, b"port")])] {
+        assert!(is_same(nameless, &page(&[(3, 0, b"naa 1")])));
+    }
+}
+
+#[test]
+fn pages_that_are_cut_or_lie_about_lengths_are_read_to_the_cut() {
+    let whole = page(&[(3, 0, b"naa 1"), (1, 0, b"vendor 1")]);
+    for length in 0..whole.len() {
+        // The first designator ends at 13.
+        assert_eq!(is_same(&whole, &whole[..length]), length >= 13);
+    }
+    let mut long = whole.clone();
+    long[2] = 0xff;
+    assert!(is_same(&whole, &long));
+    let mut long = whole;
+    long[7] = 0xff;
+    assert!(is_same(&long, &[]));
+}
