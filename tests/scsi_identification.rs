@@ -14,7 +14,7 @@ use iscsi_init::proto::scsi::identification::is_same;
 fn page(designators: &[(u8, u8, &[u8])]) -> Vec<u8> {
     let mut list = Vec::new();
     for (kind, association, value) in designators {
-        list.extend([1, association << 4 | kind, 0, value.len() as u8]);
+        list.extend([1, (association << 4) | kind, 0, value.len() as u8]);
         list.extend(*value);
     }
     let length = (list.len() as u16).to_be_bytes();

@@ -76,9 +76,6 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Sense key of a unit attention (SPC-5 table 48), and the additional sense code that tells of a
-/// reset or of a lost nexus.
-
 /// With more commands than this under way, who sends or receives waits for a thread to do it, which
 /// then has several at once. With fewer, the way to that thread would be most of what they take.
 const BUSY: usize = 4;
