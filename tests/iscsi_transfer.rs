@@ -15,248 +15,41 @@
 
 mod iscsi_support;
 
-use std::collections::{
-    BTreeMap,
-    VecDeque, //
-};
+use std::collections::VecDeque;
 
 use iscsi_init::proto::{
     iscsi::{
-        frame::Frame,
         login::Established,
         lun::Lun,
         parameters::Parameters,
-        pdu::{
-            request::{
-                Attribute,
-                Direction,
-                Function, //
-            },
-            response::{
-                NopIn,
-                Received,
-                Residual,
-                ScsiStatus,
-                Status, //
-            },
+        pdu::request::{
+            Attribute,
+            Direction,
+            Function, //
         },
         session::Session,
         tag::Itt,
-        task::{
-            Outcome,
-            Task, //
-        },
+        task::Task, //
     },
     serial::Serial, //
 };
 
 use iscsi_support::{
-    data_length,
-    target::{
-        check,
-        pattern,
-        Target, //
+    exchange::{
+        random_parameters,
+        Exchange, //
     },
+    initiator::Order,
     word,
     Random, //
 };
-
-const LUN: u16 = 3;
-
-/// The initiator's side of one command.
-struct Command {
-    task: Task,
-    buffer: Vec<u8>,
-    wanted: u32,
-}
-
-struct Initiator {
-    session: Session,
-    commands: BTreeMap<u32, Command>,
-    input: VecDeque<u8>,
-    pings: Vec<u32>,
-}
-
-impl Initiator {
-    /// Sends a new command if the window is open.
-    fn issue(&mut self, itt: u32, random: &mut Random, wire: &mut VecDeque<u8>) -> bool {
-        let parameters = *self.session.parameters();
-        let direction = match random.below(5) {
-            0 => Direction::None,
-            1 | 2 => Direction::Read,
-            _ => Direction::Write,
-        };
-        let length = match direction {
-            Direction::None => 0,
-            _ => random.within(1, 3 * parameters.max_burst_length),
-        };
-        let wanted = if random.once_in(4) {
-            random.within(0, length)
-        } else {
-            length
-        };
-        let lun = Lun::from_number(LUN).unwrap();
-        let mut task = Task::new(lun, direction, length, &parameters);
-        let mut cdb = [0; 16];
-        cdb[..4].copy_from_slice(&itt.to_be_bytes());
-        cdb[4..8].copy_from_slice(&wanted.to_be_bytes());
-        let tag = Itt::new(itt);
-        let open = self.session.window_open();
-        let command = self
-            .session
-            .scsi_command(&mut task, tag, Attribute::Simple, &cdb);
-        assert_eq!(command.is_ok(), open);
-        let Ok(header) = command else {
-            assert_eq!(task.cmd_sn(), None);
-            return false;
-        };
-        let buffer: Vec<u8> = match direction {
-            Direction::Write => (0..length).map(|at| pattern(itt, at)).collect(),
-            _ => vec![0xcc; length as usize],
-        };
-        put(wire, &header, &buffer[..task.immediate_length() as usize]);
-        self.commands.insert(
-            itt,
-            Command {
-                task,
-                buffer,
-                wanted,
-            },
-        );
-        true
-    }
-
-    /// Sends up to `most` Data-Out of one command.
-    fn pay(&mut self, itt: u32, most: u32, wire: &mut VecDeque<u8>) {
-        let parameters = *self.session.parameters();
-        let command = self.commands.get_mut(&itt).unwrap();
-        for _ in 0..most {
-            let Some(data_out) = command.task.next_data_out(&parameters) else {
-                return;
-            };
-            let header = self.session.data_out(Itt::new(itt), &data_out);
-            let (start, length) = (data_out.offset as usize, data_out.length as usize);
-            put(wire, &header, &command.buffer[start..start + length]);
-        }
-    }
-
-    /// Takes one whole PDU, if there is one; returns whether a command ended.
-    fn receive(&mut self, wire: &mut VecDeque<u8>) -> bool {
-        let parameters = *self.session.parameters();
-        let available = self.input.make_contiguous();
-        let Some((header, _)) = available.split_first_chunk::<48>() else {
-            return false;
-        };
-        let header = *header;
-        let limit = parameters.max_receive_data_segment_length;
-        let frame = Frame::of(&header, limit).unwrap();
-        let length = frame.data_length as usize;
-        if available.len() < 48 + length + frame.padding {
-            return false;
-        }
-        let pdu: Vec<u8> = self.input.drain(..48 + length + frame.padding).collect();
-        let data = &pdu[48..48 + length];
-        let received = self.session.receive(&header).unwrap();
-        let itt = received.itt().map(Itt::value);
-        let (itt, outcome) = match received {
-            Received::NopIn(NopIn::Ping(ping)) => {
-                let reply = self.session.nop_out_reply(&ping);
-                assert_eq!((word(&reply, 16), word(&reply, 20)), (u32::MAX, 0x77));
-                assert_eq!(reply[8..16], [0, 9, 0, 0, 0, 0, 0, 0]);
-                put(wire, &reply, &[]);
-                return false;
-            }
-            Received::NopIn(NopIn::Reply { itt, .. }) => {
-                self.pings.retain(|ping| *ping != itt.value());
-                return false;
-            }
-            Received::NopIn(NopIn::Notice) => return false,
-            Received::R2t(r2t) => {
-                let command = self.commands.get_mut(&itt.unwrap()).unwrap();
-                command.task.r2t(&r2t, &parameters).unwrap();
-                return false;
-            }
-            Received::DataIn(data_in) => {
-                let command = self.commands.get_mut(&itt.unwrap()).unwrap();
-                let range = command.task.data_in(&data_in).unwrap();
-                command.buffer[range.start as usize..range.end as usize].copy_from_slice(data);
-                match data_in.status {
-                    Some(status) => (itt.unwrap(), command.task.status(&status)),
-                    None => return false,
-                }
-            }
-            Received::ScsiResponse(response) => {
-                let command = &self.commands[&itt.unwrap()];
-                (itt.unwrap(), command.task.response(&response))
-            }
-            other => panic!("{other:?}"),
-        };
-        let mut command = self.commands.remove(&itt).unwrap();
-        let unused = command.task.expected_length() - command.wanted;
-        let residual = if unused == 0 {
-            Residual::None
-        } else {
-            Residual::Underflow(unused)
-        };
-        let status = ScsiStatus::GOOD;
-        assert_eq!(outcome, Outcome::Completed(Status { status, residual }));
-        assert!(
-            command.task.next_data_out(&parameters).is_none(),
-            "data owed after the end"
-        );
-        if command.task.direction() == Direction::Read {
-            check(itt, 0, &command.buffer[..command.wanted as usize]);
-            let rest = &command.buffer[command.wanted as usize..];
-            assert!(
-                rest.iter().all(|byte| *byte == 0xcc),
-                "bytes beyond the data"
-            );
-        }
-        true
-    }
-}
-
-fn put(wire: &mut VecDeque<u8>, header: &[u8; 48], data: &[u8]) {
-    assert_eq!(data_length(header), data.len());
-    wire.extend(header);
-    wire.extend(data);
-    wire.extend(std::iter::repeat_n(
-        0,
-        data.len().next_multiple_of(4) - data.len(),
-    ));
-}
-
-fn random_parameters(random: &mut Random) -> Parameters {
-    let mut length = |last| {
-        let first = 512;
-        // Round numbers as often as odd ones, and the least value now and then.
-        match random.below(4) {
-            0 => first,
-            1 | 2 => random.within(first, last) & !511,
-            _ => random.within(first, last),
-        }
-    };
-    let max_burst_length = length(6_000);
-    let first_burst_length = length(6_000).min(max_burst_length);
-    let max_send_data_segment_length = length(4_000);
-    let max_receive_data_segment_length = length(4_000);
-    Parameters {
-        initial_r2t: random.once_in(2),
-        immediate_data: random.once_in(2),
-        max_send_data_segment_length,
-        max_receive_data_segment_length,
-        max_burst_length,
-        first_burst_length,
-        ..Parameters::default()
-    }
-}
 
 /// Runs `count` commands, up to eight at a time, from these numbers on; everything else is random.
 fn run(seed: u64, count: u32, cmd_sn: u32, stat_sn: u32) {
     let random = &mut Random::new(seed);
     let parameters = random_parameters(random);
     let max_cmd_sn = cmd_sn.wrapping_add(random.within(0, 4)).wrapping_sub(1);
-    let session = Session::new(&Established {
+    let established = Established {
         parameters,
         tsih: 1,
         cmd_sn: Serial::new(cmd_sn),
@@ -264,49 +57,16 @@ fn run(seed: u64, count: u32, cmd_sn: u32, stat_sn: u32) {
         max_cmd_sn: Serial::new(max_cmd_sn),
         exp_stat_sn: Serial::new(stat_sn),
         target_portal_group: None,
-    });
-    let mut initiator = Initiator {
-        session,
-        commands: BTreeMap::new(),
-        input: VecDeque::new(),
-        pings: Vec::new(),
     };
-    let mut target = Target::new(parameters, stat_sn, cmd_sn, max_cmd_sn);
-    let (mut issued, mut ended) = (0, 0);
+    let mut exchange = Exchange::new(&established);
+    let mut orders: VecDeque<Order> = (0..count)
+        .map(|id| Order::random(id, parameters.max_burst_length, random))
+        .collect();
+    let (mut tag, mut ended) = (0, 0);
     for _ in 0..200_000 {
-        // Everything sent arrives before the other side acts on what it has, so that ExpStatSN is
-        // exact.
-        match random.below(4) {
-            0 if issued < count && initiator.commands.len() < 8 => {
-                issued += u32::from(initiator.issue(issued, random, &mut target.input));
-            }
-            1 => {
-                let busy: Vec<u32> = initiator.commands.keys().copied().collect();
-                if !busy.is_empty() {
-                    let one = busy[usize::try_from(random.below(busy.len() as u64)).unwrap()];
-                    initiator.pay(one, random.within(1, 6), &mut target.input);
-                }
-            }
-            2 if random.once_in(32) && initiator.pings.is_empty() => {
-                let itt = 0x8000_0000 | issued;
-                put(
-                    &mut target.input,
-                    &initiator.session.nop_out_ping(Itt::new(itt)),
-                    &[],
-                );
-                initiator.pings.push(itt);
-            }
-            _ => target.act(random),
-        }
-        while !target.input.is_empty() {
-            target.receive();
-        }
-        initiator.input.append(&mut target.output);
-        while !initiator.input.is_empty() {
-            ended += u32::from(initiator.receive(&mut target.input));
-        }
-        while !target.input.is_empty() {
-            target.receive();
+        for end in exchange.turn(&mut orders, &mut tag, random).unwrap() {
+            end.check_success();
+            ended += 1;
         }
         if ended == count {
             return;

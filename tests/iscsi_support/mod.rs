@@ -7,13 +7,17 @@
 #![allow(dead_code, reason = "each test file uses a part of this")]
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used
 )]
 
+pub(crate) mod exchange;
+pub(crate) mod initiator;
 pub(crate) mod login;
 pub(crate) mod target;
+pub(crate) mod witness;
 
 /// A deterministic stream of numbers (xorshift64*).
 pub(crate) struct Random(u64);
@@ -38,6 +42,12 @@ impl Random {
     /// A number from `first` to `last`.
     pub(crate) fn within(&mut self, first: u32, last: u32) -> u32 {
         first + u32::try_from(self.below(u64::from(last - first) + 1)).unwrap()
+    }
+
+    /// One of these; `None` when there is none.
+    pub(crate) fn pick(&mut self, from: &[u32]) -> Option<u32> {
+        let index = self.below(from.len().max(1) as u64);
+        from.get(usize::try_from(index).unwrap()).copied()
     }
 
     /// True once in `n` times.

@@ -30,6 +30,8 @@ pub(crate) fn pattern(command: u32, offset: u32) -> u8 {
 
 /// One command as the target sees it.
 struct Work {
+    /// Whose bytes of the disk it moves.
+    id: u32,
     is_read: bool,
     /// The expected data transfer length.
     length: u32,
@@ -109,8 +111,9 @@ impl Target {
             "padding"
         );
         assert_eq!(header[4], 0, "no additional header");
-        // The answer to a ping may cross a status that was sent right behind the ping.
-        let crossed = u32::from(header[0] == 0x40);
+        // The answer to a ping may cross an event and a status that were sent right behind the
+        // ping.
+        let crossed = if header[0] == 0x40 { 2 } else { 0 };
         let unacknowledged = self.stat_sn.wrapping_sub(word(header, 28));
         assert!(
             unacknowledged <= crossed,
@@ -130,6 +133,13 @@ impl Target {
                     self.send(nop_in(word(header, 16), u32::MAX), true, &[]);
                 }
             }
+            // RFC 7143 section 11.14: what is under way ends with the session.
+            0x46 => {
+                assert_eq!(word(header, 24), self.exp_cmd_sn);
+                self.work.clear();
+                let answer = Builder::new(0x26, 0x80).word(16, word(header, 16));
+                self.send(answer, true, &[]);
+            }
             other => panic!("opcode {other:#x}"),
         }
     }
@@ -148,8 +158,8 @@ impl Target {
         let is_write = header[1] & 0x20 != 0;
         assert!(!(is_read && is_write));
         assert_eq!(is_read || is_write, length != 0);
-        // The test's CDBs say after four bytes how much the target is to move.
-        let wanted = word(header, 36);
+        // The tests' CDBs say whose bytes are moved, and how much the target is to move of them.
+        let (id, wanted) = (word(header, 32), word(header, 36));
         let is_final = header[1] & 0x80 != 0;
         let immediate = u32::try_from(data.len()).unwrap();
         let first_burst = length.min(self.parameters.first_burst_length);
@@ -157,8 +167,9 @@ impl Target {
         assert!(immediate == 0 || self.parameters.immediate_data);
         assert!(immediate <= first_burst);
         assert!(is_final || is_write && !self.parameters.initial_r2t && immediate < first_burst);
-        check(itt, 0, data);
+        check(id, 0, data);
         let work = Work {
+            id,
             is_read,
             length,
             wanted,
@@ -201,7 +212,7 @@ impl Target {
             work.r2t = (!is_final).then_some((expected, until, end, sn + 1));
             work.moved = work.moved.max(end);
         }
-        check(itt, offset, data);
+        check(work.id, offset, data);
     }
 
     /// Does one thing for one command, chosen at random.
@@ -216,6 +227,11 @@ impl Target {
                 &[],
             );
         }
+        if random.once_in(64) {
+            // RFC 7143 section 11.9: vendor's own, with data, and with a status number.
+            let event = Builder::new(0x32, 0x80).word(16, u32::MAX).byte(36, 255);
+            self.send(event.data_length(5), true, b"event");
+        }
         if random.once_in(4)
             && self
                 .max_cmd_sn
@@ -226,10 +242,9 @@ impl Target {
             self.max_cmd_sn = self.max_cmd_sn.wrapping_add(random.within(0, 2));
         }
         let busy: Vec<u32> = self.work.keys().copied().collect();
-        if busy.is_empty() {
+        let Some(itt) = random.pick(&busy) else {
             return;
-        }
-        let itt = busy[usize::try_from(random.below(busy.len() as u64)).unwrap()];
+        };
         let mut work = self.work.remove(&itt).unwrap();
         let goes_on = if work.is_read {
             self.read(itt, &mut work, random)
@@ -254,14 +269,15 @@ impl Target {
         let least = u32::from(!random.once_in(8));
         let length = random.within(least, most.min(work.wanted - work.moved));
         let data: Vec<u8> = (0..length)
-            .map(|at| pattern(itt, work.moved + at))
+            .map(|at| pattern(work.id, work.moved + at))
             .collect();
         let mut pdu = data_in(itt, work.next_sn, work.moved, data.len());
         work.next_sn += 1;
         work.moved += length;
         work.in_burst += length;
         let is_last = work.moved == work.wanted;
-        if is_last || work.in_burst == self.parameters.max_burst_length {
+        // RFC 7143 section 11.7.1: a sequence may end before it has MaxBurstLength.
+        if is_last || work.in_burst == self.parameters.max_burst_length || random.once_in(8) {
             pdu = pdu.byte(1, 0x80);
             work.in_burst = 0;
         }
