@@ -159,7 +159,7 @@ pub(crate) struct Initiator {
     pub(crate) witness: Witness,
     pings: Vec<u32>,
     /// Aborts by their own tag, with that of the command.
-    pub(crate) aborts: BTreeMap<u32, u32>,
+    aborts: BTreeMap<u32, u32>,
     logout: Option<u32>,
 }
 
@@ -183,6 +183,14 @@ impl Initiator {
     /// The tags of the commands that were sent and have not ended.
     pub(crate) fn tags(&self) -> Vec<u32> {
         self.commands.keys().copied().collect()
+    }
+
+    /// The requests that wait for their answer: tag, and the answer's opcode.
+    pub(crate) fn requests(&self) -> Vec<(u32, u8)> {
+        let pings = self.pings.iter().map(|tag| (*tag, 0x20));
+        let aborts = self.aborts.keys().map(|tag| (*tag, 0x22));
+        let logout = self.logout.iter().map(|tag| (*tag, 0x26));
+        pings.chain(aborts).chain(logout).collect()
     }
 
     /// Sends a new command if the window is open.
@@ -371,15 +379,20 @@ impl Initiator {
         ));
     }
 
-    /// Checks all that must hold at any time.
+    /// Checks all that must hold between two PDUs.
     pub(crate) fn audit(&self) {
-        // A request that is not sent shows the numbers.
-        let probe = self.session.nop_out_ping(Itt::new(0));
-        self.witness.numbers(&probe, self.session.window_open());
+        self.audit_numbers();
         assert_eq!(self.tags(), self.witness.tags());
         for (tag, command) in &self.commands {
             assert_eq!(command.task.expected_length(), command.order.length);
             assert_eq!(command.task.owes_data(), self.witness.owes(*tag));
         }
+    }
+
+    /// Checks what must hold of a session at any time.
+    pub(crate) fn audit_numbers(&self) {
+        // A request that is not sent shows the numbers.
+        let probe = self.session.nop_out_ping(Itt::new(0));
+        self.witness.numbers(&probe, self.session.window_open());
     }
 }

@@ -60,13 +60,18 @@ pub(crate) fn new_login() -> Login<'static> {
 
 /// A login that has sent nothing and authenticates like this.
 pub(crate) fn login_with(chap: Option<Chap<'static>>) -> Login<'static> {
+    login_offering(Offer::default(), chap)
+}
+
+/// The same, with an offer of its own.
+pub(crate) fn login_offering(offer: Offer, chap: Option<Chap<'static>>) -> Login<'static> {
     let identity = Identity {
         initiator: INITIATOR,
         target: Some(TARGET),
         isid: ISID,
         chap,
     };
-    Login::new(identity, Offer::default(), workspace())
+    Login::new(identity, offer, workspace())
 }
 
 /// Memory for one login.

@@ -15,7 +15,9 @@
 
 pub(crate) mod exchange;
 pub(crate) mod initiator;
+pub(crate) mod liar;
 pub(crate) mod login;
+pub(crate) mod shrink;
 pub(crate) mod target;
 pub(crate) mod witness;
 

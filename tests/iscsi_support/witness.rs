@@ -108,6 +108,10 @@ impl Witness {
         witness
     }
 
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
     pub(crate) fn tags(&self) -> Vec<u32> {
         self.commands.keys().copied().collect()
     }
@@ -226,6 +230,8 @@ impl Witness {
         if !accepted {
             return;
         }
+        let most = self.parameters.max_receive_data_segment_length as usize;
+        assert!(header[4] == 0 && data_length(header) <= most, "too long");
         if counted {
             let behind = self.exp_stat_sn.wrapping_sub(word(header, 24));
             assert!(behind <= REPEATS, "a status was lost");
