@@ -292,8 +292,9 @@ impl Initiator {
             Received::DataIn(data_in) => {
                 let tag = data_in.itt.value();
                 let command = self.commands.get_mut(&tag).ok_or(Fault::UnknownTag)?;
-                let range = command.task.data_in(&data_in)?;
-                self.witness.data_in(&header, data, &range);
+                let range = command.task.data_in(&data_in);
+                self.witness.data_in(&header, data, range.as_ref().ok());
+                let range = range?;
                 command.buffer[range.start as usize..range.end as usize].copy_from_slice(data);
                 match data_in.status {
                     Some(status) => Ok(Some(self.end(&header, |task| task.status(&status)))),
@@ -308,8 +309,9 @@ impl Initiator {
             Received::R2t(r2t) => {
                 let command = self.commands.get_mut(&r2t.itt.value());
                 let command = command.ok_or(Fault::UnknownTag)?;
-                command.task.r2t(&r2t, &parameters)?;
-                self.witness.r2t(&header);
+                let answer = command.task.r2t(&r2t, &parameters);
+                self.witness.r2t(&header, answer.is_ok());
+                answer?;
                 Ok(None)
             }
             Received::NopIn(NopIn::Ping(ping)) => {

@@ -87,7 +87,12 @@ fn legal(known: &Known<'_>, random: &mut Random) -> Builder {
     if seen.is_read {
         let most = parameters.max_receive_data_segment_length;
         let length = random.within(0, left.min(most));
-        let pdu = data_in(tag, seen.next_sn, seen.reach, length as usize);
+        // RFC 7143 section 11.7.7: where no data is does not matter.
+        let offset = match length {
+            0 => random.within(0, seen.length),
+            _ => seen.reach,
+        };
+        let pdu = data_in(tag, seen.next_sn, offset, length as usize);
         let ends = length == left && random.once_in(2);
         return if ends { pdu.byte(1, 0x81) } else { pdu };
     }

@@ -11,6 +11,8 @@
 //! - send data that is neither agreed on nor asked for, or more of it at once than a burst (section
 //!   4.2.5.2);
 //! - believe in a success whose bytes were not moved.
+//!
+//! Nor does the initiator refuse Data-In, R2T or an end that keep to the rules.
 
 use std::{
     collections::BTreeMap,
@@ -39,6 +41,12 @@ const REPEATS: u32 = 4_096;
 /// Whether the serial number `a` comes before `b` (RFC 1982 section 3.2).
 pub(crate) fn before(a: u32, b: u32) -> bool {
     (1..1 << 31).contains(&b.wrapping_sub(a))
+}
+
+/// Checks that what holds to all `rules`, and nothing else, was accepted.
+fn judge(accepted: bool, rules: &[(&str, bool)]) {
+    let broken = rules.iter().find(|(_, kept)| !kept).map(|(rule, _)| rule);
+    assert_eq!(accepted, broken.is_none(), "{broken:?}");
 }
 
 /// Data-Out that is owed.
@@ -232,6 +240,11 @@ impl Witness {
         }
         let most = self.parameters.max_receive_data_segment_length as usize;
         assert!(header[4] == 0 && data_length(header) <= most, "too long");
+        if header[0] & 0x3f == 0x25 && counted {
+            // RFC 7143 section 11.7.3.
+            assert_eq!(header[1] & 0x80, 0x80, "a status before the end");
+            assert!(matches!(header[3], 0 | 4), "an error with data");
+        }
         if counted {
             let behind = self.exp_stat_sn.wrapping_sub(word(header, 24));
             assert!(behind <= REPEATS, "a status was lost");
@@ -245,49 +258,72 @@ impl Witness {
         }
     }
 
-    /// Checks where the data of a Data-In that was accepted is to go.
-    pub(crate) fn data_in(&mut self, header: &[u8; 48], data: &[u8], range: &Range<u32>) {
+    /// Checks where the data of a Data-In is to go, or that it had to be refused.
+    pub(crate) fn data_in(&mut self, header: &[u8; 48], data: &[u8], range: Option<&Range<u32>>) {
         let seen = self.commands.get_mut(&word(header, 16)).unwrap();
-        assert!(seen.is_read, "data for a command that reads none");
-        assert_eq!(word(header, 36), seen.next_sn, "DataSN");
+        let (offset, length) = (word(header, 40), u32::try_from(data.len()).unwrap());
+        let fits = offset
+            .checked_add(length)
+            .is_some_and(|end| end <= seen.length);
+        judge(
+            range.is_some(),
+            &[
+                ("a command that reads nothing", seen.is_read),
+                ("DataSN", word(header, 36) == seen.next_sn),
+                // RFC 7143 section 11.7.7: no data is nowhere.
+                ("bytes beyond the buffer", fits || length == 0),
+                // RFC 7143 section 13.19.
+                ("data out of order", offset == seen.reach || length == 0),
+            ],
+        );
+        let Some(range) = range else {
+            return;
+        };
         seen.next_sn += 1;
         assert_eq!(range.len(), data.len());
         if data.is_empty() {
             return;
         }
-        assert_eq!(range.start, word(header, 40));
-        assert!(range.end <= seen.length, "bytes beyond the buffer");
+        assert_eq!(range.start, offset);
         for (at, byte) in (range.start as usize..).zip(data) {
             assert_eq!(seen.bytes[at].replace(*byte), None, "a byte taken twice");
         }
-        // RFC 7143 section 13.19.
-        assert_eq!(range.start, seen.reach, "data out of order");
         seen.reach = range.end;
     }
 
-    /// Takes note of an R2T that was accepted.
-    pub(crate) fn r2t(&mut self, header: &[u8; 48]) {
+    /// Takes note of an R2T that was accepted, or checks that it had to be refused.
+    pub(crate) fn r2t(&mut self, header: &[u8; 48], accepted: bool) {
         let seen = self.commands.get_mut(&word(header, 16)).unwrap();
-        assert!(seen.is_write, "R2T for a command that writes nothing");
-        assert_eq!(header[8..16], [0, 3, 0, 0, 0, 0, 0, 0], "another LUN");
         let (ttt, r2t_sn) = (word(header, 20), word(header, 36));
         let (offset, length) = (word(header, 40), word(header, 44));
-        // RFC 7143 section 7.9: a repeated R2T is discarded.
-        if r2t_sn < seen.next_sn {
+        let fits = offset
+            .checked_add(length)
+            .is_some_and(|end| end <= seen.length);
+        // RFC 7143 section 7.9: a repeated R2T is discarded, whatever else it says.
+        let repeated = r2t_sn < seen.next_sn;
+        let most = self.parameters.max_burst_length;
+        judge(
+            accepted,
+            &[
+                ("a command that writes nothing", seen.is_write),
+                ("another LUN", header[8..16] == [0, 3, 0, 0, 0, 0, 0, 0]),
+                ("no tag", ttt != u32::MAX),
+                ("no bytes", length > 0),
+                ("R2TSN", repeated || r2t_sn == seen.next_sn),
+                ("MaxOutstandingR2T is 1", repeated || seen.asked.is_none()),
+                ("more than a burst", repeated || length <= most),
+                ("bytes beyond the buffer", repeated || fits),
+                ("bytes left out", repeated || offset <= seen.reach),
+            ],
+        );
+        if !accepted || repeated {
             return;
         }
-        assert_eq!(r2t_sn, seen.next_sn, "R2TSN");
         seen.next_sn += 1;
-        assert!(seen.asked.is_none(), "MaxOutstandingR2T is 1");
-        assert!(length > 0 && length <= self.parameters.max_burst_length);
-        let end = offset.checked_add(length).unwrap();
-        assert!(end <= seen.length, "R2T beyond the buffer");
-        assert!(offset <= seen.reach, "R2T that leaves out bytes");
-        assert_ne!(ttt, u32::MAX);
         seen.asked = Some(Burst {
             ttt,
             next: offset,
-            end,
+            end: offset + length,
             data_sn: 0,
         });
     }
@@ -300,24 +336,41 @@ impl Witness {
                 assert_eq!(*byte, read.unwrap_or(UNTOUCHED));
             }
         }
-        let is_response = header[0] & 0x3f == 0x21;
+        let (moved, length) = (seen.moved(), seen.length);
+        let response = header[0] & 0x3f == 0x21;
+        let succeeds = matches!(header[3], 0 | 4);
+        // RFC 7143 section 11.4.5.1.
+        let unused = if header[1] & 2 == 0 {
+            0
+        } else {
+            word(header, 44)
+        };
+        let missing = seen.is_read && response && word(header, 36) > seen.next_sn;
+        // A short read is taken for one, though the target does not call it so.
+        let enough = !seen.is_write || length.saturating_sub(unused) <= moved;
+        judge(
+            matches!(outcome, Outcome::Completed(_)),
+            &[
+                ("not completed", !response || header[2] == 0),
+                (
+                    "more left over than there was",
+                    !succeeds || unused <= length,
+                ),
+                ("PDUs missing", !succeeds || !missing),
+                ("bytes not written", !succeeds || enough),
+            ],
+        );
         let Outcome::Completed(end) = outcome else {
             return;
         };
-        assert!(!is_response || header[2] == 0, "did not complete");
         assert_eq!(end.status.value(), header[3]);
         let unused = match end.residual {
             Residual::Underflow(count) => count,
             Residual::None | Residual::Overflow(_) => 0,
         };
-        assert!(unused <= seen.length, "more left over than there was");
-        if seen.is_read {
-            assert!(seen.length - unused <= seen.moved(), "bytes not read");
-        }
-        if end.status.is_success() {
-            assert!(seen.length - unused <= seen.moved(), "bytes not moved");
-            let counted = word(header, 36);
-            assert!(!seen.is_read || !is_response || counted <= seen.next_sn);
+        assert!(unused <= length, "more left over than there was");
+        if seen.is_read || end.status.is_success() {
+            assert!(length - unused <= moved, "bytes that were not moved");
         }
     }
 
