@@ -3,10 +3,10 @@
 //! Sessions with arbitrary targets, from login to login: `Login`, `Session` and `Task` in steps
 //! that chance chooses.
 //!
-//! What must hold whatever a target sends is checked after every step by the
-//! [`Witness`](iscsi_support::witness::Witness), and here that no command ends twice, or never. What
-//! the core could fill up is the caller's: it has no allocator. With a correct target every command
-//! must succeed besides, with its bytes.
+//! What must hold whatever a target sends is checked after every step by the [`Witness`] (RFC 7143
+//! sections 4.2.2.1, 4.2.2.2, 4.2.2.4, 4.2.5.2, 4.2.5.3, 7.9, 11.4, 11.7 and 11.8), and here that no
+//! command ends twice, or never. The core has no allocator; what a target could have its caller fill
+//! up is bounded here. With a correct target every command must succeed besides, with its bytes.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -58,12 +58,17 @@ use iscsi_support::{
         TO_FULL_FEATURE,
         TO_OPERATIONAL, //
     },
-    login_response, shrink,
-    witness::Witness,
-    word, Random,
+    login_response,
+    shrink,
+    witness::{
+        Witness,
+        REPEATS, //
+    },
+    word,
+    Random, //
 };
 
-/// The most commands that wait or are under way, as a host's queue bounds them.
+/// The most commands there are at a time, as a host's queue bounds them.
 const QUEUE: usize = 8;
 /// Ended tags that a target remembers.
 const PAST: usize = 16;
@@ -97,15 +102,14 @@ fn log_in(lies: bool, random: &mut Random) -> Option<Established> {
         max_receive_data_segment_length: parameters.max_receive_data_segment_length,
         ..Offer::default()
     };
-    let first = usize::try_from(random.below(4)).unwrap();
-    let stat_sn = FIRST[first];
+    let first = random.pick(&FIRST).unwrap();
     let mut login = login_offering(offer, None);
     let mut expected = None;
     let responses = [
         (TO_OPERATIONAL, 0, "AuthMethod=None".to_string()),
         (TO_FULL_FEATURE, 7, keys(&parameters)),
     ];
-    for (stat_sn, (flags, tsih, pairs)) in (stat_sn..).zip(responses) {
+    for (stat_sn, (flags, tsih, pairs)) in (first..).zip(responses) {
         let max_cmd_sn = random.within(0, 4);
         let data = text(&pairs);
         let mut header = login_response(flags, tsih, 0, data.len()).numbers(stat_sn, 1, max_cmd_sn);
@@ -118,6 +122,7 @@ fn log_in(lies: bool, random: &mut Random) -> Option<Established> {
             liar::mutate(&mut header, &known, random);
         }
         let received = word(&header.0, 24);
+        let follows = |expected: u32| expected.wrapping_sub(received) <= REPEATS;
         let exp_stat_sn = match expected {
             Some(expected) if received != expected => expected,
             _ => received.wrapping_add(1),
@@ -125,7 +130,9 @@ fn log_in(lies: bool, random: &mut Random) -> Option<Established> {
         match answer(login, &header, &data) {
             Ok(Step::Request(next)) => login = next,
             Ok(Step::Established(established)) => {
+                assert!(expected.is_none_or(follows), "a status was lost");
                 assert_eq!(established.exp_stat_sn.value(), exp_stat_sn);
+                assert_eq!(established.cmd_sn.value(), 1);
                 assert_eq!(established.parameters, parameters);
                 assert_ne!(established.tsih, 0);
                 return Some(renumbered(established, random));
@@ -133,6 +140,7 @@ fn log_in(lies: bool, random: &mut Random) -> Option<Established> {
             _ if lies => return None,
             other => panic!("{other:?}"),
         }
+        assert!(expected.is_none_or(follows), "a status was lost");
         assert_eq!(word(&request(&login).0, 28), exp_stat_sn);
         expected = Some(exp_stat_sn);
     }
@@ -232,7 +240,7 @@ impl World {
         }
         if let Some(initiator) = &self.initiator {
             initiator.audit();
-            assert!(initiator.commands.len() <= QUEUE);
+            assert!(initiator.commands.len() + self.waiting.len() <= QUEUE);
         }
     }
 
@@ -271,7 +279,9 @@ impl World {
         };
         let pdu = liar::pdu(&known, random);
         if self.tells {
-            println!("{:02x?} {:?}", &pdu[..48], initiator.witness);
+            let [a, b, c] = [0, 16, 32].map(|at| &pdu[at..at + 16]);
+            println!("{a:02x?} {b:02x?} {c:02x?}");
+            println!("  at {}", initiator.witness.summary());
         }
         let tag = word(&pdu, 16);
         initiator.input.extend(pdu);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! An initiator made of `Session` and `Task` the way the driver is, with a [`Witness`] to every PDU.
+//! An initiator made of `Session` and `Task` the way the driver is, with a [`Witness`] to every
+//! PDU.
 
 use std::collections::{
     BTreeMap,

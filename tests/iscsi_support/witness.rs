@@ -36,7 +36,7 @@ use super::{
 };
 
 /// How far back a StatSN is tolerated as the repetition of one.
-const REPEATS: u32 = 4_096;
+pub(crate) const REPEATS: u32 = 4_096;
 
 /// Whether the serial number `a` comes before `b` (RFC 1982 section 3.2).
 pub(crate) fn before(a: u32, b: u32) -> bool {
@@ -46,7 +46,10 @@ pub(crate) fn before(a: u32, b: u32) -> bool {
 /// Checks that what holds to all `rules`, and nothing else, was accepted.
 fn judge(accepted: bool, rules: &[(&str, bool)]) {
     let broken = rules.iter().find(|(_, kept)| !kept).map(|(rule, _)| rule);
-    assert_eq!(accepted, broken.is_none(), "{broken:?}");
+    match broken {
+        Some(rule) => assert!(!accepted, "accepted in spite of this: {rule}"),
+        None => assert!(accepted, "refused without a reason"),
+    }
 }
 
 /// Data-Out that is owed.
@@ -118,6 +121,29 @@ impl Witness {
 
     pub(crate) fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// Where everything stands, in a line.
+    pub(crate) fn summary(&self) -> String {
+        let (next, max, status) = (self.next_cmd_sn, self.max_cmd_sn, self.exp_stat_sn);
+        let commands = self.commands.iter().map(|(tag, seen)| {
+            let Seen {
+                length,
+                next_sn,
+                reach,
+                unsolicited,
+                asked,
+                ..
+            } = seen;
+            let way = match (seen.is_read, seen.is_write) {
+                (true, _) => "read",
+                (_, true) => "write",
+                _ => "no data",
+            };
+            format!("; {tag:#x} {way} {reach}/{length} SN {next_sn} {unsolicited:?} {asked:?}")
+        });
+        let commands: String = commands.collect();
+        format!("CmdSN {next:#x} to {max:#x}, ExpStatSN {status:#x}{commands}")
     }
 
     pub(crate) fn tags(&self) -> Vec<u32> {
