@@ -7,7 +7,7 @@ export KERNEL KDIR
 # KSRC: the kernel source that in-tree and patch are about.
 export KSRC
 
-.PHONY: module demo check check-conformance bench fuzz install in-tree patch size rust-analyzer fmt clippy clean help
+.PHONY: module demo check check-conformance check-debug check-reliability bench fuzz install in-tree patch size rust-analyzer fmt clippy clean help
 
 module: ## build/<kernel release>/iscsi_init.ko (the default); KERNEL=7.2, KDIR=<prepared tree>: for another kernel
 	@scripts/module
@@ -22,6 +22,13 @@ check-conformance: module ## every case of the target that breaks the protocol, 
 	@HOSTILE=all qemu/run 'hostile-*'
 	@qemu/bench/run hostile
 	@scripts/conformance
+
+check-debug: ## on the kernel that looks for mistakes: its unit tests, load, and a bad network
+	@scripts/built-in --debug
+	@qemu/run 'debug-*'
+
+check-reliability: module ## what takes too long for every check: long outages, power cuts, many reconnects, many insmods
+	@qemu/run 'long-*'
 
 bench: ## the driver beside iscsi_tcp and nvme-tcp, in tables of ratios; BENCH_PAIRS (2): how often each row is measured
 	@qemu/bench/run

@@ -21,7 +21,7 @@ from .scenario import REGISTRY, Lab, fresh_directory
 # How much of a failed scenario's console is shown, in lines.
 TAIL = 25
 # No scenario may take longer, in seconds.
-LIMIT = 900
+LIMIT, LONG_LIMIT = 900, 5400
 # How many run at the same time. Most of a scenario is waiting for one virtual processor.
 JOBS = min(os.cpu_count() or 1, 4)
 # QEMU with a thread for each virtual processor now and then runs a breakpoint that the kernel, patching its own code, has
@@ -38,13 +38,18 @@ def load() -> None:
 
 
 def select(patterns: list[str]) -> list[str]:
-    """The names that match any of the patterns, all without a pattern; in the order of declaration."""
+    """The names that match any of the patterns, without a pattern all but the long ones; in the order of declaration."""
     if not patterns:
-        return list(REGISTRY)
+        return [name for name in REGISTRY if not is_long(name)]
     for pattern in patterns:
         if not any(fnmatch.fnmatchcase(name, pattern) for name in REGISTRY):
             sys.exit(f"qemu/run: no scenario is named {pattern}; see qemu/run --list")
     return [name for name in REGISTRY if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def is_long(name: str) -> bool:
+    """Whether a scenario takes too long for every run; its name says so."""
+    return name.startswith("long-")
 
 
 def run_here(name: str) -> int:
@@ -81,13 +86,14 @@ def run_apart(name: str, again: bool = True) -> bool:
     One that failed by the emulator's fault runs again, once.
     """
     started = time.monotonic()
+    limit = LONG_LIMIT if is_long(name) else LIMIT
     argv = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     argv += [sys.executable, "-m", "lab", "--one", name]
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=LIMIT)
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=limit)
         status, output = done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
-        status, output = 1, f"expected an end within {LIMIT} s\n{_text(late.stdout)}"
+        status, output = 1, f"expected an end within {limit} s\n{_text(late.stdout)}"
     took = time.monotonic() - started
     passed, repeat = status == 0, again and status == EMULATOR_FAILED
     with printing:

@@ -1,5 +1,6 @@
-"""A relay in front of a target, which damages what passes through it when it is told to."""
+"""A relay in front of a target, which damages what passes through it, or breaks, when it is told to."""
 
+import ctypes
 import socket
 import threading
 from collections.abc import Callable
@@ -22,8 +23,25 @@ class Relay:
         # Bytes behind each header and each data segment, once the login is over.
         self.digests = digests
         self.damage: Callable[[bytes], bytes] = lambda pdu: pdu
+        # The initiators' ends of what there is, and whether anything passes at all.
+        self.initiators: list[socket.socket] = []
+        self.flows = threading.Event()
+        self.flows.set()
         self.listener = socket.create_server((SERVER, port))
         threading.Thread(target=self._serve, daemon=True).start()
+
+    def reset(self) -> None:
+        """Sends every initiator a RST."""
+        for initiator in self.initiators:
+            # To connect to no address at all (AF_UNSPEC) is to end a connection at once, whoever still reads from it.
+            ctypes.CDLL(None).connect(initiator.fileno(), bytes(16), 16)
+        self.initiators.clear()
+
+    def finish(self) -> None:
+        """Sends every initiator a FIN."""
+        for initiator in self.initiators:
+            _end(initiator)
+        self.initiators.clear()
 
     def _serve(self) -> None:
         while True:
@@ -34,12 +52,14 @@ class Relay:
                 initiator.close()
                 continue
             target.settimeout(None)
+            self.initiators.append(initiator)
             threading.Thread(target=self._pass, args=(initiator, target), daemon=True).start()
             threading.Thread(target=self._inspect, args=(target, initiator), daemon=True).start()
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         try:
             while data := source.recv(1 << 16):
+                self.flows.wait()
                 sink.sendall(data)
         except OSError:
             pass
@@ -52,6 +72,7 @@ class Relay:
                     behind_header, behind_data = self.digests if header[0] & 0x3F != 0x23 else (0, 0)
                     length = int.from_bytes(header[5:8], "big")
                     rest = length + -length % 4 + behind_data if length else 0
+                    self.flows.wait()
                     sink.sendall(self.damage(header + stream.read(behind_header + rest)))
             except OSError:
                 pass

@@ -9,27 +9,7 @@ from lab.net import SERVER
 from lab.relay import Relay
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
 from lab.targets import NAME
-
-# A writer that never stops: numbered files of known content, each synced before it is counted.
-WRITER = """
-i=0
-while test ! -e /run/stop; do
-	i=$((i + 1))
-	seq $((i * 1000)) $((i * 1000 + 40000)) >/data/$i && sync /data/$i || { echo "write $i failed" >/run/failed; break; }
-	echo $i >/run/written
-done
-echo done >/run/stopped
-"""
-CHECK = """
-test ! -e /run/failed || { cat /run/failed; exit 1; }
-echo 3 >/proc/sys/vm/drop_caches
-for i in $(seq 1 $(cat /run/written)); do
-	seq $((i * 1000)) $((i * 1000 + 40000)) | cmp - /data/$i || exit 1
-done
-"""
-# What the kernel prints when a command has failed for good.
-LOST = r"I/O error|Buffer I/O|EXT4-fs error|Remounting filesystem read-only|rejecting I/O|offline device"
-
+from lab.writer import FILES, LOST, Writer
 
 @scenario
 def recovery_target_restart(lab: Lab) -> None:
@@ -39,24 +19,18 @@ def recovery_target_restart(lab: Lab) -> None:
     lab.dnsmasq()
     client = lab.client()
     guest.boots(client)
-    client.check(f"mkdir -p /data; cat >/run/writer <<'END'\n{WRITER}\nEND\nsh /run/writer >/dev/null 2>&1 &")
-    client.check("until test -s /run/written; do sleep 0.1; done")
+    writer = Writer(client)
     for _ in range(3):
-        start = client.console.end()
         target.stop()
         client.console.wait("iscsi_init: .*", 120)
         target.start()
-        # Writes go on: the count that a write after the restart gives.
-        client.check("n=$(cat /run/written); until test $(cat /run/written) -gt $((n + 2)); do sleep 0.1; done", 300)
-        lost = client.log(LOST, start)
-        expect(not lost, "no I/O error while the target was away", "\n".join(lost))
-    client.check("touch /run/stop; until test -e /run/stopped; do sleep 0.1; done")
-    client.check(CHECK, 300)
+        writer.goes_on()
+    writer.ends()
     digest = client.check("cat /data/* | sha256sum").split()[0]
     written = int(client.check("cat /run/written"))
     guest.reboots(client)
     images.check_file_system(disk)
-    names = sorted(str(number) for number in range(1, written + 1))
+    names = sorted(str(number) for number in range(min(written, FILES - 1) + 1) if number or written >= FILES)
     content = b"".join(images.read_file(disk, f"/data/{name}") for name in names)
     expect(images.digest(content) == digest, "the files on the server's side as the guest read them")
     logins = lab.capture.fields("iscsi.opcode == 0x03", "iscsi.opcode")
@@ -89,16 +63,12 @@ def recovery_lio_restart(lab: Lab) -> None:
     lab.dnsmasq(f"iscsi:{target.address}:::0:{NAME}")
     client = lab.client()
     guest.boots(client)
-    client.check(f"mkdir -p /data; cat >/run/writer <<'END'\n{WRITER}\nEND\nsh /run/writer >/dev/null 2>&1 &")
-    client.check("until test -s /run/written; do sleep 0.1; done")
+    writer = Writer(client)
     target.enable(False)
     client.console.wait("iscsi_init: .*", 120)
     target.enable(True)
-    client.check("n=$(cat /run/written); until test $(cat /run/written) -gt $((n + 2)); do sleep 0.1; done", 300)
-    client.check("touch /run/stop; until test -e /run/stopped; do sleep 0.1; done")
-    client.check(CHECK, 300)
-    lost = client.log(LOST)
-    expect(not lost, "no I/O error", "\n".join(lost))
+    writer.goes_on()
+    writer.ends()
     guest.reboots(client)
     target.stop()
     images.check_file_system(disk)

@@ -198,9 +198,9 @@ impl Nexus {
         self.has_foreign.load(Ordering::Acquire) && self.foreign.lock().contains(&lun)
     }
 
-    /// Looks into `sense`, which the logical unit `lun` has answered a read or write with: whether a
-    /// disk is gone, or another one, is found out at the beginning of a session. A command that was
-    /// `repeated` has been through that.
+    /// Looks into `sense`, which the logical unit `lun` has answered a read or write with: whether
+    /// a disk is gone, or another one, is found out at the beginning of a session. A command that
+    /// was `repeated` has been through that.
     pub(super) fn check_unit(&self, lun: u64, sense: &[u8], repeated: bool) -> Result<(), Failure> {
         let Some(sense) = Sense::parse(sense) else {
             return Ok(());

@@ -82,7 +82,7 @@ const DELAY_FIRST: Duration = Duration::from_millis(250);
 const DELAY_MAX: Duration = Duration::from_millis(5_000);
 /// The most a target may put a new session off, in seconds.
 const TIME2WAIT_MAX: u16 = 60;
-/// How often a lasting outage is spoken of, and how often when it has another reason than last time.
+/// How often a lasting outage is spoken of, and how often when it has another reason than before.
 const REMINDER: u64 = 60_000;
 const REMINDER_CHANGED: u64 = 10_000;
 /// How long the target has to confirm a logout.

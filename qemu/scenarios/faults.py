@@ -1,0 +1,266 @@
+"""What breaks between a machine and its root disk, under writes to the mounted file system: no error, nothing lost."""
+
+import random
+import signal
+import time
+from collections.abc import Callable
+
+from lab import guest, images
+from lab.errors import expect
+from lab.machine import Machine
+from lab.net import SERVER
+from lab.process import run
+from lab.relay import Relay
+from lab.scenario import Lab, scenario
+from lab.targets import NAME, Tgt
+from lab.writer import FILES, Writer, content
+
+LOST, RESTORED = "iscsi_init: session with .* lost", "iscsi_init: session with .* restored"
+MIB = 1 << 20
+
+
+def boots(lab: Lab, *, memory: int = 512) -> tuple[Machine, Tgt]:
+    """A machine with the small root file system on a LUN of tgt."""
+    target = lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    client = lab.client(memory=memory)
+    guest.boots(client)
+    return client, target
+
+
+def ends(lab: Lab, client: Machine, writer: Writer) -> None:
+    """All must be there, also from the server's side."""
+    writer.ends()
+    guest.reboots(client)
+    images.check_file_system(lab.directory / "lun.img")
+
+
+@scenario
+def faults_connection(lab: Lab) -> None:
+    """RST, FIN, and a connection on which nothing passes any more though it stands."""
+    target = lab.tgt(lab.tiny_disk())
+    relay = Relay(target.address, digests=(0, 0))
+    lab.dnsmasq(f"iscsi:{SERVER}::{relay.port}:1:{NAME}")
+    client = lab.client()
+    guest.boots(client)
+    writer = Writer(client)
+    for breaks in (relay.reset, relay.finish, relay.reset):
+        breaks()
+        client.console.wait(LOST, 60)
+        client.console.wait(RESTORED, 60)
+        writer.goes_on()
+    relay.flows.clear()
+    client.console.wait(f"{LOST}: the target has not answered a ping", 60)
+    relay.flows.set()
+    client.console.wait(RESTORED, 60)
+    writer.goes_on()
+    ends(lab, client, writer)
+
+
+def frozen(lab: Lab, seconds: int) -> None:
+    """The target's process is stopped for so long, and goes on."""
+    client, target = boots(lab)
+    writer = Writer(client)
+    target.daemon.child.send_signal(signal.SIGSTOP)
+    client.console.wait(f"{LOST}: the target has not answered a ping", 60)
+    # Time that passes is the fault, here and below.
+    time.sleep(seconds)
+    target.daemon.child.send_signal(signal.SIGCONT)
+    client.console.wait(RESTORED, 120)
+    writer.goes_on()
+    ends(lab, client, writer)
+
+
+@scenario
+def faults_target_frozen(lab: Lab) -> None:
+    """The target's process is stopped for 20 s, with its connections open."""
+    frozen(lab, 20)
+
+
+@scenario
+def long_target_frozen(lab: Lab) -> None:
+    """... for five minutes."""
+    frozen(lab, 300)
+
+
+def unplugged(lab: Lab, *seconds: int) -> None:
+    """The cable is out for so long, again and again."""
+    client, _ = boots(lab)
+    writer = Writer(client)
+    for duration in seconds:
+        client.plug(0, False)
+        time.sleep(duration)
+        client.plug(0, True)
+        writer.goes_on()
+    ends(lab, client, writer)
+
+
+@scenario
+def faults_cable(lab: Lab) -> None:
+    """The cable is out for 5 s, which TCP bridges, and for 30 s."""
+    unplugged(lab, 5, 30)
+
+
+@scenario
+def long_cable(lab: Lab) -> None:
+    """The cable is out for a minute, and for ten."""
+    unplugged(lab, 60, 600)
+
+
+@scenario
+def faults_black_hole(lab: Lab) -> None:
+    """Large packets do not arrive any more, without a word of it; small ones do. After 40 s all do again."""
+    client, _ = boots(lab)
+    writer = Writer(client)
+    # The machine's side goes on with packets of 1500 bytes.
+    run("ip", "link", "set", "tap0", "mtu", "600")
+    # What is in the page cache needs no packet.
+    client.check("(until cat /data/* /bin/* >/dev/null; do :; done; touch /run/read.end) >/dev/null 2>&1 & echo 3 >/proc/sys/vm/drop_caches")
+    time.sleep(40)
+    run("ip", "link", "set", "tap0", "mtu", "1500")
+    writer.goes_on()
+    client.check("until test -e /run/read.end; do sleep 0.2; done", 300)
+    ends(lab, client, writer)
+
+
+def cut_power(lab: Lab, times: int) -> None:
+    """The machine is killed so many times while it writes: each file that was synced is there, and the file system can be repaired by its journal."""
+    disk = lab.tiny_disk()
+    lab.tgt(disk)
+    lab.dnsmasq()
+    chance = random.Random(20041107)
+    for number in range(times):
+        client = lab.client(name=f"cut{number}")
+        guest.boots(client)
+        start = client.console.end()
+        Writer(client)
+        time.sleep(chance.random() * 3)
+        client.kill()
+        synced = [int(line.rpartition(" ")[2]) for line in client.log(r"lab: written [0-9]+$", start)]
+        expect(synced, "a file to be synced before the power goes")
+        # What tgtd was given is in the image; of what it was being given, some may not be.
+        copy = images.copy(disk, lab.directory / "cut.img")
+        images.replay_journal(copy)
+        images.check_file_system(copy)
+        for written in synced[-3:]:
+            seen = images.read_file(copy, f"/data/{written % FILES}")
+            expect(seen == content(written), f"file {written} as it was synced", f"{len(seen)} bytes")
+
+
+@scenario
+def faults_power_cut(lab: Lab) -> None:
+    """The power goes three times while files are written and synced: what was synced is there."""
+    cut_power(lab, 3)
+
+
+@scenario
+def long_power_cuts(lab: Lab) -> None:
+    """... two hundred times."""
+    cut_power(lab, 200)
+
+
+def without_memory(lab: Lab, seconds: int) -> None:
+    """Little memory, swap on the target, dirty pages at their limit, and the cable out for so long."""
+    target = lab.tgt(lab.tiny_disk())
+    swap = lab.blank_disk(256 * MIB)
+    target.configure("--mode", "logicalunit", "--op", "new", "--lun", "2", "--backing-store", str(swap))
+    lab.dnsmasq()
+    client = lab.client(memory=192)
+    guest.boots(client)
+    client.check("until test -e /dev/sdb; do sleep 0.1; done; mkswap /dev/sdb && swapon /dev/sdb")
+    # More than there is memory for, so part of it is on the target, as is part of the programs.
+    client.check("mkdir -p /mnt; mount -t tmpfs -o size=160m tmpfs /mnt && seq 1 17000000 | head -c 125829120 >/mnt/file", 600)
+    digest = client.check("sha256sum </mnt/file", 600)
+    writer = Writer(client)
+    client.check("(dd if=/dev/zero of=/dirty bs=1M count=20; touch /run/dirty.end) >/dev/null 2>&1 &")
+    client.plug(0, False)
+    time.sleep(seconds)
+    client.plug(0, True)
+    writer.goes_on(600)
+    client.check("until test -e /run/dirty.end; do sleep 0.2; done", 600)
+    seen = client.check("sha256sum </mnt/file", 600)
+    expect(seen == digest, "what was swapped out as it was", seen)
+    killed = client.log("Out of memory|oom-kill|page allocation failure")
+    expect(not killed, "nobody to be killed for want of memory", "\n".join(killed))
+    client.check("rm /dirty; umount /mnt; swapoff /dev/sdb", 600)
+    ends(lab, client, writer)
+
+
+@scenario
+def faults_memory(lab: Lab) -> None:
+    """192 MiB, swap on the target, dirty pages at their limit, and no cable for 20 s."""
+    without_memory(lab, 20)
+
+
+@scenario
+def long_memory(lab: Lab) -> None:
+    """... for two minutes."""
+    without_memory(lab, 120)
+
+
+def leaks(lab: Lab, times: int, act: Callable[[Machine, Tgt], None]) -> None:
+    """What is done so often must not cost more memory, threads or sockets each time."""
+    target = lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    machine = lab.bench("iscsi-if=eth0 iscsi-lun=1")
+    count = "echo 3 >/proc/sys/vm/drop_caches; sleep 1; ps | grep -c '[i]scsi_init'; sed -n 's/^sockets: used //p;s/^TCP: inuse \\([0-9]*\\) .*/\\1/p' /proc/net/sockstat; awk '/^Slab:/ { print $2 }' /proc/meminfo"
+
+    def counts() -> list[int]:
+        return [int(word) for word in machine.check(count).split()]
+
+    for _ in range(5):
+        act(machine, target)
+    before = counts()
+    for _ in range(times):
+        act(machine, target)
+    after = counts()
+    expect(after[0] == before[0], "as many threads as before", f"{after}, before {before}")
+    # Some are closed, and TCP forgets them after a while.
+    expect(max(after[1] - before[1], after[2] - before[2]) < times // 2, "no more sockets than before", f"{after}, before {before}")
+    # In KiB; the kernel's own caches grow and shrink by some.
+    expect(after[3] - before[3] < 1024, f"no slab to grow in {times} rounds", f"{after}, before {before}")
+    guest.healthy(machine)
+
+
+def reloads(machine: Machine, _: Tgt) -> None:
+    """insmod and rmmod."""
+    guest.succeeds(machine)
+    machine.check("rmmod iscsi_init")
+
+
+def reconnects(machine: Machine, target: Tgt) -> None:
+    """The target's connections are closed by force."""
+    if machine.sh("test -e /proc/iscsi_init").status:
+        guest.succeeds(machine)
+    # Without a command between two of them the next login waits, longer each time.
+    machine.check("dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct")
+    start = machine.console.end()
+    shown = target.admin("--mode", "conn", "--op", "show")
+    session, connection = shown.split("Session: ")[1].split()[0], shown.split("Connection: ")[1].split()[0]
+    target.admin("--mode", "conn", "--op", "delete", "--sid", session, "--cid", connection)
+    machine.console.wait(RESTORED, 60)
+    expect(machine.log(LOST, start), "the session to be lost")
+
+
+@scenario
+def faults_reloads(lab: Lab) -> None:
+    """Ten rounds of insmod and rmmod leave nothing behind."""
+    leaks(lab, 10, reloads)
+
+
+@scenario
+def long_reloads(lab: Lab) -> None:
+    """... two hundred."""
+    leaks(lab, 200, reloads)
+
+
+@scenario
+def faults_reconnects(lab: Lab) -> None:
+    """Thirty new sessions leave nothing behind."""
+    leaks(lab, 30, reconnects)
+
+
+@scenario
+def long_reconnects(lab: Lab) -> None:
+    """... a thousand."""
+    leaks(lab, 1000, reconnects)
