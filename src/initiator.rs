@@ -86,8 +86,9 @@ const COMMANDS: u16 = 256;
 const COMMANDS_PER_LUN: u16 = 128;
 /// The largest transfer in sectors: 4 MiB, the most the block layer makes by itself.
 const SECTORS: u32 = 8_192;
-/// How long the end of a session may take at most, in milliseconds: a login under way, a logout.
-const END_TIMEOUT: u64 = login::LOGIN_TIMEOUT + 10_000;
+/// How long the end of a session may take at most, in milliseconds: a login under way and what is
+/// asked behind it, a logout.
+const END_TIMEOUT: u64 = login::LOGIN_TIMEOUT + identity::VERIFY_TIMEOUT + 10_000;
 
 /// A logged-in initiator and its SCSI host.
 ///

@@ -255,7 +255,7 @@ def recovery_other_disk(lab: Lab) -> None:
     path = writes(2)
     machine.console.wait("iscsi_init: session with .* lost: the target has no LUN 1 any more", 60)
     target.plug(1, "50000bad")
-    machine.console.wait("iscsi_init: no session since .*: the target at .* has another disk than the boot disk as LUN 1", 60)
+    machine.console.wait("iscsi_init: no session since .*: the target at .* has another disk than before as LUN 1", 60)
     # Time in which nothing may be written is the test's matter.
     time.sleep(10)
     after = target.machine.check("sha256sum /dev/vda")

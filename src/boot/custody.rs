@@ -71,6 +71,8 @@ use tenancy::Tenancy;
 const CHECK: u64 = 30_000;
 /// How long a wait is, at most: the thread is to end soon after it is asked to. Milliseconds.
 const TICK: u64 = 1_000;
+/// How long a failure is let be, in milliseconds.
+const PAUSE: u32 = 100;
 /// How long user space may leave the device without an address, in milliseconds.
 const DESERTED: u64 = 10_000;
 /// Room for what one message tells.
@@ -201,7 +203,7 @@ impl Keeper {
             self.checked = now;
             // What fails now is looked at again.
             if self.check(now).is_err() {
-                clock::sleep(100);
+                clock::sleep(PAUSE);
             }
             self.culprit = None;
         }
@@ -223,8 +225,11 @@ impl Keeper {
         let length = match self.watch.receive(&mut self.buffer) {
             Ok(length) => length,
             Err(EAGAIN | EINTR) => return false,
-            // More was told than there was room for.
-            Err(_) => return true,
+            // More was told than there was room for, or there is no memory.
+            Err(_) => {
+                clock::sleep(PAUSE);
+                return true;
+            }
         };
         let told = self.buffer.get(..length).unwrap_or_default();
         let mut changed = false;

@@ -14,7 +14,10 @@
 use super::{
     login::LoginFailure,
     lun_of,
-    nexus::Nexus,
+    nexus::{
+        Nexus,
+        FOREIGN_MAX, //
+    },
     portal::{
         Connected,
         STEP_TIMEOUT, //
@@ -63,6 +66,8 @@ use crate::{
 };
 use kernel::prelude::*;
 
+/// How long all of it may take, in milliseconds.
+pub(super) const VERIFY_TIMEOUT: u64 = 10_000;
 /// The Initiator Task Tag of what is asked here, before there are other commands.
 const TAG: Itt = Itt::new(0);
 
@@ -98,6 +103,7 @@ pub(super) fn verify(
         .map_err(|_| LoginFailure::Memory(ENOMEM))?;
     let mut foreign = KVec::new();
     let portal = connected.portal();
+    let end = clock::milliseconds().saturating_add(VERIFY_TIMEOUT);
 
     for unit in &units {
         let is_boot_unit = nexus.is_boot_unit(unit.lun);
@@ -105,7 +111,7 @@ pub(super) fn verify(
             continue;
         }
         let deadline = clock::milliseconds().saturating_add(STEP_TIMEOUT);
-        connected.go_on(session.parameters(), deadline);
+        connected.go_on(session.parameters(), deadline.min(end));
         let mut page = [0; identification::LENGTH as usize];
         let mut asked = Asked {
             connected,
@@ -127,7 +133,7 @@ pub(super) fn verify(
                 if identification::is_same(unit.page(), now) {
                     continue;
                 }
-                if is_boot_unit {
+                if is_boot_unit || foreign.len() >= FOREIGN_MAX {
                     return Err(LoginFailure::UnitReplaced(portal, unit.lun));
                 }
                 if !nexus.is_foreign(unit.lun) {
@@ -147,7 +153,7 @@ pub(super) fn verify(
             Answer::Gone | Answer::Attention | Answer::Nothing => {}
         }
     }
-    nexus.set_foreign(foreign);
+    nexus.set_foreign(&foreign);
     Ok(session)
 }
 

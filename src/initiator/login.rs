@@ -92,7 +92,7 @@ pub(crate) enum LoginFailure {
     Redirections(Portal),
     /// The target has no such logical unit any more, which is the boot disk.
     UnitGone(Portal, u64),
-    /// The target has another disk in the place of the boot disk.
+    /// The target has another disk in the place of the boot disk, or of very many.
     UnitReplaced(Portal, u64),
     /// There is no memory.
     Memory(Error),
@@ -307,7 +307,7 @@ impl core::fmt::Display for LoginFailure {
             ),
             Self::UnitReplaced(portal, lun) => write!(
                 f,
-                "the target at {portal} has another disk than the boot disk as LUN {lun}, \
+                "the target at {portal} has another disk than before as LUN {lun}, \
                  to which nothing is sent; check which disk it has there"
             ),
             Self::Memory(error) => write!(f, "out of memory: {error:?}"),

@@ -78,6 +78,9 @@ pub(super) const NO_TAG: usize = usize::MAX;
 const NO_HOST: u32 = u32::MAX;
 const NO_UNIT: u64 = u64::MAX;
 
+/// How many logical units besides the boot disk's may have another disk than before.
+pub(super) const FOREIGN_MAX: usize = 16;
+
 /// How long an abort waits before it asks again, in milliseconds.
 const ABORT_REMINDER: u64 = 30_000;
 
@@ -107,9 +110,9 @@ pub(crate) struct Nexus {
     host: AtomicU32,
     /// The boot disk's logical unit, or [`NO_UNIT`] before it is known.
     boot_unit: AtomicU64,
-    /// Logical units behind which there is another disk than before; and whether there are any.
-    #[pin]
-    foreign: SpinLock<KVec<u64>>,
+    /// Logical units behind which there is another disk than before, or [`NO_UNIT`]; and whether
+    /// there are any. Looked at with the socket's lock held, in softirq too.
+    foreign: [AtomicU64; FOREIGN_MAX],
     has_foreign: AtomicBool,
     #[pin]
     pub(super) status: Status,
@@ -137,7 +140,7 @@ impl Nexus {
                 refusing: AtomicBool::new(false),
                 host: AtomicU32::new(NO_HOST),
                 boot_unit: AtomicU64::new(NO_UNIT),
-                foreign <- new_spinlock!(KVec::new(), "iscsi_init foreign"),
+                foreign: core::array::from_fn(|_| AtomicU64::new(NO_UNIT)),
                 has_foreign: AtomicBool::new(false),
                 status <- Status::new(),
                 told: AtomicU8::new(0),
@@ -186,16 +189,21 @@ impl Nexus {
         lun != NO_UNIT && self.boot_unit.load(Ordering::Acquire) == lun
     }
 
-    /// Has no command reach these logical units from now on, and only these.
-    pub(super) fn set_foreign(&self, luns: KVec<u64>) {
-        self.has_foreign.store(!luns.is_empty(), Ordering::Release);
-        let before = core::mem::replace(&mut *self.foreign.lock(), luns);
-        drop(before);
+    /// Has no command reach these logical units from now on, at most [`FOREIGN_MAX`], and only these.
+    pub(super) fn set_foreign(&self, luns: &[u64]) {
+        let luns = Iterator::chain(luns.iter().copied(), core::iter::repeat(NO_UNIT));
+        let mut any = false;
+        for (slot, lun) in self.foreign.iter().zip(luns) {
+            slot.store(lun, Ordering::Relaxed);
+            any |= lun != NO_UNIT;
+        }
+        self.has_foreign.store(any, Ordering::Release);
     }
 
     /// Whether no command may reach this logical unit.
     pub(super) fn is_foreign(&self, lun: u64) -> bool {
-        self.has_foreign.load(Ordering::Acquire) && self.foreign.lock().contains(&lun)
+        let is_lun = |slot: &AtomicU64| slot.load(Ordering::Relaxed) == lun;
+        self.has_foreign.load(Ordering::Acquire) && self.foreign.iter().any(is_lun)
     }
 
     /// Looks into `sense`, which the logical unit `lun` has answered a read or write with: whether

@@ -21,6 +21,12 @@ impl Name {
         let found = unsafe {
             bindings::iscsi_init_process_name(number, name.as_mut_ptr().cast(), NAME_SIZE)
         };
+        // A program can call itself what it likes.
+        for byte in &mut name {
+            if !matches!(byte, 0 | b' '..=b'~') {
+                *byte = b'?';
+            }
+        }
         found.then_some(Self(name))
     }
 
