@@ -280,3 +280,26 @@ def recovery_other_disk(lab: Lab) -> None:
     expect(not lost, "no I/O error but of the other LUN", "\n".join(lost))
     machine.check("rmmod iscsi_init")
     guest.healthy(machine)
+
+
+@scenario
+def recovery_gives_up(lab: Lab) -> None:
+    """ConnFailTimeout: commands fail when the session has been lost for so long, and are served again when it is back."""
+    target = lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    machine = lab.bench("iscsi-if=eth0 iscsi-lun=1")
+    machine.check("mkdir -p /etc; echo ConnFailTimeout=8s >/etc/iscsi.conf")
+    guest.succeeds(machine)
+    read = "dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct"
+    target.stop()
+    machine.console.wait("iscsi_init: session with .* lost", 60)
+    expect(machine.sh(read, 60).status != 0, "a command that has waited for long to fail")
+    machine.console.wait("iscsi_init: no session with .* since 8 s: commands fail from now on", 1)
+    expect(machine.sh(read, 10).status != 0, "a further command to fail at once")
+    state = machine.check("sed -n 's/^state: //p' /proc/iscsi_init")
+    expect(state == "failing", "the state to be told", state)
+    target.start()
+    machine.console.wait("iscsi_init: session with .* restored", 60)
+    machine.check(read)
+    machine.check("rmmod iscsi_init")
+    guest.healthy(machine)

@@ -25,7 +25,8 @@ use crate::{
             text::Text, //
         },
         iscsi::chap::Credentials,
-        secret, //
+        secret,
+        time::Duration, //
     }, //
 };
 use kernel::{
@@ -88,6 +89,12 @@ impl Conf {
         let length = file.read(&mut self.content)?;
         self.content.truncate(length);
         Ok(())
+    }
+
+    /// For how long commands to `target` wait for a lost session, if not for ever.
+    pub(super) fn patience(&self, target: &Target) -> Result<Option<Duration>, Failure<'static>> {
+        iscsi_conf::read_patience(&self.content, Login::Target(target.name.as_str()))
+            .map_err(|error| self.failure(error))
     }
 
     /// What a login to `target` authenticates with, if it does.

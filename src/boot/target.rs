@@ -97,11 +97,13 @@ pub(super) fn account(
         }
     };
     node.authentication = conf.authentication(&target)?;
+    let patience = conf.patience(&target)?;
     KBox::new(
         Account {
             node,
             target,
             others,
+            patience,
         },
         GFP_KERNEL,
     )

@@ -41,6 +41,7 @@ use crate::{
             quirk::Quirk,
             HEADER_LENGTH, //
         },
+        time::Duration,
     }, //
 };
 use kernel::prelude::*;
@@ -73,6 +74,8 @@ pub(crate) struct Account {
     pub(crate) target: Target,
     /// Further portals of the target.
     pub(crate) others: KVec<Portal>,
+    /// For how long commands wait for a lost session, if not for ever.
+    pub(crate) patience: Option<Duration>,
 }
 
 /// Why there is no session.
@@ -114,6 +117,7 @@ pub(super) fn log_in(account: &mut Account) -> Result<(Connected, Established), 
         node,
         target,
         others,
+        ..
     } = account;
     let name = Some(target.name.as_str());
     let result = establish(node, name, &mut target.portal, deadline, &mut memory);

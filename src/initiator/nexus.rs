@@ -106,6 +106,8 @@ pub(crate) struct Nexus {
     /// So many commands are under way that more of them at a time are worth a little wait.
     pub(super) busy: AtomicBool,
     refusing: AtomicBool,
+    /// Commands fail until there is a session again.
+    failing: AtomicBool,
     /// The number of the SCSI host, or [`NO_HOST`] before there is one.
     host: AtomicU32,
     /// The boot disk's logical unit, or [`NO_UNIT`] before it is known.
@@ -138,6 +140,7 @@ impl Nexus {
                 sending: AtomicBool::new(false),
                 busy: AtomicBool::new(false),
                 refusing: AtomicBool::new(false),
+                failing: AtomicBool::new(false),
                 host: AtomicU32::new(NO_HOST),
                 boot_unit: AtomicU64::new(NO_UNIT),
                 foreign: core::array::from_fn(|_| AtomicU64::new(NO_UNIT)),
@@ -189,7 +192,8 @@ impl Nexus {
         lun != NO_UNIT && self.boot_unit.load(Ordering::Acquire) == lun
     }
 
-    /// Has no command reach these logical units from now on, at most [`FOREIGN_MAX`], and only these.
+    /// Has no command reach these logical units from now on, at most [`FOREIGN_MAX`], and only
+    /// these.
     pub(super) fn set_foreign(&self, luns: &[u64]) {
         let luns = Iterator::chain(luns.iter().copied(), core::iter::repeat(NO_UNIT));
         let mut any = false;
@@ -244,6 +248,19 @@ impl Nexus {
         self.drain();
     }
 
+    /// Has commands fail, or wait again, while there is no session.
+    pub(super) fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::SeqCst);
+        if failing {
+            self.drain();
+        }
+    }
+
+    /// Whether commands fail at once.
+    fn is_hopeless(&self) -> bool {
+        self.refusing() || self.failing.load(Ordering::SeqCst)
+    }
+
     /// Whether the session has ended for good.
     pub(super) fn refusing(&self) -> bool {
         self.refusing.load(Ordering::SeqCst)
@@ -277,11 +294,11 @@ impl Nexus {
 
 impl Operations for Nexus {
     fn queue(&self, command: Command, last: bool) {
-        if self.refusing() {
+        if self.is_hopeless() {
             return no_connection(command);
         }
         let alone = self.pending.push(command);
-        if self.refusing() {
+        if self.is_hopeless() {
             return self.drain();
         }
         if !last {

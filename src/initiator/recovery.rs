@@ -126,6 +126,8 @@ struct Outage {
     pace: Pace,
     next_attempt: u64,
     spoken: u64,
+    /// It has lasted too long for commands to wait.
+    failing: bool,
     /// The kind of reason that was last spoken of.
     reason: Option<Discriminant<LoginFailure>>,
 }
@@ -260,8 +262,26 @@ impl Link {
                     self.go_down(nexus, failure);
                 }
             }
-            State::Down(outage) if now >= outage.next_attempt => self.try_login(nexus),
-            State::Down(_) | State::Ended => {}
+            State::Down(outage) => {
+                let waited = now.saturating_sub(outage.pace.since);
+                let patience = self.account.patience.map(Duration::as_millis);
+                if !outage.failing && patience.is_some_and(|patience| waited >= patience) {
+                    outage.failing = true;
+                    pr_err!(
+                        "no session with {} since {} s: commands fail from now on, until there is \
+                         one again (ConnFailTimeout)\n",
+                        core::format_args!("{}", self.account.target),
+                        waited / 1_000
+                    );
+                    nexus.status.failing();
+                    outage.tasks.end_all(HostStatus::NoConnect);
+                    nexus.set_failing(true);
+                }
+                if now >= outage.next_attempt {
+                    self.try_login(nexus);
+                }
+            }
+            State::Ended => {}
         }
     }
 
@@ -315,6 +335,7 @@ impl Link {
             pace,
             next_attempt,
             spoken: now,
+            failing: false,
             reason: None,
         });
     }
@@ -350,6 +371,7 @@ impl Link {
                         let portal = self.account.target.portal;
                         let (tsih, parameters) = (established.tsih, &established.parameters);
                         nexus.status.up(portal, tsih, parameters, count);
+                        nexus.set_failing(false);
                         nexus.set_connection(Some(connection.clone()));
                         self.previous = Some(outage.pace);
                         self.state = State::Up(connection);

@@ -57,6 +57,7 @@ struct Facts {
 enum State {
     Up,
     Down,
+    Failing,
     Ended,
 }
 
@@ -122,6 +123,11 @@ impl Status {
         self.facts.lock().attempt = Some(reason);
     }
 
+    /// Commands do not wait for one any more.
+    pub(super) fn failing(&self) {
+        self.facts.lock().state = State::Failing;
+    }
+
     /// There will be none any more.
     pub(super) fn ended(&self) {
         let mut facts = self.facts.lock();
@@ -134,13 +140,18 @@ impl Status {
         let facts = self.facts.lock();
         let (state, waiting) = match (facts.state, &facts.attempt) {
             (State::Up, _) => ("up", None),
-            (State::Down, None) => ("down", Some("a login")),
-            (State::Down, Some(reason)) => ("down", Some(reason.as_str())),
+            (State::Down, reason) => ("down", Some(reason)),
+            (State::Failing, reason) => ("failing", Some(reason)),
             (State::Ended, _) => ("ended", None),
         };
         writeln!(output, "state: {state}")?;
         writeln!(output, "state-since: {}", facts.since)?;
-        writeln!(output, "waiting-for: {}", waiting.unwrap_or("nothing"))?;
+        let waiting = match waiting {
+            None => "nothing",
+            Some(None) => "a login",
+            Some(Some(reason)) => reason.as_str(),
+        };
+        writeln!(output, "waiting-for: {waiting}")?;
         if let Some((portal, tsih, parameters)) = &facts.connection {
             writeln!(output, "portal: {portal}")?;
             writeln!(output, "session: {tsih:#06x}")?;

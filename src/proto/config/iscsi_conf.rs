@@ -27,7 +27,8 @@ use crate::proto::{
         Credentials, //
     },
     secret,
-    secret::Secret, //
+    secret::Secret,
+    time::Duration, //
 };
 
 /// The columns between two tabulator stops.
@@ -48,11 +49,13 @@ pub enum Key {
     IncomingUsername,
     /// The secret with which the target has to prove itself.
     IncomingPassword,
+    /// How long commands wait for a lost session.
+    ConnFailTimeout,
 }
 
 impl Key {
     /// Every spelling.
-    const NAMES: [(&'static str, Self); 13] = [
+    const NAMES: [(&'static str, Self); 15] = [
         ("TargetName", Self::TargetName),
         ("DiscoveryAddress", Self::DiscoveryAddress),
         ("TargetIpAddr", Self::DiscoveryAddress),
@@ -66,6 +69,8 @@ impl Key {
         ("UsernameIn", Self::IncomingUsername),
         ("IncomingPassword", Self::IncomingPassword),
         ("PasswordIn", Self::IncomingPassword),
+        ("ConnFailTimeout", Self::ConnFailTimeout),
+        ("ReplacementTimeout", Self::ConnFailTimeout),
     ];
 
     /// The name under which it is spoken of.
@@ -77,6 +82,7 @@ impl Key {
             Self::OutgoingPassword => "OutgoingPassword",
             Self::IncomingUsername => "IncomingUsername",
             Self::IncomingPassword => "IncomingPassword",
+            Self::ConnFailTimeout => "ConnFailTimeout",
         }
     }
 
@@ -268,37 +274,80 @@ pub fn read_credentials(
     login: Login<'_>,
     to: &mut Credentials,
 ) -> Result<(), ConfError> {
-    let mut first = None;
-    for entry in entries(file) {
-        let entry = entry?;
-        if first.is_none() && login.is_of(entry.part) {
-            first = Some(entry.line);
-        }
-    }
-    for entry in entries(file) {
-        let entry = entry?;
-        let counts = match entry.part {
-            Part::All if matches!(login, Login::Discovery(_)) => false,
-            Part::All => first.is_none_or(|first| entry.line < first),
-            part => login.is_of(part),
-        };
-        if counts {
-            entry.read_into(to)?;
-        }
+    for entry in entries_for(file, login) {
+        entry?.read_into(to)?;
     }
     check(to).map_err(|fault| ConfError { place: None, fault })
 }
 
+/// For how long commands to `login`'s target wait for a lost session before they fail; `None`, the
+/// default, for ever.
+///
+/// # Errors
+///
+/// The file has a line that is none, or a time that is none.
+pub fn read_patience(file: &[u8], login: Login<'_>) -> Result<Option<Duration>, ConfError> {
+    let mut patience = None;
+    for entry in entries_for(file, login) {
+        let entry = entry?;
+        if entry.key == Some(Key::ConnFailTimeout) {
+            patience = time(entry.value).ok_or_else(|| entry.error(ConfFault::Time))?;
+        }
+    }
+    Ok(patience)
+}
+
+/// A time as `<number>`, in seconds, or `<number>` and one of `s`, `m` and `h`; 0 is none.
+fn time(text: &[u8]) -> Option<Option<Duration>> {
+    let (number, unit) = match text.split_last()? {
+        (b's', number) => (number, 1),
+        (b'm', number) => (number, 60),
+        (b'h', number) => (number, 3_600),
+        _ => (text, 1),
+    };
+    let text = core::str::from_utf8(number).ok()?;
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse::<u32>().ok().filter(|_| is_number)?;
+    let time = Duration::from_secs(u64::from(number).saturating_mul(unit));
+    Some((number > 0).then_some(time))
+}
+
+/// The lines that count for `login`: its own part's, and those for all above it.
+fn entries_for<'a>(
+    file: &'a [u8],
+    login: Login<'a>,
+) -> impl Iterator<Item = Result<Entry<'a>, ConfError>> {
+    let mut own = entries(file).filter_map(Result::ok);
+    let first = own
+        .find(|entry| login.is_of(entry.part))
+        .map(|entry| entry.line);
+    entries(file).filter(move |entry| match entry {
+        Err(_) => true,
+        Ok(entry) => match entry.part {
+            Part::All if matches!(login, Login::Discovery(_)) => false,
+            Part::All => first.is_none_or(|first| entry.line < first),
+            part => login.is_of(part),
+        },
+    })
+}
+
 impl Entry<'_> {
-    fn read_into(&self, to: &mut Credentials) -> Result<(), ConfError> {
-        let error = |fault| ConfError {
+    /// The error that its value is.
+    fn error(&self, fault: ConfFault) -> ConfError {
+        ConfError {
             place: Some((self.line, self.column)),
             fault,
-        };
+        }
+    }
+
+    fn read_into(&self, to: &mut Credentials) -> Result<(), ConfError> {
+        let error = |fault| self.error(fault);
         let account = match self.key {
             Some(Key::OutgoingUsername | Key::OutgoingPassword) => &mut to.outgoing,
             Some(Key::IncomingUsername | Key::IncomingPassword) => &mut to.incoming,
-            Some(Key::TargetName | Key::DiscoveryAddress) | None => return Ok(()),
+            Some(Key::TargetName | Key::DiscoveryAddress | Key::ConnFailTimeout) | None => {
+                return Ok(());
+            }
         };
         if matches!(
             self.key,
@@ -364,6 +413,8 @@ pub enum ConfFault {
     OpenQuotation,
     /// Something behind the value.
     BehindValue,
+    /// A time that is none.
+    Time,
     /// A name that is not UTF-8.
     NotUtf8,
     /// A name of more than 255 bytes.
@@ -388,6 +439,7 @@ impl fmt::Display for ConfFault {
                 "something behind the value; a value with spaces stands in '\"', \
                  a comment begins with '#'",
             ),
+            Self::Time => f.write_str("expected a time: a number, and 's', 'm' or 'h' behind it"),
             Self::NotUtf8 => f.write_str("a name that is not UTF-8"),
             Self::NameTooLong => f.write_str("a name of more than 255 bytes"),
             Self::PasswordTooLong => {
@@ -407,169 +459,4 @@ impl fmt::Display for ConfFault {
 }
 
 #[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use std::{
-        format,
-        string::ToString,
-        vec::Vec, //
-    };
-
-    use super::*;
-
-    const TARGET: &str = "iqn.2004-01.net.example:root";
-
-    fn read(file: &str) -> Result<[std::string::String; 4], ConfError> {
-        let mut credentials = Credentials::none();
-        read_credentials(file.as_bytes(), Login::Target(TARGET), &mut credentials)?;
-        let Credentials { outgoing, incoming } = &credentials;
-        let secret = |account: &Account| {
-            std::string::String::from_utf8(account.secret.bytes().to_vec()).unwrap()
-        };
-        Ok([
-            outgoing.name.as_str().to_string(),
-            secret(outgoing),
-            incoming.name.as_str().to_string(),
-            secret(incoming),
-        ])
-    }
-
-    fn error(file: &str) -> (Option<(usize, usize)>, ConfFault) {
-        let error = read(file).unwrap_err();
-        (error.place, error.fault)
-    }
-
-    #[test]
-    fn every_spelling_of_the_credentials_is_read() {
-        let expected = ["us", "ours", "them", "theirs"];
-        for (a, b, c, d) in [
-            (
-                "OutgoingUsername",
-                "OutgoingPassword",
-                "IncomingUsername",
-                "IncomingPassword",
-            ),
-            ("UsernameOut", "PasswordOut", "UsernameIn", "PasswordIn"),
-            ("USERNAME", "password", "usernamein", "PASSWORDIN"),
-        ] {
-            let file = format!("{a}=us\n{b}=ours\n{c}=them\n{d}=theirs");
-            assert_eq!(read(&file).unwrap(), expected);
-            let file =
-                format!("{a} = \"us\" # 1\r\n\n# {b}=no\n\t{b}= ours\r\n{c}=them\n{d}=theirs\n");
-            assert_eq!(read(&file).unwrap(), expected);
-        }
-        assert_eq!(read("").unwrap(), ["", "", "", ""]);
-        assert_eq!(read("Password=\"a b#c=\"").unwrap()[1], "a b#c=");
-        assert_eq!(read("Password=a\"b#c").unwrap()[1], "a\"b#c");
-    }
-
-    #[test]
-    fn a_targets_own_part_comes_first() {
-        let own = format!("TargetName={TARGET}\n    Password=own\n");
-        assert_eq!(read(&own).unwrap()[1], "own");
-        assert_eq!(read(&format!("Password=all\n{own}")).unwrap()[1], "own");
-        // What is for all is so for those named further down.
-        assert_eq!(read(&format!("{own}Username=late\n")).unwrap()[0], "");
-        let other = "TargetName=iqn.2004-01.net.example:other\n\tPassword=other\n";
-        assert_eq!(read(other).unwrap()[1], "");
-        assert_eq!(read(&format!("{other}Password=all\n")).unwrap()[1], "all");
-        assert_eq!(read(&format!("{other}{own}")).unwrap()[1], "own");
-        assert_eq!(read(&format!("{own}{other}")).unwrap()[1], "own");
-        // Not deeper than the line above, so for all.
-        assert_eq!(read(&format!("  {other}")).unwrap()[1], "");
-        assert_eq!(read("  TargetName=x\n  Password=all\n").unwrap()[1], "all");
-        assert_eq!(
-            read("\tTargetName=x\n        Password=all\n").unwrap()[1],
-            "all"
-        );
-        assert_eq!(
-            read("DiscoveryAddress=192.0.2.1\n Password=no\n").unwrap()[1],
-            ""
-        );
-        assert_eq!(read("subnet=192.0.2.0/24\n Password=no\n").unwrap()[1], "");
-    }
-
-    #[test]
-    fn asking_a_portal_takes_its_own_credentials_or_none() {
-        let file = b"Password=all\nDiscoveryAddress=192.0.2.1\n Password=one\n\
-                     TargetIpAddr=192.0.2.1:3261\n Password=two\n\
-                     DiscoveryAddress=host\n Password=3\n";
-        for (portal, secret) in [
-            ("192.0.2.1", &b"one"[..]),
-            ("192.0.2.1:3261", b"two"),
-            ("192.0.2.2", b""),
-        ] {
-            let portal = Wanted::parse(portal).unwrap().portal();
-            let mut credentials = Credentials::none();
-            read_credentials(file, Login::Discovery(portal), &mut credentials).unwrap();
-            assert_eq!(credentials.outgoing.secret.bytes(), secret);
-        }
-    }
-
-    #[test]
-    fn what_is_no_line_is_an_error_with_its_place() {
-        use ConfFault::*;
-        assert_eq!(error("\nPassword"), (Some((2, 1)), NoEquals));
-        assert_eq!(error("  Pass word=x"), (Some((1, 3)), Key));
-        assert_eq!(error("=x"), (Some((1, 1)), Key));
-        assert_eq!(error("P\u{e4}=x"), (Some((1, 1)), Key));
-        assert_eq!(error("Password=\"x"), (Some((1, 10)), OpenQuotation));
-        assert_eq!(error("Password=x y"), (Some((1, 12)), BehindValue));
-        assert_eq!(error("Password=\"x\"y"), (Some((1, 13)), BehindValue));
-        let long = "x".repeat(257);
-        assert_eq!(
-            error(&format!("Username={long}")),
-            (Some((1, 10)), NameTooLong)
-        );
-        assert_eq!(
-            error(&format!(" Password={long}")),
-            (Some((1, 11)), PasswordTooLong)
-        );
-        let mut credentials = Credentials::none();
-        let error = read_credentials(b"Username=\xff", Login::Target(TARGET), &mut credentials)
-            .unwrap_err();
-        assert_eq!(error.fault, NotUtf8);
-    }
-
-    #[test]
-    fn half_of_the_credentials_are_an_error() {
-        use ConfFault::*;
-        assert_eq!(
-            error("Username=us"),
-            (None, Missing(super::Key::OutgoingPassword))
-        );
-        let file = "Password=a\nUsernameIn=them\nPaswordIn=b";
-        assert_eq!(error(file), (None, Missing(super::Key::IncomingPassword)));
-        assert_eq!(error("PasswordIn=a"), (None, IncomingAlone));
-        assert_eq!(error("Password=a\nPasswordIn=a"), (None, SamePasswords));
-    }
-
-    #[test]
-    fn no_error_has_a_value_in_it() {
-        for file in [
-            "Password=topsecret y",
-            "Password=\"topsecret",
-            "Username=topsecret",
-            "Password=topsecret\nPasswordIn=topsecret",
-        ] {
-            let error = read(file).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("topsecret"));
-        }
-    }
-
-    #[test]
-    fn keys_that_mean_nothing_are_seen() {
-        let names: Vec<_> = entries(b"ConnFailTimeout=3\nPassword=x\nFoo=bar")
-            .map(|entry| entry.unwrap())
-            .map(|entry| (entry.line, entry.name, entry.key))
-            .collect();
-        let password = Some(Key::OutgoingPassword);
-        let expected = [
-            (1, "ConnFailTimeout", None),
-            (2, "Password", password),
-            (3, "Foo", None),
-        ];
-        assert_eq!(names, expected);
-    }
-}
+mod tests;
