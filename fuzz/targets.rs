@@ -24,6 +24,8 @@ mod dhcp;
 mod iscsi;
 #[path = "targets/rtnetlink.rs"]
 mod rtnetlink;
+#[path = "targets/scsi.rs"]
+mod scsi;
 
 pub(crate) use self::{
     config::{
@@ -33,7 +35,8 @@ pub(crate) use self::{
     },
     dhcp::{
         dhcp_client,
-        dhcp_packet, //
+        dhcp_packet,
+        dhcp_renewal, //
     },
     iscsi::{
         iscsi_chap,
@@ -42,7 +45,8 @@ pub(crate) use self::{
         iscsi_session,
         iscsi_text, //
     },
-    rtnetlink::rtnetlink_answers, //
+    rtnetlink::rtnetlink_answers,
+    scsi::scsi_unit, //
 };
 
 /// A parser's name, its function, and inputs that it accepts.
@@ -55,6 +59,7 @@ pub(crate) const ALL: &[Target] = &[
     ("config_texts", config_texts, config::texts_seeds),
     ("dhcp_client", dhcp_client, dhcp::client_seeds),
     ("dhcp_packet", dhcp_packet, dhcp::packet_seeds),
+    ("dhcp_renewal", dhcp_renewal, dhcp::renewal_seeds),
     ("iscsi_chap", iscsi_chap, iscsi::chap_seeds),
     ("iscsi_discovery", iscsi_discovery, iscsi::discovery_seeds),
     ("iscsi_login", iscsi_login, iscsi::login_seeds),
@@ -65,4 +70,5 @@ pub(crate) const ALL: &[Target] = &[
         rtnetlink_answers,
         rtnetlink::answers_seeds,
     ),
+    ("scsi_unit", scsi_unit, scsi::unit_seeds),
 ];

@@ -9,6 +9,7 @@ use iscsi_init::proto::{
         iscsi_conf::{
             entries,
             read_credentials,
+            read_patience,
             Login, //
         },
         lun,
@@ -82,6 +83,9 @@ pub(crate) fn config_file(data: &[u8]) {
         Login::Target("iqn.2004-01.example:a"),
         Login::Discovery(portal),
     ] {
+        if let Err(error) = read_patience(data, login) {
+            assert!(!error.to_string().is_empty());
+        }
         let mut credentials = Credentials::none();
         match read_credentials(data, login, &mut credentials) {
             // Never half of them.
@@ -95,6 +99,7 @@ pub(crate) fn file_seeds() -> Vec<Vec<u8>> {
     [
         "# comment\nUsername=us\nPassword=\"a b\" # more\n\nPasswordIn=x\r\nUsernameIn=them",
         "Password=all\nTargetName=iqn.2004-01.example:a\n\tPassword=own\n\tPasswordIn=in\n",
+        "ConnFailTimeout=5m\nTargetName=iqn.2004-01.example:a\n ReplacementTimeout=0\n",
         "DiscoveryAddress=192.0.2.1\n  Password=p\nSubnet=192.0.2.0/24\n  Other=1\nLast=2\n",
     ]
     .map(|file| file.as_bytes().to_vec())

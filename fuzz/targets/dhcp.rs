@@ -2,6 +2,8 @@
 
 //! The fuzz targets of the DHCP client.
 
+use std::net::Ipv4Addr;
+
 use iscsi_init::proto::{
     bytes::Reader,
     dhcp::{
@@ -12,7 +14,12 @@ use iscsi_init::proto::{
         },
         packet::{
             Reply,
+            MESSAGE_OFFSET,
             SENT_LENGTH, //
+        },
+        renewal::{
+            Renewal,
+            MESSAGE_LENGTH, //
         },
     },
     time::Instant,
@@ -108,6 +115,62 @@ pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
         seed(&[&rooted, &ack]),
         seed(&[&OFFER, &rooted, &nak, &OFFER, &rooted, &ack]),
         seed(&[&nak, &[99, 130, 83, 99, 255]]),
+    ]
+}
+
+/// A lease of an hour that is kept: `data` is a list of times to wait, lengths and options of messages.
+pub(crate) fn dhcp_renewal(data: &[u8]) {
+    let options = [&OFFER[..], &[51, 4, 0, 0, 14, 16, 255]].concat();
+    let mut client = Client::new(
+        Parameters {
+            mac: MAC,
+            xid: XID,
+            seed: 0,
+            needs_root_path: false,
+            limit: LIMIT,
+        },
+        Instant::from_millis(0),
+    );
+    let start = Instant::from_millis(0);
+    let ack = [&options[..4], &[53, 1, 5], &options[7..]].concat();
+    for message in [&options, &ack] {
+        while client.poll_transmit(start, &mut [0; SENT_LENGTH]).is_some() {}
+        client.handle_packet(start, &packet(message)).unwrap();
+    }
+    let lease = client.outcome().unwrap().unwrap();
+    let mut renewal = Renewal::new(MAC, lease, start).unwrap();
+    let mut reader = Reader::new(data);
+    let mut sent = 0;
+    let mut message = [0; MESSAGE_LENGTH];
+    while let Some(due) = renewal.poll_timeout() {
+        if renewal.poll_transmit(due, XID, &mut message).is_some() {
+            sent += 1;
+        }
+        assert!(renewal.poll_timeout().is_none_or(|next| next > due));
+        // A lease that is renewed again and again, each time with an answer, has no end.
+        let Some((_, options)) = self::message(&mut reader) else {
+            if sent > data.len() + 100 {
+                panic!("asks without end");
+            }
+            continue;
+        };
+        let packet = packet(options);
+        let _ = renewal.handle_message(&packet[MESSAGE_OFFSET..], Ipv4Addr::new(10, 0, 0, 1));
+    }
+    assert!(!renewal.loss().unwrap().to_string().is_empty());
+}
+
+pub(crate) fn renewal_seeds() -> Vec<Vec<u8>> {
+    let answer = |kind: u8, rest: &[u8]| {
+        let options = [&OFFER[..4], &[53, 1, kind], &OFFER[7..], rest, &[255]].concat();
+        [&[0, u8::try_from(options.len()).unwrap()], &options[..]].concat()
+    };
+    let hour = [51, 4, 0, 0, 14, 16];
+    let times = [51, 4, 0, 0, 14, 16, 58, 4, 0, 0, 0, 60, 59, 4, 0, 0, 0, 90];
+    vec![
+        answer(5, &hour),
+        [answer(5, &times), answer(6, b"\x38\x02no")].concat(),
+        answer(2, &hour),
     ]
 }
 

@@ -98,16 +98,16 @@ def reboots(machine: Machine, timeout: float = SHUTDOWN) -> None:
     healthy(machine)
 
 
-def healthy(machine: Machine, tolerated: str = "") -> None:
-    """Fails the scenario when the kernel has complained of something broken, in a line without `tolerated`."""
-    lines = [line for line in machine.log(BROKEN) if not tolerated or tolerated not in line]
+def healthy(machine: Machine) -> None:
+    """Fails the scenario when the kernel has complained of something broken."""
+    lines = machine.log(BROKEN)
     expect(not lines, f"nothing broken in the kernel of {machine.name}", "\n".join(lines))
 
 
-def unit_tests(machine: Machine, skipped: Sequence[str] = (), tolerated: str = "") -> None:
+def unit_tests(machine: Machine, skipped: Sequence[str] = ()) -> None:
     """Fails the scenario unless all of the driver's KUnit tests but `skipped` run in a machine with `UNIT_TESTS`, and pass."""
     machine.wait_end(BOOT)
-    healthy(machine, tolerated)
+    healthy(machine)
     results = re.findall(r"^(?:\[[ 0-9.]+\] )? {4}(not )?ok \d+ (\S+)(.*)$", machine.console.since(), re.MULTILINE)
     failed = [name for bad, name, rest in results if bad or ("SKIP" in rest) != (name in skipped)]
     expect(results and not failed, "KUnit's tests to run and pass", failed or "none")

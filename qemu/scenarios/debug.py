@@ -14,8 +14,7 @@ MIB = 1 << 20
 def debug_unit_tests(lab: Lab) -> None:
     """The unit tests of the wrappers over the kernel, without a report."""
     client = lab.builtin(guest.UNIT_TESTS, nics=[], cpus=2, debug=True)
-    # KUnit runs in the first thread, which waits for the tests, longer than any should wait.
-    guest.unit_tests(client, skipped=["a_socket_for_a_disk_does_not_wait_for_memory"], tolerated="INFO: task swapper/0:1 blocked")
+    guest.unit_tests(client, skipped=["a_socket_for_a_disk_does_not_wait_for_memory"])
 
 
 def under_load(lab: Lab, *, digests: bool) -> None:

@@ -142,9 +142,11 @@ mod tests {
     #[test]
     fn a_port_is_one_sockets() -> Result {
         let _up = Loopback::new()?;
-        let _here = Socket::udp(PORT, DEVICE)?;
-        assert_eq!(Socket::udp(PORT, DEVICE).err(), Some(EADDRINUSE));
-        assert_eq!(Socket::udp(PORT + 1, i32::MAX).err(), Some(ENODEV));
+        let here = Socket::udp(PORT, DEVICE)?;
+        let second = Socket::udp(PORT, DEVICE).err();
+        drop(here);
+        assert_eq!(second, Some(EADDRINUSE));
+        assert!(Socket::udp(PORT, DEVICE).is_ok());
         Ok(())
     }
 
