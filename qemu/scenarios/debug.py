@@ -65,7 +65,7 @@ def debug_load_digests(lab: Lab) -> None:
 
 
 # Of what the machine sends: lost, late and out of turn, twice, with a bit changed.
-BAD = ("loss 3%", "delay 4ms 3ms reorder 30% 50%", "duplicate 5%", "corrupt 1%", "loss 1% duplicate 1% corrupt 1% delay 2ms 2ms")
+BAD = ("loss 3%", "delay 4ms 3ms reorder 30% 50% duplicate 5%", "corrupt 1%")
 
 
 @scenario
@@ -105,7 +105,7 @@ def debug_no_memory(lab: Lab) -> None:
         " echo N >failslab/ignore-gfp-wait; echo N >fail_page_alloc/ignore-gfp-wait; echo 0 >fail_page_alloc/min-order;"
         " for task in $(pgrep iscsi_init); do echo 1 >/proc/$task/make-it-fail; done"
     )
-    for number in range(5):
+    for number in range(3):
         target.stop()
         client.console.wait("iscsi_init: session with .* lost", 120)
         target.start()

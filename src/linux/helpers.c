@@ -528,6 +528,9 @@ static int is_disk(struct device *dev, void *data)
 
 	if (!dev->class || strcmp(dev->class->name, "block"))
 		return 0;
+	/* Before that it can be opened, but may not have its partitions yet. */
+	if (!test_bit(GD_ADDED, &dev_to_disk(dev)->state))
+		return 0;
 	search->number = dev->devt;
 	strscpy(search->name, dev_name(dev), search->name_size);
 	return 1;

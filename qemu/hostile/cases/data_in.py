@@ -219,11 +219,29 @@ def sense_of_a_medium_error(c: Connection, command: Command) -> None:
 @case("11.14.5", ok(), "read", always=True)
 def unit_attentions(c: Connection, command: Command) -> bool:
     """Unit attentions in a row, as after a reset or a new login: they are no errors."""
-    codes = ((0x29, 0), (0x3F, 0x0E), (0x2A, 9), (0x47, 0x7F), (0x29, 7))
+    codes = ((0x29, 0), (0x3F, 0x01), (0x2A, 9), (0x47, 0x7F), (0x29, 7))
     if c.state.acts > len(codes):
         return False
     c.check(command, 6, *codes[c.state.acts - 1])
     return True
+
+
+@case("11.14.5", drop("its LUNs have changed"), "read")
+def luns_have_changed(c: Connection, command: Command) -> None:
+    """REPORTED LUNS DATA HAS CHANGED: whether the disk is still the same is found out by a new session."""
+    c.check(command, 6, 0x3F, 0x0E)
+
+
+@case("11.14.5", drop("no LUN 0 any more"), "read")
+def lun_is_gone(c: Connection, command: Command) -> None:
+    """LOGICAL UNIT NOT SUPPORTED of the boot disk: the command waits for it."""
+    c.check(command, 5, 0x25, 0)
+
+
+@case("11.14.5", drop("as if it were another disk"), "write")
+def write_protected(c: Connection, command: Command) -> None:
+    """WRITE PROTECTED of a disk that was not: it may be another one."""
+    c.check(command, 7, 0x27, 0)
 
 
 @case("4.2.5", ok(), "read", always=True)
