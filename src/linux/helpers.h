@@ -138,8 +138,8 @@ unsigned int iscsi_init_device_identification(struct scsi_device *sdev, u64 *lun
 static const blk_mode_t iscsi_init_blk_open_read = BLK_OPEN_READ;
 
 /*
- * The block device under a SCSI device: its device number, 0 when there is none yet whose partitions
- * have been looked for.
+ * The block device under a SCSI device: its device number, 0 when there is none yet whose
+ * partitions have been looked for.
  */
 dev_t iscsi_init_disk_of(struct scsi_device *sdev, char *name, size_t name_size);
 struct proc_dir_entry *iscsi_init_proc_net(void);
