@@ -166,3 +166,26 @@ def custody_handed_over(lab: Lab) -> None:
     seen = machine.check("ip -4 -o address show eth0")
     expect("192.168.7.77" in seen, "what user space has made to stay", seen)
     guest.healthy(machine)
+
+
+@scenario
+def custody_bridged(lab: Lab) -> None:
+    """User space makes the device part of a bridge and moves the address there, in either order: it is left there."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    machine = lab.bench(BENCH)
+    guest.succeeds(machine)
+    digest = machine.check(READ)
+    address = machine.check("ip -4 -o address show eth0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'")
+    machine.check("modprobe bridge; brctl addbr br0; ip link set br0 up")
+    machine.check(f"ip address flush dev eth0; sleep 2; brctl addif br0 eth0; ip address add {address}/24 dev br0")
+    says(machine, f"eth0: the address {address} was removed", 30)
+    says(machine, f"eth0: user space looks after the address now, and has {address}/24", 30)
+    reads(machine, digest)
+    seen = machine.check("ip -4 -o address")
+    expect("br0" in seen and "eth0" not in seen, "the address on the bridge alone", seen)
+    machine.check("sleep 12")
+    reads(machine, digest)
+    expect(machine.check("ip -4 -o address") == seen, "the address to stay there")
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    guest.healthy(machine)

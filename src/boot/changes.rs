@@ -123,6 +123,15 @@ impl Changes {
         }
     }
 
+    /// Takes addresses and routes back, but remembers them.
+    pub(super) fn withdraw(&mut self) {
+        for undo in self.done.iter().rev() {
+            if let Request::Address { .. } | Request::Route { .. } = undo {
+                let _ = self.netlink.change(undo);
+            }
+        }
+    }
+
     /// The device with the number `from` has another one.
     pub(super) fn moved(&mut self, from: i32, to: i32) {
         for undo in &mut self.done {

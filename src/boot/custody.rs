@@ -7,6 +7,8 @@
 //! | device, address or route taken away          | put back; the log says by whom            |
 //! | device renamed, or its driver bound again    | followed: its number, or Ethernet address |
 //! | address given a lifetime, or another address | user space has taken over: left to it     |
+//! | address moved to another device, or device   | left to user space, for good              |
+//! | made part of a bridge or a bond              |                                           |
 //! | then no address for [`DESERTED`]             | the last one of ours put back             |
 //! | the lease's times                            | [`tenancy`]                               |
 //!
@@ -238,7 +240,11 @@ impl Keeper {
             let (concerns, takes_away) = match &answer.body {
                 Body::Link(link) => (self.is_ours(link), !link.is_up()),
                 Body::LinkGone(link) => (self.is_ours(link), true),
-                Body::Address(address) => (address.index == self.link.index, false),
+                // Also where the address is given to another device.
+                Body::Address(address) => (
+                    address.index == self.link.index || address.address == self.config.address,
+                    false,
+                ),
                 Body::AddressGone(address) => (address.index == self.link.index, true),
                 Body::RouteGone(index) => (*index == self.link.index, true),
                 Body::Done | Body::Error(_) | Body::Other => (false, false),
@@ -257,7 +263,8 @@ impl Keeper {
     }
 
     fn is_ours(&self, link: &Link) -> bool {
-        link.index == self.link.index || link.mac == self.link.mac && !link.is_virtual
+        let same_mac = self.link.mac.is_some() && link.mac == self.link.mac;
+        link.index == self.link.index || same_mac && !link.is_virtual
     }
 
     /// Looks whether all is as it should be, and sees to it.
@@ -283,6 +290,18 @@ impl Keeper {
         }
 
         let addresses = self.changes.netlink.addresses()?;
+        let elsewhere = addresses
+            .iter()
+            .find(|other| other.address == self.config.address && other.index != self.link.index);
+        if let Some(moved) = elsewhere {
+            // A part of another device takes no packets of its own.
+            if link.is_part {
+                self.changes.withdraw();
+            }
+            self.found(moved);
+            self.hand_over(moved);
+            return Ok(());
+        }
         let mut usable = addresses
             .iter()
             .filter(|address| address.index == self.link.index && address.is_global);
@@ -340,6 +359,9 @@ impl Keeper {
 
     /// The device has no address.
     fn bare(&mut self, now: u64) {
+        if self.link.is_part {
+            return;
+        }
         let since = *self.bare_since.get_or_insert(now);
         if self.owner == Owner::UserSpace {
             if now.saturating_sub(since) < DESERTED {

@@ -86,6 +86,8 @@ pub struct Link {
     /// Whether it exists in software only, such as a bridge or a VLAN; a virtual
     /// machine's device does not count.
     pub is_virtual: bool,
+    /// Whether it is part of another link, such as a bridge or a bond.
+    pub is_part: bool,
 }
 
 impl Link {
@@ -128,6 +130,7 @@ impl Link {
         let mut mac = None;
         let mut mtu = None;
         let mut is_virtual = false;
+        let mut is_part = false;
         for (kind, value) in Attributes(Reader::new(attributes)) {
             match kind {
                 link::ADDRESS => mac = value.try_into().ok(),
@@ -135,6 +138,7 @@ impl Link {
                 link::MTU => mtu = value.try_into().ok().map(u32::from_ne_bytes),
                 link::OPERATIONAL_STATE => operational_state = *value.first()?,
                 link::INFO => is_virtual = true,
+                link::MASTER => is_part = true,
                 _ => {}
             }
         }
@@ -149,6 +153,7 @@ impl Link {
             mac,
             mtu: mtu?,
             is_virtual,
+            is_part,
         })
     }
 }
