@@ -122,15 +122,16 @@ def custody_taken_away(lab: Lab) -> None:
 
     # The program may be gone by the time. Setting a device down leaves no trace, as busybox does it.
     by = r" \(by (busybox|ip|sh), process [0-9]+\)| \(by process [0-9]+, which has ended\)"
-    takes("ip address flush dev eth0", f"eth0: the address {address} was removed({by}), and is put back")
-    takes("ip route delete default", f"eth0: a route to 0.0.0.0/0 was removed({by}), and is put back")
-    takes("ip link set eth0 down", "eth0 was set down, and is set up again", "eth0: a route to 0.0.0.0/0 was removed")
-    takes("ip link set eth0 down; ip link set eth0 name lan0; ip link set lan0 up", "eth0 is called lan0 now")
+    route = "a route to 0.0.0.0/0"
+    takes("ip address flush dev eth0", f"eth0: the address {address} was removed({by}), and is put back", f"eth0: {route} was removed")
+    takes("ip route delete default", f"eth0: {route} was removed({by}), and is put back")
+    takes("ip link set eth0 down", "eth0 was set down, and is set up again", f"eth0: {route} was removed")
+    takes("ip link set eth0 down; ip link set eth0 name lan0; ip link set lan0 up", "eth0 is called lan0 now", f"lan0: {route} was removed")
     device = machine.check("basename $(readlink -f /sys/class/net/lan0/device)")
     driver = "/sys/bus/virtio/drivers/virtio_net"
     machine.check(f"echo {device} >{driver}/unbind")
     says(machine, "lan0 is gone", 30)
-    takes(f"echo {device} >{driver}/bind", "lan0 is back, as eth0", f"eth0: the address {address} was removed")
+    takes(f"echo {device} >{driver}/bind", "lan0 is back, as eth0", f"eth0: the address {address} was removed", f"eth0: {route} was removed")
     lost = machine.log(r"I/O error")
     expect(not lost, "no I/O error", "\n".join(lost))
     machine.check("rmmod iscsi_init", guest.SHUTDOWN)
@@ -178,7 +179,7 @@ def custody_bridged(lab: Lab) -> None:
     digest = machine.check(READ)
     address = machine.check("ip -4 -o address show eth0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'")
     machine.check("modprobe bridge; brctl addbr br0; ip link set br0 up")
-    machine.check(f"ip address flush dev eth0; sleep 2; brctl addif br0 eth0; ip address add {address}/24 dev br0")
+    machine.check(f"ip address flush dev eth0; sleep 5; brctl addif br0 eth0; ip address add {address}/24 dev br0")
     says(machine, f"eth0: the address {address} was removed", 30)
     says(machine, f"eth0: user space looks after the address now, and has {address}/24", 30)
     reads(machine, digest)

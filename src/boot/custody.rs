@@ -73,6 +73,9 @@ use tenancy::Tenancy;
 const CHECK: u64 = 30_000;
 /// How long a wait is, at most: the thread is to end soon after it is asked to. Milliseconds.
 const TICK: u64 = 1_000;
+/// How long a change is let be, in milliseconds: user space may take something away only to put
+/// it elsewhere, or to set the device up in another way.
+const GRACE: u64 = 2_000;
 /// How long a failure is let be, in milliseconds.
 const PAUSE: u32 = 100;
 /// How long user space may leave the device without an address, in milliseconds.
@@ -148,10 +151,11 @@ struct Keeper {
     present: bool,
     /// Since when the device has no address, if it has none.
     bare_since: Option<u64>,
-    /// When all was last looked at.
+    /// When all was last looked at, and when it is to be because of a change.
     checked: u64,
-    /// Who last took something away from the device, by the number of the process.
-    culprit: Option<u32>,
+    due: Option<u64>,
+    /// Who last took something away from the device.
+    culprit: Option<Culprit>,
     /// The address that the device was last seen with, and the length of its network's prefix.
     seen: (Ipv4Addr, u8),
     repairs: u64,
@@ -174,8 +178,9 @@ impl Keeper {
             owner: Owner::Driver,
             present: true,
             bare_since: None,
+            checked: now,
             // What has changed since the boot looked.
-            checked: 0,
+            due: Some(now),
             culprit: None,
             repairs: 0,
             lines: Lines::new(now),
@@ -199,13 +204,14 @@ impl Keeper {
     fn round(&mut self) {
         let changed = self.listen();
         let now = clock::milliseconds();
-        let bare = self.bare_since.is_some();
-
-        if changed || bare || now.saturating_sub(self.checked) >= CHECK {
+        if changed || self.bare_since.is_some() {
+            self.due.get_or_insert(now.saturating_add(GRACE));
+        }
+        if self.due.is_some_and(|due| now >= due) || now.saturating_sub(self.checked) >= CHECK {
             self.checked = now;
-            // What fails now is looked at again.
+            self.due = None;
             if self.check(now).is_err() {
-                clock::sleep(PAUSE);
+                self.due = Some(now.saturating_add(GRACE));
             }
             self.culprit = None;
         }
@@ -251,7 +257,11 @@ impl Keeper {
             };
             changed |= concerns;
             if concerns && takes_away && answer.port != 0 {
-                self.culprit = Some(answer.port);
+                self.culprit = Some(Culprit {
+                    number: answer.port,
+                    // It may end soon.
+                    name: process::Name::of(answer.port),
+                });
             }
         }
         changed
@@ -390,7 +400,7 @@ impl Keeper {
             ..
         } = self;
         changes.restore(|step| {
-            let by = By(*culprit);
+            let by = By(culprit.as_ref());
             *repairs = repairs.saturating_add(1);
             match step {
                 Step::Address => lines.warn(core::format_args!(
@@ -419,7 +429,7 @@ impl Keeper {
             core::format_args!("{}", self.link.name),
             core::format_args!("{}", address.address),
             address.prefix_length,
-            core::format_args!("{}", By(self.culprit))
+            core::format_args!("{}", By(self.culprit.as_ref()))
         );
         if moved {
             self.reconnect.reconnect();
@@ -464,20 +474,29 @@ impl Keeper {
 
     /// Says what has happened to the device.
     fn tell(&mut self, what: fmt::Arguments<'_>) {
-        let (name, by) = (&self.link.name, By(self.culprit));
+        let (name, by) = (&self.link.name, By(self.culprit.as_ref()));
         self.lines.warn(core::format_args!("{name} {what}{by}"));
     }
 }
 
-/// Who did it, if that is known.
-struct By(Option<u32>);
+/// A process that has taken something away.
+struct Culprit {
+    number: u32,
+    /// The program it ran, if it had not ended by then.
+    name: Option<process::Name>,
+}
 
-impl fmt::Display for By {
+/// Who did it, if that is known.
+struct By<'a>(Option<&'a Culprit>);
+
+impl fmt::Display for By<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.map(|number| (number, process::Name::of(number))) {
-            Some((number, Some(name))) => write!(f, " (by {}, process {number})", name.as_str()),
-            Some((number, None)) => write!(f, " (by process {number}, which has ended)"),
-            None => Ok(()),
+        let Some(Culprit { number, name }) = self.0 else {
+            return Ok(());
+        };
+        match name {
+            Some(name) => write!(f, " (by {}, process {number})", name.as_str()),
+            None => write!(f, " (by process {number}, which has ended)"),
         }
     }
 }
