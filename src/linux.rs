@@ -9,7 +9,7 @@
 //!   does the work.
 //! - [`cmdline`], [`ipconfig`], [`params`]: what the kernel and the module were told.
 //! - [`module`], [`root_mount`]: what becomes of code that is loaded, and of code that is built in.
-//! - [`file`], [`shash`]: files, and hash functions.
+//! - [`file`], [`keyring`], [`shash`]: files, secrets, and hash functions.
 //! - [`crc32c`], [`socket`], [`tcp`]: digests, sockets, and a connection whose lock protects its
 //!   owner's state.
 //! - [`scsi`], [`disk`], [`platform`]: the SCSI host, its commands and the disks under it.
@@ -27,6 +27,7 @@ pub(crate) mod errno;
 pub(crate) mod event;
 pub(crate) mod file;
 pub(crate) mod ipconfig;
+pub(crate) mod keyring;
 pub(crate) mod memory;
 pub(crate) mod module;
 pub(crate) mod params;

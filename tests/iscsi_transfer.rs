@@ -156,7 +156,7 @@ fn nothing_follows_a_logout() {
     };
     let abort = session.task_management(abort, lun, Itt::new(2));
     assert_eq!((word(&abort, 24), word(&abort, 32)), (2, 1));
-    for cdb in [&[][..], &[0; 17]] {
+    for cdb in [&[][..], &[0; 33]] {
         let refused = session.scsi_command(&mut task, Itt::new(3), Attribute::Simple, cdb);
         assert!(refused.is_err());
     }

@@ -17,6 +17,7 @@ use iscsi_init::proto::{
         lun::Lun,
         opcode::Opcode,
         pdu::{
+            header::Cdb,
             request::{
                 Attribute,
                 DataOut,
@@ -91,13 +92,19 @@ fn scsi_command() {
         immediate_length: 0x30_3132,
         cmd_sn: sn(0x4041_4243),
         exp_stat_sn: sn(0x5051_5253),
-        cdb: *b"0123456789abcdef",
+        cdb: Cdb::new(b"0123456789abcdef").unwrap(),
     };
     let expected = header(
         "01 21 00 00  00 30 31 32  00 05 00 00 00 00 00 00  10 11 12 13  20 21 22 23
          40 41 42 43  50 51 52 53  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66",
     );
-    assert_eq!(command.emit(), expected);
+    assert_eq!(command.emit()[..], expected);
+    // RFC 7143 section 11.2.2.3: AHSLength is CDBLength - 15.
+    command.cdb = Cdb::new(b"0123456789abcdefABCDEFGHIJK").unwrap();
+    let long = command.emit();
+    assert_eq!(long[4], 4);
+    assert_eq!(long[5..48], expected[5..]);
+    assert_eq!(&long[48..], b"\0\x0c\x01\0ABCDEFGHIJK\0");
     command.is_final = true;
     let flags = |direction, attribute| {
         ScsiCommand {

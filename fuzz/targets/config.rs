@@ -87,7 +87,7 @@ pub(crate) fn config_file(data: &[u8]) {
             assert!(!error.to_string().is_empty());
         }
         let mut credentials = Credentials::none();
-        match read_credentials(data, login, &mut credentials) {
+        match read_credentials(data, login, &mut credentials, |_, _| {}) {
             // Never half of them.
             Ok(()) => assert!(credentials.are_given() || !credentials.are_mutual()),
             Err(error) => assert!(!error.to_string().is_empty()),

@@ -93,12 +93,22 @@ class Linter:
                 self.fault("11", f"bytes {start} to {end - 1} are reserved", pdu)
         if any(pdu.padding):
             self.fault("11.2.3", "padding that is not zero", pdu)
-        if pdu.header[4]:
-            self.fault("11.2.2", "an additional header segment that no command here needs", pdu)
+        self._additional_header(pdu)
         if pdu.opcode in (TASK, LOGOUT) and pdu.data:
             self.fault("11.5.2, 11.14", "data where there is none", pdu)
         if len(pdu.data) > (self.agreed["MaxRecvDataSegmentLength"] if self.full_feature else 8192):
             self.fault("13.12", "more data than the target declared to receive", pdu)
+
+    def _additional_header(self, pdu: Pdu) -> None:
+        ahs = pdu.header[48:]
+        if not ahs:
+            return
+        length = int.from_bytes(ahs[:2], "big")
+        if pdu.opcode != COMMAND or ahs[2] != 1 or ahs[3]:
+            self.fault("11.2.2", "an additional header segment that is no Extended CDB", pdu)
+        # AHSLength counts from the reserved byte on, and not the padding.
+        elif length < 2 or len(ahs) != 3 + length + -(3 + length) % 4 or any(ahs[3 + length :]):
+            self.fault("11.2.2.3", "an Extended CDB that is not as long as it says", pdu)
 
     def _login(self, pdu: Pdu) -> None:
         if self.full_feature:

@@ -38,6 +38,13 @@ def with_byte(pdu: Pdu, at: int, value: int) -> Pdu:
     return Pdu(header, pdu.data, pdu.padding, crc32c(header), pdu.data_digest)
 
 
+def with_extended_cdb(pdu: Pdu) -> Pdu:
+    """The same with a CDB of 32 bytes."""
+    header = bytearray(pdu.header) + bytes([0, 17, 1, 0]) + bytes(16)
+    header[4] = 5
+    return Pdu(bytes(header), pdu.data, pdu.padding, crc32c(bytes(header)), pdu.data_digest)
+
+
 def login(flags: int = 0x87, data: bytes = NAMES, at28: int = 0, isid: bytes = ISID) -> Pdu:
     pdu = request(LOGIN | IMMEDIATE, flags, data, at24=7, at28=at28)
     return Pdu(pdu.header[:8] + isid + pdu.header[22:], data, pdu.padding)
@@ -150,7 +157,9 @@ WRONG: list[tuple[Start, list[Pdu], str]] = [
     (ready, [with_byte(nop(5), 1, 0x81)], "11"),
     (ready, [with_byte(nop(5), 40, 1)], "11"),
     (ready, [Pdu(nop(5).header, b"a", b"\1\0\0")], "11.2.3"),
-    (ready, [with_byte(nop(5), 4, 1)], "11.2.2"),
+    (ready, [with_extended_cdb(nop(5))], "11.2.2"),
+    (ready, [with_byte(with_extended_cdb(command()), 50, 2)], "11.2.2"),
+    (ready, [with_byte(with_extended_cdb(command()), 49, 14)], "11.2.2.3"),
     (asked, [task(data=b"data")], "11.5.2, 11.14"),
     (ready, [command(data=bytes(4100), length=8192)], "13.12"),
     (leaving, [nop(5)], "11.14"),

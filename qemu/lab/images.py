@@ -56,6 +56,20 @@ def client_initrd(directory: Path, files: Mapping[str, bytes], conf: Path | None
     return out
 
 
+def programs(*names: str) -> dict[str, bytes]:
+    """Programs of the build root for an initrd: each with its libraries, which it finds wherever the initrd has them."""
+    files = {}
+    for name in names:
+        program = shutil.which(name)
+        expect(program, f"{name} in the build root")
+        libraries = [Path(word) for word in run("ldd", program).split() if word.startswith("/")]
+        loader = next(library for library in libraries if library.name.startswith("ld-"))
+        files[f"/bin/{name}"] = f'#!/bin/sh\nexec /bin/{loader.name} --library-path /bin /bin/{name}.elf "$@"\n'.encode()
+        files[f"/bin/{name}.elf"] = Path(program).read_bytes()
+        files |= {f"/bin/{library.name}": library.read_bytes() for library in libraries}
+    return files
+
+
 def lio_initrd(directory: Path) -> Path:
     """The initrd of the machine that is a LIO target."""
     out = directory / "lio.initrd"

@@ -176,9 +176,18 @@ class Lab:
         )
         return self._machine(machine)
 
-    def bench(self, append: str = "", *, nics: Sequence[Nic] | None = None, cpus: int = 1, memory: int = 512) -> Machine:
-        """Starts a diskless machine that loads its drivers and then waits for what the test tells it."""
-        machine = self.client(f"rdinit=/test-init {append}", nics=nics, cpus=cpus, memory=memory)
+    def bench(
+        self,
+        append: str = "",
+        *,
+        nics: Sequence[Nic] | None = None,
+        programs: Sequence[str] = (),
+        cpus: int = 1,
+        memory: int = 512,
+    ) -> Machine:
+        """Starts a diskless machine that loads its drivers and then waits for what the test tells it; it has `programs` besides."""
+        files = images.programs(*programs)
+        machine = self.client(f"rdinit=/test-init {append}", nics=nics, files=files, cpus=cpus, memory=memory)
         machine.wait_agent()
         return machine
 

@@ -127,7 +127,7 @@ def check_connection(pdus: list[Pdu]) -> None:
         for first, behind in ranges:
             expect(not any(pdu.header[first:behind]), f"zeros in bytes {first} to {behind - 1} of {what}")
         expect(not any(pdu.padding), f"padding with zeros in {what}")
-        expect(pdu.header[4] == 0, f"no additional header segment in {what}")
+        expect(pdu.opcode == COMMAND or not pdu.header[4], f"no additional header segment in {what}")
         if pdu.opcode == DATA_OUT:
             expect(not pdu.immediate, f"no immediate bit in {what}")
             # Numbered from 0 within each sequence, which is a task's unsolicited data or the answer to one R2T.

@@ -81,6 +81,26 @@ def chap_tgt(lab: Lab) -> None:
 
 
 @scenario
+def chap_keyring(lab: Lab) -> None:
+    """Secrets from the kernel's keyrings: a logon key, a user key, none, and one that was revoked."""
+    target = lab.tgt(lab.tiny_disk())
+    account(target, USER, SECRET)
+    account(target, PEER, PEER_SECRET, "--outgoing")
+    machine = lab.bench(programs=["keyctl"])
+    configure(machine, f"OutgoingUsername={USER}\nIncomingUsername={PEER}")
+    guest.fails(machine, TARGET, errno.EINVAL, "no OutgoingPassword", "keyrings", again=False)
+    number = machine.check(f"printf %s {SECRET} | keyctl padd logon iscsi_init:{USER} @u")
+    guest.fails(machine, TARGET, errno.EINVAL, "no IncomingPassword", "keyrings", again=False)
+    machine.check(f"printf %s {PEER_SECRET} | keyctl padd user iscsi_init:{PEER} @u")
+    guest.succeeds(machine, TARGET)
+    kept_secret(lab, machine)
+    machine.check(f"rmmod iscsi_init; keyctl revoke {number}")
+    guest.fails(machine, TARGET, errno.EINVAL, "no OutgoingPassword", again=False)
+    expect("cannot be used: EKEYREVOKED" in machine.check("dmesg"), "a line about the key that was revoked")
+    guest.healthy(machine)
+
+
+@scenario
 def chap_lio(lab: Lab) -> None:
     """LIO with CHAP: SHA3-256, SHA-256 where it has no other, mutual; a root file system from it, and a session restored."""
     disk = lab.tiny_disk()

@@ -68,6 +68,27 @@ def targets_tgt(lab: Lab) -> None:
 
 
 @scenario
+def targets_long_commands(lab: Lab) -> None:
+    """A CDB of 32 bytes, WRITE SAME (32), which LIO executes; with and without digests."""
+    target = lab.lio(lab.tiny_disk())
+    machine = lab.bench(programs=["sg_write_same"])
+    for digest, sector in (("None", 60000), ("CRC32C", 70000)):
+        for kind in ("HeaderDigest", "DataDigest"):
+            target.limit(kind, digest)
+        guest.succeeds(machine, f"{STATIC} target={target.address}:{NAME}")
+        machine.check(f"""
+            seq 1000 | head -c 512 >/run/pattern
+            sg_write_same --32 --in=/run/pattern --lba={sector} --num=16 /dev/sda
+            dd if=/dev/sda iflag=direct bs=512 skip={sector} count=16 of=/run/seen
+            for block in $(seq 16); do cat /run/pattern; done | cmp - /run/seen
+            rmmod iscsi_init
+        """)
+    guest.healthy(machine)
+    commands = lab.capture.fields("iscsi.ahs.type == 1", "iscsi.ahs.length")
+    expect(commands == [["17"], ["17"]], "two commands with an additional header segment", str(commands))
+
+
+@scenario
 def targets_lio(lab: Lab) -> None:
     """LIO in all 16 combinations of InitialR2T, ImmediateData, digests and segment length."""
     target = lab.lio(lab.tiny_disk())

@@ -8,9 +8,11 @@ use crate::{
     linux::{
         errno::{
             ENAMETOOLONG,
+            ENOKEY,
             ENOPKG, //
         },
-        file::File, //
+        file::File,
+        keyring, //
     },
     proto::{
         config::{
@@ -26,6 +28,7 @@ use crate::{
         },
         iscsi::chap::Credentials,
         secret,
+        secret::Secret,
         time::Duration, //
     }, //
 };
@@ -121,7 +124,7 @@ impl Conf {
         let mut credentials =
             KBox::new(Credentials::none(), GFP_KERNEL).map_err(Failure::kernel)?;
 
-        iscsi_conf::read_credentials(&self.content, login, &mut credentials)
+        iscsi_conf::read_credentials(&self.content, login, &mut credentials, look_for)
             .map_err(|error| self.failure(error))?;
         if !credentials.are_given() {
             return Ok(None);
@@ -142,6 +145,18 @@ impl Conf {
 
     fn boxed_path(&self) -> Result<KBox<Path>, Failure<'static>> {
         KBox::new(self.path.clone(), GFP_KERNEL).map_err(Failure::kernel)
+    }
+}
+
+/// Looks for the secret of the user `name` in the keyrings of who loads the module.
+fn look_for(name: &str, secret: &mut Secret) {
+    let description = CString::try_from_fmt(core::format_args!("iscsi_init:{name}"));
+    let found =
+        description.and_then(|description| secret.fill(|bytes| keyring::read(&description, bytes)));
+
+    match found {
+        Ok(()) | Err(ENOKEY) => {}
+        Err(error) => pr_warn!("key \"iscsi_init:{name}\" cannot be used: {error:?}\n"),
     }
 }
 

@@ -93,7 +93,7 @@ impl Connected {
     }
 
     /// Sends a PDU without data.
-    pub(super) fn send_header(&self, header: &[u8; HEADER_LENGTH]) -> Result<(), LoginFailure> {
+    pub(super) fn send_header(&self, header: &[u8]) -> Result<(), LoginFailure> {
         self.send(header)?;
         match self.digests.0 {
             Digest::None => Ok(()),

@@ -38,6 +38,7 @@ use crate::{
             error::Error as ProtocolError,
             lun::Lun,
             pdu::{
+                header::Header,
                 request::{
                     Attribute,
                     Function, //
@@ -46,8 +47,7 @@ use crate::{
             },
             session::Session,
             tag::Itt,
-            task::Task,
-            HEADER_LENGTH, //
+            task::Task, //
         }, //
     },
 };
@@ -81,6 +81,9 @@ const REPLIES: usize = 4;
 /// Zeroes to pad a data segment with.
 const PADDING: [u8; 3] = [0; 3];
 
+// A header that its burst had no room for would be lost.
+const _: () = assert!(Header::MAX + Digest::LENGTH <= Burst::COPY_MAX);
+
 /// The sending half of a connection.
 pub(super) struct Transmit {
     burst: Burst,
@@ -100,7 +103,7 @@ pub(super) struct Transmit {
 
 /// A PDU that is to be sent.
 struct Pdu {
-    header: [u8; HEADER_LENGTH],
+    header: Header,
     data: Option<Data>,
 }
 
@@ -236,7 +239,7 @@ impl Transmit {
             let Some(pdu) = self.next(session, tasks)? else {
                 break;
             };
-            let mut buffer = [0; HEADER_LENGTH + Digest::LENGTH];
+            let mut buffer = [0; Header::MAX + Digest::LENGTH];
             let header = digested(&mut buffer, &pdu.header, header_digest, Crc32c::START);
             if !self.burst.copy(stream, header) {
                 return Err(Failure::LostTask);
@@ -343,7 +346,10 @@ impl Transmit {
         } else {
             return None;
         };
-        Some(Pdu { header, data: None })
+        Some(Pdu {
+            header: header.into(),
+            data: None,
+        })
     }
 
     fn next_data(&mut self, session: &Session, tasks: &mut Tasks) -> Option<Pdu> {
@@ -358,7 +364,7 @@ impl Transmit {
         let buffer = running.buffer.take();
         let buffer = buffer.unwrap_or_else(|| running.command.buffer());
         Some(Pdu {
-            header: session.data_out(itt, &data_out),
+            header: session.data_out(itt, &data_out).into(),
             data: Some(Data::new(itt, buffer, data_out.offset, data_out.length)),
         })
     }

@@ -82,6 +82,7 @@ __setup_param("iscsi-if=", claim_if, claim, 0);
 __setup_param("iscsi-initiator=", claim_initiator, claim, 0);
 __setup_param("iscsi-target=", claim_target, claim, 0);
 __setup_param("iscsi-lun=", claim_lun, claim, 0);
+__setup_param("iscsi-conf=", claim_conf, claim, 0);
 __setup_param("iscsi-timeout=", claim_timeout, claim, 0);
 
 static int __init initcalls_done(void)
@@ -487,7 +488,7 @@ void iscsi_init_host_set_limits(struct Scsi_Host *shost, unsigned short commands
 	shost->max_lun = U64_MAX;
 	shost->max_id = 1;
 	shost->max_channel = 0;
-	shost->max_cmd_len = MAX_COMMAND_SIZE;
+	shost->max_cmd_len = sizeof_field(struct scsi_cmnd, cmnd);
 	shost->dma_alignment = 0;
 	shost->queuecommand_may_block = true;
 }

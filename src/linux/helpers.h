@@ -150,6 +150,12 @@ struct proc_dir_entry *iscsi_init_proc_net(void);
  */
 const char *iscsi_init_ipconfig_root_path(u32 *server);
 
+/*
+ * Copies the secret of a key, of type logon or else user, from the keyrings of this process;
+ * returns its length. ENOKEY: there is none.
+ */
+int iscsi_init_key_read(const char *description, void *to, size_t size);
+
 #ifndef MODULE
 /* In Rust: called when all of the kernel's initcalls are done, or about to be. */
 void iscsi_init_initcalls_done(void);

@@ -30,7 +30,7 @@
 //!
 //! What the RFC requires and is left out, with the section that requires it:
 //!
-//! - CDBs above 16 bytes and bidirectional commands (11.2.2): no boot disk needs them.
+//! - Bidirectional commands (11.2.2.4): the kernel has none any more.
 //! - Text Requests in a normal session (11.10): a target that asks for a negotiation may be
 //!   answered with a Logout (11.9.1).
 

@@ -34,6 +34,24 @@ impl Secret {
         Some(())
     }
 
+    /// Has `fill` write a secret where it stays, and say how long it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fill`; there is no secret then.
+    pub fn fill<E>(
+        &mut self,
+        fill: impl FnOnce(&mut [u8; Self::MAX]) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let filled = fill(&mut self.bytes);
+        if filled.is_err() {
+            wipe(&mut self.bytes);
+        }
+        let length = filled.as_ref().ok().filter(|length| **length <= Self::MAX);
+        self.length = length.copied().unwrap_or_default();
+        filled.map(|_| ())
+    }
+
     /// The bytes, for a hash function and for nothing else.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
@@ -92,6 +110,22 @@ mod tests {
         assert_eq!(secret.bytes(), b"hunter2");
         assert!(!secret.is_none());
         assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_is_filled_or_none() {
+        let mut secret = Secret::none();
+        let done: Result<(), ()> = secret.fill(|bytes| {
+            bytes[..3].copy_from_slice(b"abc");
+            Ok(3)
+        });
+        assert_eq!((done, secret.bytes()), (Ok(()), &b"abc"[..]));
+        assert_eq!(secret.fill(|_| Err("none")), Err("none"));
+        assert!(secret.is_none());
+        assert_eq!(secret.bytes, [0; Secret::MAX]);
+        // Nothing beyond the end is ever shown.
+        let _ = secret.fill(|_| Ok::<_, ()>(Secret::MAX + 1));
+        assert!(secret.is_none());
     }
 
     #[test]

@@ -371,7 +371,7 @@ impl Initiator {
         }
     }
 
-    fn send(&mut self, header: &[u8; 48], data: &[u8], wire: &mut VecDeque<u8>) {
+    fn send(&mut self, header: &[u8], data: &[u8], wire: &mut VecDeque<u8>) {
         assert_eq!(data_length(header), data.len());
         self.witness.sent(header);
         wire.extend(header);

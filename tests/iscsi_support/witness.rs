@@ -168,7 +168,7 @@ impl Witness {
     }
 
     /// Checks what the initiator sends.
-    pub(crate) fn sent(&mut self, header: &[u8; 48]) {
+    pub(crate) fn sent(&mut self, header: &[u8]) {
         assert!(!self.logged_out, "something follows the Logout Request");
         assert_eq!(header[4], 0, "no additional header");
         assert_eq!(word(header, 28), self.exp_stat_sn, "ExpStatSN");
@@ -183,7 +183,7 @@ impl Witness {
         }
     }
 
-    fn command(&mut self, header: &[u8; 48]) {
+    fn command(&mut self, header: &[u8]) {
         assert_eq!(word(header, 24), self.next_cmd_sn, "CmdSN");
         assert!(
             !before(self.max_cmd_sn, self.next_cmd_sn),
@@ -221,7 +221,7 @@ impl Witness {
         assert!(self.commands.insert(tag, seen).is_none(), "a tag in use");
     }
 
-    fn data_out(&mut self, header: &[u8; 48]) {
+    fn data_out(&mut self, header: &[u8]) {
         let seen = self.commands.get_mut(&word(header, 16)).unwrap();
         let ttt = word(header, 20);
         // RFC 7143 section 11.7.4: the LUN goes with the target's tag.
@@ -253,7 +253,7 @@ impl Witness {
     }
 
     /// Takes note of a header from the target, and of whether it was accepted.
-    pub(crate) fn heard(&mut self, header: &[u8; 48], accepted: bool) {
+    pub(crate) fn heard(&mut self, header: &[u8], accepted: bool) {
         // RFC 7143 sections 11.7.3, 11.8.3 and 11.19.2: not every PDU has a status.
         let counted = match header[0] & 0x3f {
             0x20 => word(header, 16) != u32::MAX,
@@ -285,7 +285,7 @@ impl Witness {
     }
 
     /// Checks where the data of a Data-In is to go, or that it had to be refused.
-    pub(crate) fn data_in(&mut self, header: &[u8; 48], data: &[u8], range: Option<&Range<u32>>) {
+    pub(crate) fn data_in(&mut self, header: &[u8], data: &[u8], range: Option<&Range<u32>>) {
         let seen = self.commands.get_mut(&word(header, 16)).unwrap();
         let (offset, length) = (word(header, 40), u32::try_from(data.len()).unwrap());
         let fits = offset
@@ -318,7 +318,7 @@ impl Witness {
     }
 
     /// Takes note of an R2T that was accepted, or checks that it had to be refused.
-    pub(crate) fn r2t(&mut self, header: &[u8; 48], accepted: bool) {
+    pub(crate) fn r2t(&mut self, header: &[u8], accepted: bool) {
         let seen = self.commands.get_mut(&word(header, 16)).unwrap();
         let (ttt, r2t_sn) = (word(header, 20), word(header, 36));
         let (offset, length) = (word(header, 40), word(header, 44));
@@ -355,7 +355,7 @@ impl Witness {
     }
 
     /// Checks how a command ended, and what its buffer holds.
-    pub(crate) fn ended(&mut self, header: &[u8; 48], outcome: &Outcome, buffer: &[u8]) {
+    pub(crate) fn ended(&mut self, header: &[u8], outcome: &Outcome, buffer: &[u8]) {
         let seen = self.commands.remove(&word(header, 16)).unwrap();
         if seen.is_read {
             for (byte, read) in buffer.iter().zip(&seen.bytes) {

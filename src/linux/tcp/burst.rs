@@ -46,7 +46,7 @@ impl Burst {
     /// How many bytes there may be, but for copies: what answers the target waits behind them.
     const LENGTH_MAX: usize = 1 << 20;
     /// The most bytes that are copied at a time; the least that a page has room for is far more.
-    pub(crate) const COPY_MAX: usize = 64;
+    pub(crate) const COPY_MAX: usize = 128;
 
     /// Nothing to send, and room for [`Self::CAPACITY`] pieces.
     pub(crate) fn new() -> Result<Self> {

@@ -264,7 +264,8 @@ fn depth(space: &[u8]) -> usize {
     })
 }
 
-/// Reads what `file` has of credentials for `login` into `to`, which has none.
+/// Reads what `file` has of credentials for `login` into `to`, which has none. The secret of a user
+/// name without a password is looked for elsewhere, by `look_for`.
 ///
 /// # Errors
 ///
@@ -273,9 +274,15 @@ pub fn read_credentials(
     file: &[u8],
     login: Login<'_>,
     to: &mut Credentials,
+    mut look_for: impl FnMut(&str, &mut Secret),
 ) -> Result<(), ConfError> {
     for entry in entries_for(file, login) {
         entry?.read_into(to)?;
+    }
+    for account in [&mut to.outgoing, &mut to.incoming] {
+        if account.secret.is_none() && !account.name.is_empty() {
+            look_for(account.name.as_str(), &mut account.secret);
+        }
     }
     check(to).map_err(|fault| ConfError { place: None, fault })
 }
@@ -445,7 +452,12 @@ impl fmt::Display for ConfFault {
             Self::PasswordTooLong => {
                 write!(f, "a password of more than {} bytes", Secret::MAX)
             }
-            Self::Missing(key) => write!(f, "a user name, but no {}", key.name()),
+            Self::Missing(key) => write!(
+                f,
+                "a user name, but no {}, and no key \"iscsi_init:<user name>\" \
+                 in the kernel's keyrings",
+                key.name()
+            ),
             Self::IncomingAlone => f.write_str(
                 "IncomingPassword, but no OutgoingPassword: \
                  a target proves itself only to whom has done so before",

@@ -37,9 +37,14 @@ impl Lengths {
 
     /// The lengths of a PDU with `data` bytes, of which only the low 24 bits are kept.
     pub(super) const fn of_data(data: u32) -> Self {
+        Self::new(0, data)
+    }
+
+    /// The same with `total_ahs_length` words of Additional Header Segments before the data.
+    pub(super) const fn new(total_ahs_length: u8, data: u32) -> Self {
         let [_, a, b, c] = data.to_be_bytes();
         Self {
-            total_ahs_length: 0,
+            total_ahs_length,
             data_segment_length: [a, b, c],
         }
     }

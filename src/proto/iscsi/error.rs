@@ -227,7 +227,7 @@ pub enum Misuse {
     WindowClosed,
     /// A request was to be sent after the Logout Request.
     LoggedOut,
-    /// A CDB of no bytes, or of more than 16.
+    /// A CDB of no bytes, or of more than 32.
     CdbLength,
     /// A hash could not be computed.
     Hash,
@@ -240,7 +240,7 @@ impl core::fmt::Display for Misuse {
             Self::DataLength => "the data segment is not as long as its header says",
             Self::WindowClosed => "the command window is closed",
             Self::LoggedOut => "the session is being logged out",
-            Self::CdbLength => "the CDB does not have 1 to 16 bytes",
+            Self::CdbLength => "the CDB does not have 1 to 32 bytes",
             Self::Hash => "the hash for CHAP cannot be computed",
         })
     }

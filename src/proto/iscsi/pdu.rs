@@ -2,10 +2,12 @@
 
 //! The PDUs as types that say what RFC 7143 lets them say.
 //!
+//! [`header`] has a CDB of any length, and what precedes a PDU's data.
 //! [`login`] has the two of the Login Phase, [`text`] the two of a text negotiation. After the
 //! login [`request`] has what we send, with an `emit` each, and [`response`] what a target sends,
 //! with one parser for all.
 
+pub mod header;
 pub mod login;
 pub mod request;
 pub mod response;

@@ -17,6 +17,10 @@ use crate::proto::iscsi::{
     },
     parameters::Parameters,
     pdu::{
+        header::{
+            Cdb,
+            Header, //
+        },
         request::{
             Attribute,
             DataOut,
@@ -102,10 +106,10 @@ impl Session {
         self.quirks
     }
 
-    /// The header of the command that `task` stands for, followed by [`Task::immediate_length`]
-    /// bytes of data.
+    /// The header segments of the command that `task` stands for, followed by
+    /// [`Task::immediate_length`] bytes of data.
     ///
-    /// Takes the next CmdSN and leaves it in `task`. `cdb` has 1 to 16 bytes.
+    /// Takes the next CmdSN and leaves it in `task`. `cdb` has 1 to 32 bytes.
     ///
     /// # Errors
     ///
@@ -117,15 +121,11 @@ impl Session {
         itt: Itt,
         attribute: Attribute,
         cdb: &[u8],
-    ) -> Result<[u8; HEADER_LENGTH], Error> {
+    ) -> Result<Header, Error> {
         if self.logged_out {
             return Err(Misuse::LoggedOut.into());
         }
-        let mut padded = [0; 16];
-        match padded.get_mut(..cdb.len()) {
-            Some(room) if !cdb.is_empty() => room.copy_from_slice(cdb),
-            _ => return Err(Misuse::CdbLength.into()),
-        }
+        let cdb = Cdb::new(cdb).ok_or(Misuse::CdbLength)?;
         let cmd_sn = self.commands.take().ok_or(Misuse::WindowClosed)?;
         task.sent_as(cmd_sn);
         Ok(ScsiCommand {
@@ -138,7 +138,7 @@ impl Session {
             immediate_length: task.immediate_length(),
             cmd_sn,
             exp_stat_sn: self.statuses.expected(),
-            cdb: padded,
+            cdb,
         }
         .emit())
     }

@@ -14,7 +14,15 @@ const TARGET: &str = "iqn.2004-01.net.example:root";
 
 fn read(file: &str) -> Result<[std::string::String; 4], ConfError> {
     let mut credentials = Credentials::none();
-    read_credentials(file.as_bytes(), Login::Target(TARGET), &mut credentials)?;
+    read_credentials(
+        file.as_bytes(),
+        Login::Target(TARGET),
+        &mut credentials,
+        |name, secret| match name {
+            "kept" | "kept-too" => secret.set(name.as_bytes()).unwrap(),
+            _ => {}
+        },
+    )?;
     let Credentials { outgoing, incoming } = &credentials;
     let secret = |account: &Account| {
         std::string::String::from_utf8(account.secret.bytes().to_vec()).unwrap()
@@ -93,7 +101,7 @@ fn asking_a_portal_takes_its_own_credentials_or_none() {
     ] {
         let portal = Wanted::parse(portal).unwrap().portal();
         let mut credentials = Credentials::none();
-        read_credentials(file, Login::Discovery(portal), &mut credentials).unwrap();
+        read_credentials(file, Login::Discovery(portal), &mut credentials, |_, _| {}).unwrap();
         assert_eq!(credentials.outgoing.secret.bytes(), secret);
     }
 }
@@ -118,9 +126,27 @@ fn what_is_no_line_is_an_error_with_its_place() {
         (Some((1, 11)), PasswordTooLong)
     );
     let mut credentials = Credentials::none();
+    let target = Login::Target(TARGET);
     let error =
-        read_credentials(b"Username=\xff", Login::Target(TARGET), &mut credentials).unwrap_err();
+        read_credentials(b"Username=\xff", target, &mut credentials, |_, _| {}).unwrap_err();
     assert_eq!(error.fault, NotUtf8);
+}
+
+#[test]
+fn a_name_without_a_password_has_its_secret_looked_for() {
+    let secrets = |file| read(file).map(|[_, outgoing, _, incoming]| (outgoing, incoming));
+    let found = |outgoing: &str, incoming: &str| Ok((outgoing.to_string(), incoming.to_string()));
+    assert_eq!(secrets("Username=kept"), found("kept", ""));
+    assert_eq!(
+        secrets("Username=kept\nUsernameIn=kept-too"),
+        found("kept", "kept-too")
+    );
+    assert_eq!(secrets("Username=kept\nPassword=own"), found("own", ""));
+    assert_eq!(secrets("Password=own"), found("own", ""));
+    assert_eq!(
+        error("Username=kept\nUsernameIn=kept"),
+        (None, ConfFault::SamePasswords)
+    );
 }
 
 #[test]

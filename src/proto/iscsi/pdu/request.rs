@@ -15,7 +15,13 @@ use crate::proto::{
         },
         lun::Lun,
         opcode::Opcode,
-        pdu::FINAL,
+        pdu::{
+            header::{
+                Cdb,
+                Header, //
+            },
+            FINAL, //
+        },
         tag::{
             Itt,
             Ttt, //
@@ -60,8 +66,7 @@ impl Attribute {
     }
 }
 
-/// A SCSI Command with a CDB of at most 16 bytes and data in at most one direction (RFC 7143
-/// section 11.3).
+/// A SCSI Command with data in at most one direction (RFC 7143 section 11.3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ScsiCommand {
     /// The task's tag.
@@ -82,34 +87,35 @@ pub struct ScsiCommand {
     pub cmd_sn: Serial,
     /// The next StatSN expected.
     pub exp_stat_sn: Serial,
-    /// The CDB, padded with zeros.
-    pub cdb: [u8; 16],
+    /// What the logical unit is to do.
+    pub cdb: Cdb,
 }
 
 impl ScsiCommand {
     const READ: u8 = 0x40;
     const WRITE: u8 = 0x20;
 
-    /// The header.
-    pub fn emit(&self) -> [u8; HEADER_LENGTH] {
+    /// The header segments.
+    pub fn emit(&self) -> Header {
         let last = if self.is_final { FINAL } else { 0 };
         let direction = match self.direction {
             Direction::None => 0,
             Direction::Read => Self::READ,
             Direction::Write => Self::WRITE,
         };
-        transmute!(bhs::ScsiCommand {
+        let basic = transmute!(bhs::ScsiCommand {
             opcode: Opcode::SCSI_COMMAND.value(),
             flags: last | direction | self.attribute.value(),
             reserved_2: [0; 2],
-            lengths: Lengths::of_data(self.immediate_length),
+            lengths: Lengths::new(self.cdb.total_ahs_length(), self.immediate_length),
             lun: self.lun.to_wire(),
             itt: self.itt.value().into(),
             expected_data_transfer_length: self.expected_length.into(),
             cmd_sn: self.cmd_sn.value().into(),
             exp_stat_sn: self.exp_stat_sn.value().into(),
-            cdb: self.cdb,
-        })
+            cdb: self.cdb.short,
+        });
+        Header::with_cdb(basic, &self.cdb)
     }
 }
 
