@@ -47,6 +47,7 @@ use crate::{
     linux::{
         clock,
         disk::LogicalUnit,
+        memory::PacketReserves,
         platform::{
             self,
             Shutdown, //
@@ -101,6 +102,7 @@ pub(crate) struct Initiator {
     _notifier: Notifier<Nexus>,
     _thread: Thread<Recovery>,
     _device: platform::Device,
+    _reserves: PacketReserves,
     end: Arc<End>,
 }
 
@@ -148,6 +150,7 @@ impl Initiator {
             _notifier: notifier,
             _thread: thread,
             _device: device,
+            _reserves: PacketReserves::new(),
             end,
         })
     }
@@ -161,9 +164,10 @@ impl Initiator {
 
     /// The boot has its disk, `unit`: from now on the session is kept up however long it takes, and
     /// goes to this disk or none.
-    pub(crate) fn booted(&self, unit: &LogicalUnit) {
-        self.end.nexus.set_boot_unit(unit.lun());
+    pub(crate) fn booted(&self, unit: &LogicalUnit) -> Result {
+        self.end.nexus.set_boot_unit(unit.lun())?;
         self.end.nexus.events.raise(nexus::BOOTED);
+        Ok(())
     }
 
     /// Whether there is a session, or one to come.
@@ -221,6 +225,11 @@ impl Reconnect {
     /// Does so, without waiting for it.
     pub(crate) fn reconnect(&self) {
         self.0.fail(Failure::AddressGone);
+    }
+
+    /// Whether the session has ended for good.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.refusing()
     }
 }
 

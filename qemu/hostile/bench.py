@@ -31,7 +31,14 @@ if test $status = 0; then
 	sum() {{ echo $1 $(dd if=/dev/sda of=/run/seen $2 iflag=direct 2>/dev/null && sha256sum </run/seen || echo error); }}
 	echo {timeout} >/sys/block/sda/device/timeout
 	sum front "bs=512 count={front}"
+	# Where commands go without an answer, there are others beside them.
+	if test {timeout} = 1; then
+		while ! test -e /run/enough; do dd if=/dev/sda of=/dev/null bs={size} count=1 iflag=direct 2>/dev/null; done &
+	fi
 	sum read "bs={size} skip={read} count={reads}"
+	: >/run/enough
+	wait
+	rm /run/enough
 	dd if=/run/pattern of=/dev/sda bs={size} seek={write} oflag=direct conv=notrunc 2>/dev/null && echo write ok || echo write error
 	sum again "bs={size} skip={write} count={writes}"
 	parts=$(seq 0 {last})

@@ -44,6 +44,8 @@ class Linter:
         self.requests: set[int] = set()
         self.pings: dict[int, bytes] = {}
         self.acknowledged: int | None = None
+        # Logical units that are being reset, by the request's tag.
+        self.resets: dict[int, bytes] = {}
         # CmdSN and LUN of every command.
         self.sent: dict[int, tuple[int, bytes]] = {}
         self.header_digests = self.data_digests = False
@@ -185,6 +187,8 @@ class Linter:
         self._tag(pdu)
         self.sent[itt] = (pdu.word(24), pdu.header[8:16])
         writes, reads = bool(flags & WRITE), bool(flags & READ)
+        if pdu.header[8:16] in self.resets.values():
+            self.fault("11.5.1", "a command to a logical unit that is being reset", pdu)
         if length and not writes and not reads:
             self.fault("11.3.1", "a length without a direction", pdu)
         if flags & 7 > 4:
@@ -302,6 +306,8 @@ class Linter:
         self._request(pdu)
         if function == 1 and self.sent.get(referenced) != (pdu.word(32), pdu.header[8:16]):
             self.fault("11.5.4, 11.5.5", "ABORT TASK with another RefCmdSN or LUN than its task's", pdu)
+        if function == 5:
+            self.resets[pdu.word(16)] = pdu.header[8:16]
         if function != 1 and function != 8 and referenced != NONE:
             self.fault("11.5.4", "a Referenced Task Tag without a task", pdu)
 
@@ -311,4 +317,5 @@ class Linter:
 
     def answered(self, itt: int) -> None:
         """The target has answered a request that is no command."""
+        self.resets.pop(itt, None)
         self.requests.discard(itt)

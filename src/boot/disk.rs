@@ -61,7 +61,7 @@ pub(super) fn wait(
         clock::sleep(INTERVAL);
     };
     attempts.reached(Milestone::Disk);
-    initiator.booted(&unit);
+    initiator.booted(&unit).map_err(Failure::Kernel)?;
     initiator.scan();
     pr_info!(
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",

@@ -6,10 +6,10 @@
 //! | the boot disk's LUN has | there is |
 //! |---|---|
 //! | the same name | a session |
-//! | another name, or no disk | no session, until it is back |
+//! | another name, none any more, or no disk | no session, until it is back |
 //!
-//! Another LUN with another name than before fails its commands, and nothing is sent to it. A unit
-//! that has no names to be compared ([`identification`]) is taken for the same.
+//! Another LUN with another name than before, or none any more, fails its commands, and nothing is
+//! sent to it. A unit that had no names to be compared ([`identification`]) is taken for the same.
 
 use super::{
     login::LoginFailure,
@@ -24,10 +24,7 @@ use super::{
     },
 };
 use crate::{
-    linux::{
-        clock,
-        scsi::identifications, //
-    },
+    linux::clock,
     proto::{
         iscsi::{
             error::{
@@ -73,8 +70,10 @@ const TAG: Itt = Itt::new(0);
 
 /// SPC-5 section 6.49.
 const TEST_UNIT_READY: [u8; 6] = [0; 6];
-/// How much a logical unit may have to tell of before.
-const ATTENTIONS: usize = 8;
+/// How often a logical unit is asked that has something else to tell of before, or is busy, and how
+/// long it is left alone in between, in milliseconds.
+const TRIES: usize = 8;
+const PAUSE: u32 = 50;
 
 /// What a logical unit answers.
 enum Answer {
@@ -82,8 +81,8 @@ enum Answer {
     Page(usize),
     /// There is no such unit.
     Gone,
-    /// It tells of something else first.
-    Attention,
+    /// It tells of something else first, or is busy.
+    NotNow,
     /// It does not tell.
     Nothing,
 }
@@ -95,10 +94,7 @@ pub(super) fn verify(
     nexus: &Nexus,
 ) -> Result<Session, LoginFailure> {
     let mut session = Session::new(established);
-    let Some(host) = nexus.host() else {
-        return Ok(session);
-    };
-    let units = identifications(host).map_err(LoginFailure::Memory)?;
+    let units = nexus.identifications().map_err(LoginFailure::Memory)?;
     let mut buffer = KVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
         .map_err(|_| LoginFailure::Memory(ENOMEM))?;
     let mut foreign = KVec::new();
@@ -120,38 +116,36 @@ pub(super) fn verify(
             buffer: &mut buffer,
         };
         // What the unit has to tell of before is told, so that what comes later is news.
-        for _ in 0..ATTENTIONS {
-            match asked.ask(&TEST_UNIT_READY, &mut [])? {
-                Answer::Attention => {}
-                _ => break,
-            }
-        }
-        let answer = asked.ask(&identification::inquiry(), &mut page)?;
-        match answer {
+        asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
+        let answer = asked.ask_until_told(&identification::inquiry(), &mut page)?;
+        let is_same = match answer {
             Answer::Page(length) => {
                 let now = page.get(..length).unwrap_or_default();
-                if identification::is_same(unit.page(), now) {
-                    continue;
-                }
-                if is_boot_unit || foreign.len() >= FOREIGN_MAX {
-                    return Err(LoginFailure::UnitReplaced(portal, unit.lun));
-                }
-                if !nexus.is_foreign(unit.lun) {
-                    pr_err!(
-                        "LUN {}: the target has another disk there than before; nothing is sent \
-                         to it, check which disk it has there\n",
-                        unit.lun
-                    );
-                }
-                foreign
-                    .push(unit.lun, GFP_KERNEL)
-                    .map_err(|_| LoginFailure::Memory(ENOMEM))?;
+                identification::is_same(unit.page(), now)
             }
             Answer::Gone if is_boot_unit => {
                 return Err(LoginFailure::UnitGone(portal, unit.lun));
             }
-            Answer::Gone | Answer::Attention | Answer::Nothing => {}
+            // What another disk in its place would do has been settled before.
+            Answer::Gone => !nexus.is_foreign(unit.lun),
+            Answer::NotNow | Answer::Nothing => !identification::is_telling(unit.page()),
+        };
+        if is_same {
+            continue;
         }
+        if is_boot_unit || foreign.len() >= FOREIGN_MAX {
+            return Err(LoginFailure::UnitReplaced(portal, unit.lun));
+        }
+        if !nexus.is_foreign(unit.lun) {
+            pr_err!(
+                "LUN {}: the target has another disk there than before, or does not tell; nothing \
+                 is sent to it, check which disk it has there\n",
+                unit.lun
+            );
+        }
+        foreign
+            .push(unit.lun, GFP_KERNEL)
+            .map_err(|_| LoginFailure::Memory(ENOMEM))?;
     }
     nexus.set_foreign(&foreign);
     Ok(session)
@@ -166,6 +160,17 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// The same as [`Self::ask`], again where the unit has something else to tell of before.
+    fn ask_until_told(&mut self, cdb: &[u8], data: &mut [u8]) -> Result<Answer, LoginFailure> {
+        for _ in 1..TRIES {
+            match self.ask(cdb, data)? {
+                Answer::NotNow => clock::sleep(PAUSE),
+                answer => return Ok(answer),
+            }
+        }
+        self.ask(cdb, data)
+    }
+
     /// Has the unit execute a command that reads `data`.
     fn ask(&mut self, cdb: &[u8], data: &mut [u8]) -> Result<Answer, LoginFailure> {
         let Self {
@@ -225,7 +230,8 @@ impl Asked<'_> {
                     }
                 }
                 _ if sense.is_some_and(Sense::is_no_unit) => Answer::Gone,
-                _ if sense.is_some_and(Sense::is_attention) => Answer::Attention,
+                _ if sense.is_some_and(Sense::is_attention) => Answer::NotNow,
+                Outcome::Completed(status) if status.status.is_busy() => Answer::NotNow,
                 _ => Answer::Nothing,
             });
         }

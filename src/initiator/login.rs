@@ -149,6 +149,7 @@ pub(super) fn establish(
     memory: &mut Memory,
 ) -> Result<(Connected, Established), LoginFailure> {
     let mut portal = *home;
+    let mut new_home = *home;
     let mut redirections = 0;
 
     while redirections <= REDIRECTIONS {
@@ -159,7 +160,11 @@ pub(super) fn establish(
                     return Err(connected.protocol(ProtocolError::Refused(status)));
                 }
             }
-            End::Established(established) => return Ok((connected, established)),
+            End::Established(established) => {
+                // Only now: who sent the initiator elsewhere had not proved who it is.
+                *home = new_home;
+                return Ok((connected, established));
+            }
             End::Moved(to, permanent) => {
                 pr_info!(
                     "target {} has moved from {} to {}{}\n",
@@ -171,7 +176,7 @@ pub(super) fn establish(
                 portal = to;
                 redirections = redirections.saturating_add(1);
                 if permanent {
-                    *home = to;
+                    new_home = to;
                 }
             }
         }
@@ -311,8 +316,8 @@ impl core::fmt::Display for LoginFailure {
             ),
             Self::UnitReplaced(portal, lun) => write!(
                 f,
-                "the target at {portal} has another disk than before as LUN {lun}, \
-                 to which nothing is sent; check which disk it has there"
+                "the target at {portal} has another disk than before as LUN {lun}, or does not \
+                 tell, and nothing is sent to it; check which disk it has there"
             ),
             Self::Memory(error) => write!(f, "out of memory: {error:?}"),
         }

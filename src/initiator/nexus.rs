@@ -21,9 +21,11 @@ use crate::{
             Reboot, //
         },
         scsi::{
+            identifications,
             Command,
             CommandList,
             HostStatus,
+            Identification,
             Operations, //
         },
         tcp::Connection, //
@@ -43,10 +45,12 @@ use core::sync::atomic::{
     Ordering, //
 };
 use kernel::{
+    new_mutex,
     new_spinlock,
     prelude::*,
     sync::{
         Arc,
+        Mutex,
         SpinLock, //
     }, //
 };
@@ -112,6 +116,9 @@ pub(crate) struct Nexus {
     host: AtomicU32,
     /// The boot disk's logical unit, or [`NO_UNIT`] before it is known.
     boot_unit: AtomicU64,
+    /// What that was called then. The mid-layer's own copy changes when the unit is looked at anew.
+    #[pin]
+    boot_identification: Mutex<Option<Identification>>,
     /// Logical units behind which there is another disk than before, or [`NO_UNIT`]; and whether
     /// there are any. Looked at with the socket's lock held, in softirq too.
     foreign: [AtomicU64; FOREIGN_MAX],
@@ -143,6 +150,7 @@ impl Nexus {
                 failing: AtomicBool::new(false),
                 host: AtomicU32::new(NO_HOST),
                 boot_unit: AtomicU64::new(NO_UNIT),
+                boot_identification <- new_mutex!(None, "iscsi_init boot identification"),
                 foreign: core::array::from_fn(|_| AtomicU64::new(NO_UNIT)),
                 has_foreign: AtomicBool::new(false),
                 status <- Status::new(),
@@ -182,9 +190,27 @@ impl Nexus {
         Some(self.host.load(Ordering::Acquire)).filter(|number| *number != NO_HOST)
     }
 
-    /// The boot disk is this logical unit.
-    pub(super) fn set_boot_unit(&self, lun: u64) {
+    /// The boot disk is this logical unit, and called what it is called now.
+    pub(super) fn set_boot_unit(&self, lun: u64) -> Result {
+        let units = self.host().map_or(Ok(KVec::new()), identifications)?;
+        let unit = units.into_iter().find(|unit| unit.lun == lun);
+
+        *self.boot_identification.lock() = unit;
         self.boot_unit.store(lun, Ordering::Release);
+        Ok(())
+    }
+
+    /// The logical units whose disks must still be the ones they were: the boot disk's with what it
+    /// was called first of all, and the others with what they have said last.
+    pub(super) fn identifications(&self) -> Result<KVec<Identification>> {
+        let mut units = self.host().map_or(Ok(KVec::new()), identifications)?;
+        let boot = self.boot_identification.lock().clone();
+
+        if let Some(boot) = boot {
+            units.retain(|unit| unit.lun != boot.lun);
+            units.push(boot, GFP_KERNEL)?;
+        }
+        Ok(units)
     }
 
     /// Whether the boot disk is this logical unit.
@@ -210,17 +236,22 @@ impl Nexus {
         self.has_foreign.load(Ordering::Acquire) && self.foreign.iter().any(is_lun)
     }
 
-    /// Looks into `sense`, which the logical unit `lun` has answered a read or write with: whether
-    /// a disk is gone, or another one, is found out at the beginning of a session. A command that
-    /// was `repeated` has been through that.
-    pub(super) fn check_unit(&self, lun: u64, sense: &[u8], repeated: bool) -> Result<(), Failure> {
+    /// Looks into `sense`, which the logical unit `lun` has answered a command with: whether
+    /// a disk is gone, or another one, is found out at the beginning of a session. A command whose
+    /// answer is the `final_word` has been through that, or is not the file system's.
+    pub(super) fn check_unit(
+        &self,
+        lun: u64,
+        sense: &[u8],
+        final_word: bool,
+    ) -> Result<(), Failure> {
         let Some(sense) = Sense::parse(sense) else {
             return Ok(());
         };
         if sense.is_no_unit() && self.is_boot_unit(lun) {
             return Err(Failure::UnitGone(lun));
         }
-        if sense.is_doubtful() && self.is_boot_unit(lun) && !repeated {
+        if sense.is_doubtful() && self.is_boot_unit(lun) && !final_word {
             return Err(Failure::UnitDoubtful(lun));
         }
         // What a target tells of at the beginning of each session has been told by then.

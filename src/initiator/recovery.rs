@@ -80,6 +80,8 @@ const PATIENCE: u64 = 5_000;
 /// The delay before the first and the most before any further login attempt.
 const DELAY_FIRST: Duration = Duration::from_millis(250);
 const DELAY_MAX: Duration = Duration::from_millis(5_000);
+/// A session that is lost sooner than this is not followed by another at once, in milliseconds.
+const SHORT_LIVED: u64 = 1_000;
 /// The most a target may put a new session off, in seconds.
 const TIME2WAIT_MAX: u16 = 60;
 /// How often a lasting outage is spoken of, and how often when it has another reason than before.
@@ -106,6 +108,8 @@ struct Link {
     state: State,
     /// When a command last ended; at first, when the session began.
     progress: u64,
+    /// When the latest connection was made.
+    up_since: u64,
     /// The outage before this connection, on which no command has ended yet: a target that
     /// only logs in is still out.
     previous: Option<Pace>,
@@ -162,6 +166,7 @@ impl Recovery {
                         account,
                         state: State::Up(connection),
                         progress: clock::milliseconds(),
+                        up_since: clock::milliseconds(),
                         previous: None,
                         bounded_since: Some(clock::milliseconds()),
                     },
@@ -314,11 +319,15 @@ impl Link {
                 (pace, next_attempt)
             }
             None => {
-                let pace = Pace {
+                let mut pace = Pace {
                     since: now,
                     backoff: Backoff::new(DELAY_FIRST, DELAY_MAX),
                 };
-                (pace, now)
+                let next_attempt = match now.saturating_sub(self.up_since) {
+                    ..SHORT_LIVED => pace.next_attempt(now),
+                    _ => now,
+                };
+                (pace, next_attempt)
             }
         };
         // RFC 7143 section 11.9.1: who drops a session may say when it will take the next.
@@ -374,6 +383,7 @@ impl Link {
                         nexus.set_failing(false);
                         nexus.set_connection(Some(connection.clone()));
                         self.previous = Some(outage.pace);
+                        self.up_since = now;
                         self.state = State::Up(connection);
                         return;
                     }
@@ -507,11 +517,13 @@ impl Link {
         match mem::replace(&mut self.state, State::Ended) {
             State::Up(connection) => {
                 nexus.set_connection(None);
+                let (sending, tasks) =
+                    connection.with(|wire, _| (wire.is_sending(), wire.take_tasks()));
                 // As in `go_down`: nothing of a command may be on its way when it ends.
-                if !connection.with(|wire, _| wire.is_idle()) {
+                if sending || tasks.as_ref().is_some_and(|tasks| tasks.len() > 0) {
                     connection.abort();
                 }
-                if let Some(mut tasks) = connection.with(|wire, _| wire.take_tasks()) {
+                if let Some(mut tasks) = tasks {
                     tasks.end_all(HostStatus::NoConnect);
                 }
             }

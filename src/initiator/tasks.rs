@@ -133,6 +133,15 @@ impl Tasks {
         running.task.is_some().then_some((itt, running))
     }
 
+    /// Whether any command has been sent.
+    pub(super) fn any_sent(&self) -> bool {
+        let mut running = self
+            .places
+            .iter()
+            .filter_map(|place| place.running.as_ref());
+        running.any(|running| running.task.is_some())
+    }
+
     /// Makes every command unsent again, under a new tag that `each` gets; those that must not be
     /// repeated end.
     pub(super) fn renew_all(&mut self, each: impl FnMut(Itt)) {

@@ -93,6 +93,10 @@ pub(super) struct Transmit {
     data: Option<Data>,
     /// Commands that have not been sent.
     waiting: Queue,
+    /// The logical unit that is being reset, and its commands meanwhile: one that the target gets
+    /// before it has done so may or may not be lost.
+    resetting: Option<u64>,
+    held_back: Queue,
     /// Tasks whose data is owed.
     owed: Queue,
     replies: [Option<Ping>; REPLIES],
@@ -139,6 +143,8 @@ impl Transmit {
             more: false,
             data: None,
             waiting: Queue::new(count)?,
+            resetting: None,
+            held_back: Queue::new(count)?,
             owed: Queue::new(count.saturating_mul(2))?,
             replies: [None; REPLIES],
             task_management: None,
@@ -168,6 +174,25 @@ impl Transmit {
     /// Has a task management request sent.
     pub(super) fn task_management(&mut self, function: Function, lun: Lun, itt: Itt) {
         self.task_management = Some((function, lun, itt));
+    }
+
+    /// Sends no command to this logical unit until [`Self::release`].
+    pub(super) fn hold_back(&mut self, lun: u64) {
+        self.resetting = Some(lun);
+    }
+
+    /// Has the commands sent that were held back.
+    pub(super) fn release(&mut self) {
+        self.resetting = None;
+        while let Some(itt) = self.held_back.pop() {
+            self.command(itt);
+        }
+    }
+
+    /// Whether commands wait, but not for a logical unit that is being reset.
+    pub(super) fn has_waiting(&mut self, tasks: &mut Tasks) -> bool {
+        self.set_aside(tasks);
+        self.waiting.front().is_some()
     }
 
     /// Has a ping sent.
@@ -264,7 +289,7 @@ impl Transmit {
             || self.ping
             || self.logout
             || self.owed.front().is_some()
-            || self.waiting.front().is_some() && session.window_open()
+            || session.window_open() && self.has_waiting(tasks)
     }
 
     /// Puts the data into the burst whose header it has, with what follows that data; false when
@@ -333,6 +358,24 @@ impl Transmit {
         }
     }
 
+    /// Has the queue of commands begin with one that may be sent.
+    fn set_aside(&mut self, tasks: &mut Tasks) {
+        let Some(lun) = self.resetting else {
+            return;
+        };
+        while let Some(itt) = self.waiting.front() {
+            match tasks.get(itt) {
+                Some(running) if running.command.lun() != lun => return,
+                Some(_) => {
+                    // There is room for as many as there are places.
+                    let _ = self.held_back.push(itt);
+                }
+                None => {}
+            }
+            self.waiting.pop();
+        }
+    }
+
     fn next_control(&mut self, session: &mut Session) -> Option<Pdu> {
         let ping = self.replies.iter_mut().find_map(Option::take);
         let header = if let Some(ping) = ping {
@@ -375,6 +418,7 @@ impl Transmit {
         tasks: &mut Tasks,
     ) -> Result<Option<Pdu>, Failure> {
         while session.window_open() {
+            self.set_aside(tasks);
             let Some(itt) = self.waiting.pop() else {
                 break;
             };

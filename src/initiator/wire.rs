@@ -80,6 +80,9 @@ use kernel::{
 /// then has several at once. With fewer, the way to that thread would be most of what they take.
 const BUSY: usize = 4;
 
+/// How long the target may take no command though it has none, in milliseconds.
+const WINDOW_PATIENCE: u64 = 60_000;
+
 /// Why a connection is of no further use.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Failure {
@@ -103,6 +106,8 @@ pub(super) enum Failure {
     EndRequested(u16),
     /// The target has not answered a ping for this many milliseconds.
     Silent(u64),
+    /// The target has taken no command for this many milliseconds.
+    ShutOut(u64),
     /// A command has been without an answer for too long.
     CommandExpired,
     /// Somebody asked for a new session.
@@ -135,6 +140,10 @@ impl core::fmt::Display for Failure {
             Self::Rejected(reason, None) => write!(f, "the target rejected a PDU: {reason}"),
             Self::EndRequested(_) => write!(f, "the target asked for the session to end"),
             Self::Silent(time) => write!(f, "the target has not answered a ping for {time} ms"),
+            Self::ShutOut(time) => write!(
+                f,
+                "the target has kept its command window closed for {time} ms, with no command left"
+            ),
             Self::CommandExpired => write!(f, "the target has not answered a command in time"),
             Self::ResetRequested => write!(f, "a reset was asked for"),
             Self::UnitGone(lun) => write!(f, "the target has no LUN {lun} any more"),
@@ -171,6 +180,8 @@ pub(super) struct Wire {
     told: Quirks,
     /// When a command last ended, on this connection or before.
     progress: u64,
+    /// Since when commands wait of which the target takes none, and has none.
+    shut_out: Option<u64>,
 }
 
 impl Wire {
@@ -199,6 +210,7 @@ impl Wire {
             requests: 0,
             told: Quirks::NONE,
             progress,
+            shut_out: None,
         }
     }
 
@@ -273,9 +285,26 @@ impl Wire {
             None => {}
         }
         self.watch_abort(now, stream);
+        self.watch_window(now);
         // Also what could not be sent for want of memory, of which nobody tells
         // when there is some again.
         self.pump(stream);
+    }
+
+    /// Gives up where the target has no command and takes none: no timer runs for those that
+    /// wait.
+    fn watch_window(&mut self, now: u64) {
+        let Some(tasks) = &mut self.tasks else {
+            return;
+        };
+        let is_shut_out =
+            !self.session.window_open() && self.transmit.has_waiting(tasks) && !tasks.any_sent();
+        let since = *self.shut_out.get_or_insert(now);
+        if !is_shut_out {
+            self.shut_out = None;
+        } else if now.saturating_sub(since) >= WINDOW_PATIENCE {
+            self.fail(Failure::ShutOut(WINDOW_PATIENCE));
+        }
     }
 
     /// Whether the command with this block layer tag is here.
@@ -284,9 +313,9 @@ impl Wire {
         self.transmit.holds(tag) || self.tasks.as_ref().is_some_and(|tasks| tasks.holds(tag))
     }
 
-    /// Whether no command waits for the target, and nothing of one is on its way there.
-    pub(super) fn is_idle(&self) -> bool {
-        self.outstanding() == 0 && !self.transmit.is_sending()
+    /// Whether something has begun to go and has not gone.
+    pub(super) fn is_sending(&self) -> bool {
+        self.transmit.is_sending()
     }
 
     /// When a command last ended, on this connection or before.
@@ -395,7 +424,6 @@ impl Wire {
 
     /// Ends the command `itt`, of which `pdu` says how.
     fn end(&mut self, itt: Itt, pdu: &Received) -> Result<(), Failure> {
-        self.progress = self.heard;
         let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
         let running = tasks.get(itt).ok_or(Failure::UnknownTask(itt))?;
         let task = running.task.as_ref().ok_or(Failure::UnknownTask(itt))?;
@@ -409,19 +437,26 @@ impl Wire {
         };
 
         let sense = response::sense(self.receive.side());
-        if let (Outcome::Completed(status), true) = (&outcome, running.command.repeatable()) {
-            if status.status == ScsiStatus::CHECK_CONDITION {
-                let (lun, repeated) = (running.command.lun(), running.repeated);
-                self.nexus.check_unit(lun, sense, repeated)?;
+        let verdict = match &outcome {
+            Outcome::Completed(status) if status.status == ScsiStatus::CHECK_CONDITION => {
+                let final_word = running.repeated || !running.command.repeatable();
+                self.nexus
+                    .check_unit(running.command.lun(), sense, final_word)
             }
+            _ => Ok(()),
+        };
+        // One that must not be repeated ends with what the unit says, and the session behind it.
+        if running.command.repeatable() {
+            verdict?;
         }
+        self.progress = self.heard;
         let running = tasks.remove(itt).ok_or(Failure::LostTask)?;
         if let Some(command) = conclude(running, outcome, sense) {
             if let Some(again) = tasks.insert(command) {
                 self.transmit.command(again);
             }
         }
-        Ok(())
+        verdict
     }
 }
 
@@ -504,7 +539,12 @@ fn report(running: &Running, failure: task::Failure) {
     static LAST: AtomicU64 = AtomicU64::new(0);
 
     let now = clock::milliseconds();
-    if now.saturating_sub(LAST.swap(now, Ordering::Relaxed)) < 1_000 {
+    let last = LAST.load(Ordering::Relaxed);
+    if now.saturating_sub(last) < 1_000
+        || LAST
+            .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_err()
+    {
         return;
     }
     pr_warn!(

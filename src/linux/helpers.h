@@ -76,6 +76,9 @@ struct iscsi_init_callbacks {
 void iscsi_init_sock_prepare(struct sock *sk);
 void iscsi_init_sock_bound_window(struct sock *sk);
 void iscsi_init_sock_retire(struct sock *sk);
+/* Lets packets of such sockets use the memory reserves. Process context. */
+void iscsi_init_sock_reserves_on(void);
+void iscsi_init_sock_reserves_off(void);
 void iscsi_init_sock_attach(struct sock *sk, void *owner, const struct iscsi_init_callbacks *ours,
 			    struct iscsi_init_callbacks *theirs);
 void iscsi_init_sock_detach(struct sock *sk, const struct iscsi_init_callbacks *theirs);

@@ -59,6 +59,25 @@ impl Drop for NoIo {
     }
 }
 
+/// While it lives, the packets of connections may use the reserves.
+pub(crate) struct PacketReserves(());
+
+impl PacketReserves {
+    /// Switches that on. Process context, with no disk of ours yet.
+    pub(crate) fn new() -> Self {
+        // SAFETY: Process context; `drop` takes it back.
+        unsafe { bindings::iscsi_init_sock_reserves_on() };
+        Self(())
+    }
+}
+
+impl Drop for PacketReserves {
+    fn drop(&mut self) {
+        // SAFETY: `new` has switched it on.
+        unsafe { bindings::iscsi_init_sock_reserves_off() }
+    }
+}
+
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
 #[kernel::prelude::kunit_tests(iscsi_init_memory)]
 mod tests {

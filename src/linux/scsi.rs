@@ -31,5 +31,6 @@ pub(crate) use host::{
     Operations, //
 };
 pub(crate) use identification::{
-    identifications, //
+    identifications,
+    Identification, //
 };

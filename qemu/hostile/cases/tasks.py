@@ -1,5 +1,7 @@
 """Commands without an answer: aborted, then the logical unit reset, then a new session; each command ends once."""
 
+import threading
+
 from lab.wire import Pdu as Received
 
 from ..pdu import FINAL, TASK_RESPONSE, Pdu
@@ -32,6 +34,18 @@ def refuse_abort(c: Connection, pdu: Received) -> bool:
         return False
     c.send(Pdu(TASK_RESPONSE).with_(itt=pdu.word(16), response=255))
     return True
+
+
+@case("11.5.1", ok(STUCK), "read", timeout=1)
+def reset_takes_its_time(c: Connection, command: Command) -> None:
+    """The target does not abort, and takes two seconds to reset the logical unit: no command goes there meanwhile."""
+
+    def slow_reset(c: Connection, pdu: Received) -> bool:
+        if not refuse_abort(c, pdu):
+            threading.Timer(2, c.task_response, [pdu]).start()
+        return True
+
+    c.hooks = c.hooks | {"task": slow_reset}
 
 
 @case("11.6.1", ok(STUCK), "read", timeout=1)

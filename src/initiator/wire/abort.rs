@@ -13,7 +13,8 @@
 //! these: it would end other machines' commands as well. A command stays its task's until
 //! the target has confirmed that it will not touch it any more: then it is as if it had just come,
 //! with another tag, and what the target still says about the earlier one is a fault of the
-//! target's.
+//! target's. While a unit is being reset, it gets no commands: which of them the reset would end
+//! could not be told.
 
 use super::{
     super::{
@@ -93,6 +94,8 @@ impl Wire {
 
     fn reset_unit(&mut self, lun: u64, stream: &mut Stream<'_>) {
         pr_warn!("LUN {lun} is stuck; asking the target to reset it\n");
+        // What the target gets from now on may come before or after its reset.
+        self.transmit.hold_back(lun);
         self.ask(Scope::LogicalUnit, lun, stream);
     }
 
@@ -141,6 +144,9 @@ impl Wire {
                 false => Err(Failure::UnknownTask(itt)),
             };
         };
+        if scope == Scope::LogicalUnit {
+            self.transmit.release();
+        }
         let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
         let concerned = |itt: Itt, running: &Running| match scope {
             Scope::Task(aborted) => itt == aborted,

@@ -12,6 +12,7 @@ use kernel::prelude::*;
 const PAGE_SIZE: usize = 252;
 
 /// A logical unit with the page that the mid-layer has read when it found the unit.
+#[derive(Clone)]
 pub(crate) struct Identification {
     /// The mid-layer's number of the logical unit.
     pub(crate) lun: u64,

@@ -28,18 +28,26 @@ struct Designator<'a> {
     value: &'a [u8],
 }
 
+/// Whether a unit with this page can be told from others.
+pub fn is_telling(page: &[u8]) -> bool {
+    best(page).is_some()
+}
+
+/// The best type of designator that the page has.
+fn best(page: &[u8]) -> Option<u8> {
+    let has = |kind: &u8| designators(page).any(|designator| designator.kind == *kind);
+    TYPES.into_iter().find(has)
+}
+
 /// Whether the unit whose page is `now` is the one whose page was `before`.
 ///
 /// They are compared by the best type of designator that the unit had. A unit that had none, or no
 /// such page, is taken for the same: it cannot be told.
 pub fn is_same(before: &[u8], now: &[u8]) -> bool {
-    let best = TYPES
-        .iter()
-        .find(|kind| designators(before).any(|designator| designator.kind == **kind));
-    let Some(best) = best else {
+    let Some(best) = best(before) else {
         return true;
     };
-    let mut had = designators(before).filter(|designator| designator.kind == *best);
+    let mut had = designators(before).filter(|designator| designator.kind == best);
     had.any(|had| designators(now).any(|has| has == had))
 }
 

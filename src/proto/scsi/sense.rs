@@ -50,10 +50,12 @@ impl Sense {
     /// OUT OF RANGE) or must not be written to (WRITE PROTECTED). LIO has such a one as LUN 0 where
     /// it has no other.
     pub const fn is_doubtful(self) -> bool {
-        matches!(
-            (self.key, self.code.0),
-            (Self::ILLEGAL_REQUEST, 0x21) | (Self::DATA_PROTECT, 0x27)
-        )
+        match (self.key, self.code) {
+            (Self::ILLEGAL_REQUEST, (0x21, _)) => true,
+            // SPACE ALLOCATION FAILED WRITE PROTECT: a thin disk is full, and the same as before.
+            (Self::DATA_PROTECT, (0x27, qualifier)) => qualifier != 0x07,
+            _ => false,
+        }
     }
 
     /// Whether the target may have put another logical unit in the place of this one (INQUIRY DATA
@@ -80,6 +82,7 @@ mod tests {
         assert!(Sense::parse(&[0x72, 6, 0x3f, 0x0e]).is_some_and(Sense::is_unit_changed));
         assert!(Sense::parse(&[0x72, 7, 0x27, 0x00]).is_some_and(Sense::is_doubtful));
         assert!(Sense::parse(&[0x72, 5, 0x21, 0x00]).is_some_and(Sense::is_doubtful));
+        assert!(!Sense::parse(&[0x72, 7, 0x27, 0x07]).is_some_and(Sense::is_doubtful));
         assert!(!Sense::parse(&[0x72, 5, 0x27, 0x00]).is_some_and(Sense::is_doubtful));
         assert!(!Sense::parse(&[0x72, 6, 0x3f, 0x01]).is_some_and(Sense::is_unit_changed));
     }

@@ -15,6 +15,10 @@ impl ScsiStatus {
     pub const CHECK_CONDITION: Self = Self(0x02);
     /// CONDITION MET.
     pub const CONDITION_MET: Self = Self(0x04);
+    /// BUSY.
+    pub const BUSY: Self = Self(0x08);
+    /// TASK SET FULL.
+    pub const TASK_SET_FULL: Self = Self(0x28);
 
     /// The status with this wire value.
     pub const fn new(value: u8) -> Self {
@@ -24,6 +28,11 @@ impl ScsiStatus {
     /// The wire value.
     pub const fn value(self) -> u8 {
         self.0
+    }
+
+    /// Whether the logical unit may execute the command when it is asked again.
+    pub const fn is_busy(self) -> bool {
+        matches!(self, Self::BUSY | Self::TASK_SET_FULL)
     }
 
     /// Whether the command did what it was asked to.
