@@ -153,6 +153,8 @@ fn settle_down(
         initiator,
     } = done;
     let custody = Custody::new(network, changes, initiator.reconnect()).map_err(Failure::Kernel)?;
+    // From here on it goes before the network under it, should anything fail.
+    let initiator = initiator;
     let report = report::publish(request, &boot, attempts, &initiator, custody.status())?;
     let custody = Thread::start(c"iscsi_init_net", custody).map_err(Failure::Kernel)?;
 

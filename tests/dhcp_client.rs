@@ -33,6 +33,7 @@ use iscsi_init::proto::{
 
 use crate::dhcp_support::{
     client,
+    client_at,
     client_within,
     option,
     recorded,
@@ -230,6 +231,28 @@ fn an_offer_with_root_path_beats_one_without() {
     // A boot that does not need one takes the first offer as it is.
     let ending = run(client(0, false), two(false, true, 20));
     assert_eq!((ending.server(), ending.sent[1].at), (1, 10));
+}
+
+#[test]
+fn an_offer_of_the_address_that_is_there_beats_another() {
+    let offers = |sent: &Sent| {
+        let replies = [(10, healthy(1, sent, false)), (20, healthy(2, sent, false))];
+        let replies = replies.into_iter();
+        replies
+            .filter_map(|(delay, reply)| Some((delay, reply?)))
+            .collect()
+    };
+    // That of the second server: RFC 2131 section 4.4.1 has the client say which it would like.
+    let ending = run(client_at([10, 0, 0, 102].into()), offers);
+    assert_eq!((ending.server(), ending.sent[1].at), (2, 20));
+    let wish = option(&ending.sent[0].packet, 50);
+    assert_eq!(wish, Some(vec![10, 0, 0, 102]));
+    // Where nobody has it, the first other one is taken after a while.
+    let ending = run(client_at([10, 0, 0, 9].into()), offers);
+    assert_eq!(
+        (ending.server(), ending.sent[1].at),
+        (1, 10 + COLLECTION.as_millis())
+    );
 }
 
 #[test]

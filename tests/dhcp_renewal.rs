@@ -175,8 +175,19 @@ fn the_servers_own_times_hold_where_they_follow_each_other() {
         (100, Some(875))
     );
     assert_eq!(due(&[(51, 1_000), (59, 300)]), (300, Some(300)));
-    // So short that there is no time to ask.
-    assert_eq!(silence(&mut kept(&[(51, 0)])), []);
+}
+
+#[test]
+fn no_server_makes_a_client_do_nothing_but_ask() {
+    let server = Destination::Server(SERVER);
+    let shortest = vec![(5, server), (8, Destination::Broadcast)];
+    for seconds in [0, 1, 10] {
+        assert_eq!(silence(&mut kept(&[(51, seconds)])), shortest);
+    }
+    let first = |times: &[(u8, u32)]| silence(&mut kept(times))[0].0;
+    assert_eq!(first(&[(51, HOUR), (58, 0)]), 1_800);
+    assert_eq!(first(&[(51, HOUR), (58, 4), (59, 4)]), 1_800);
+    assert_eq!(first(&[(51, HOUR), (58, 5)]), 5);
 }
 
 #[test]
@@ -232,6 +243,22 @@ fn a_refusal_and_another_address_lose_it() {
         loss(&moved),
         "DHCP server 10.0.0.7 gives 10.0.0.9 in its place"
     );
+}
+
+#[test]
+fn a_strange_server_cannot_take_the_address_away() {
+    let mut renewal = an_hour();
+    asks(&mut renewal, 3_150).unwrap();
+    assert_eq!(takes(&mut renewal, &Reply::nak(8)), Err(Ignored::OutOfTurn));
+    let nobody = Reply {
+        yiaddr: [0; 4],
+        ..Reply::ack(8)
+    };
+    let refused = takes(&mut renewal, &nobody);
+    assert!(matches!(refused, Err(Ignored::Address { .. })));
+    assert!(renewal.is_asking());
+    assert_eq!(takes(&mut renewal, &Reply::nak(7)), Ok(()));
+    assert!(renewal.loss().is_some());
 }
 
 #[test]

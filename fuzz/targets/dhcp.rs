@@ -55,6 +55,7 @@ pub(crate) fn dhcp_client(data: &[u8]) {
         xid: XID,
         seed: 0,
         needs_root_path: data.len() % 2 == 0,
+        wanted: (data.len() % 3 == 0).then_some([192, 0, 2, 9].into()),
         limit: LIMIT,
     };
     let mut client = Client::new(parameters, Instant::from_millis(0));
@@ -127,6 +128,7 @@ pub(crate) fn dhcp_renewal(data: &[u8]) {
             xid: XID,
             seed: 0,
             needs_root_path: false,
+            wanted: None,
             limit: LIMIT,
         },
         Instant::from_millis(0),

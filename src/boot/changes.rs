@@ -132,6 +132,17 @@ impl Changes {
         }
     }
 
+    /// Leaves a device as it is, for good.
+    pub(super) fn forget(&mut self, device: i32) {
+        self.done.retain(|undo| match undo {
+            Request::SetUp { index, .. }
+            | Request::SetMtu { index, .. }
+            | Request::Address { index, .. }
+            | Request::Route { index, .. } => *index != device,
+            _ => true,
+        });
+    }
+
     /// The device with the number `from` has another one.
     pub(super) fn moved(&mut self, from: i32, to: i32) {
         for undo in &mut self.done {
@@ -158,6 +169,8 @@ impl Changes {
         attempts: &mut Attempts,
     ) -> Result<(), Failure<'static>> {
         let mut old = KVec::with_capacity(self.done.len(), GFP_KERNEL).map_err(Failure::kernel)?;
+        let mut link = link.clone();
+        let present = link.mtu;
 
         // The old one first: with the first address of a network its further ones go, too.
         while let Some(undo) = self.done.pop() {
@@ -166,14 +179,23 @@ impl Changes {
                 break;
             }
             let _ = self.netlink.change(&undo);
+            // The device's own MTU is put back in the end, not that of a lease before.
+            if let Request::SetMtu { mtu, .. } = undo {
+                link.mtu = mtu;
+            }
             old.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
         }
-        let result = self.configure(link, config, Some(lease), attempts);
+        let result = self.configure(&link, config, Some(lease), attempts);
         if result.is_err() {
             // It goes on with what it has.
             self.unconfigure();
             while let Some(undo) = old.pop() {
                 self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
+            }
+            if link.mtu != present {
+                let index = link.index;
+                let mtu = present;
+                let _ = self.netlink.change(&Request::SetMtu { index, mtu });
             }
             self.restore(|_| {});
         }

@@ -5,6 +5,7 @@
 //! | what happens                                 | what is done                              |
 //! |----------------------------------------------|-------------------------------------------|
 //! | device, address or route taken away          | put back; the log says by whom            |
+//! | a lease that is renewed for another address  | taken over, and the session made anew     |
 //! | device renamed, or its driver bound again    | followed: its number, or Ethernet address |
 //! | address given a lifetime, or another address | user space has taken over: left to it     |
 //! | address moved to another device, or device   | left to user space, for good              |
@@ -154,6 +155,8 @@ struct Keeper {
     /// When all was last looked at, and when it is to be because of a change.
     checked: u64,
     due: Option<u64>,
+    /// Further addresses that the device had while it had its own: they are not in its place.
+    others: KVec<Ipv4Addr>,
     /// Who last took something away from the device.
     culprit: Option<Culprit>,
     /// The address that the device was last seen with, and the length of its network's prefix.
@@ -181,6 +184,7 @@ impl Keeper {
             checked: now,
             // What has changed since the boot looked.
             due: Some(now),
+            others: KVec::new(),
             culprit: None,
             repairs: 0,
             lines: Lines::new(now),
@@ -203,11 +207,19 @@ impl Keeper {
     /// Waits a while for a change, and does what is to be done.
     fn round(&mut self) {
         let changed = self.listen();
+        // Without a session nothing needs the network, and its driver may be going already.
+        if self.reconnect.is_over() {
+            return;
+        }
         let now = clock::milliseconds();
         if changed || self.bare_since.is_some() {
             self.due.get_or_insert(now.saturating_add(GRACE));
         }
-        if self.due.is_some_and(|due| now >= due) || now.saturating_sub(self.checked) >= CHECK {
+        let is_due = match self.due {
+            Some(due) => now >= due,
+            None => now.saturating_sub(self.checked) >= CHECK,
+        };
+        if is_due {
             self.checked = now;
             self.due = None;
             if self.check(now).is_err() {
@@ -300,10 +312,14 @@ impl Keeper {
         }
 
         let addresses = self.changes.netlink.addresses()?;
-        let elsewhere = addresses
-            .iter()
-            .find(|other| other.address == self.config.address && other.index != self.link.index);
-        if let Some(moved) = elsewhere {
+        let is_here = |address: &Address| address.index == self.link.index;
+        let same = || {
+            let address = self.config.address;
+            addresses.iter().filter(move |own| own.address == address)
+        };
+        let has_own = same().any(is_here);
+        let elsewhere = same().find(|address| !is_here(address));
+        if let Some(moved) = elsewhere.filter(|_| link.is_part || !has_own) {
             // A part of another device takes no packets of its own.
             if link.is_part {
                 self.changes.withdraw();
@@ -320,6 +336,11 @@ impl Keeper {
             .find(|own| own.address == self.config.address)
         {
             Some(own) => {
+                let others = usable.filter(|other| other.address != own.address);
+                self.others.clear();
+                for other in others {
+                    self.others.push(other.address, GFP_KERNEL)?;
+                }
                 self.found(own);
                 if own.is_permanent && self.owner == Owner::Driver {
                     self.restore();
@@ -327,7 +348,7 @@ impl Keeper {
                     self.hand_over(own);
                 }
             }
-            None => match usable.next() {
+            None => match usable.find(|other| !self.others.contains(&other.address)) {
                 Some(other) => {
                     self.found(other);
                     self.hand_over(other);
@@ -341,6 +362,7 @@ impl Keeper {
     /// Takes note of what has become of the device.
     fn follow(&mut self, link: &Link) {
         if link.index != self.link.index {
+            self.tenancy.moved();
             self.changes.moved(self.link.index, link.index);
             if let Some(mtu) = self.config.mtu {
                 let index = link.index;
@@ -352,7 +374,10 @@ impl Keeper {
             }
         }
         if link.index != self.link.index || !self.present {
-            self.owner = Owner::Driver;
+            if self.owner == Owner::UserSpace {
+                self.owner = Owner::Driver;
+                self.tenancy.resume();
+            }
             self.tell(core::format_args!("is back, as {}", link.name));
         } else if link.name != self.link.name {
             self.tell(core::format_args!("is called {} now", link.name));
@@ -382,7 +407,7 @@ impl Keeper {
                 DESERTED / 1_000
             ));
             self.owner = Owner::Driver;
-            self.tenancy.search();
+            self.tenancy.resume();
         }
         self.restore();
         self.bare_since = None;
@@ -476,6 +501,15 @@ impl Keeper {
     fn tell(&mut self, what: fmt::Arguments<'_>) {
         let (name, by) = (&self.link.name, By(self.culprit.as_ref()));
         self.lines.warn(core::format_args!("{name} {what}{by}"));
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // What is somebody else's now is not taken back.
+        if self.owner == Owner::UserSpace {
+            self.changes.forget(self.link.index);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     linux::{
         clock,
+        errno::ENETDOWN,
         random,
         socket::Socket, //
     },
@@ -31,6 +32,7 @@ use crate::{
         }, //
     },
 };
+use core::net::Ipv4Addr;
 use kernel::prelude::*;
 
 /// Room for the largest packet an Ethernet device receives.
@@ -50,16 +52,30 @@ struct Candidate {
     client: KBox<Client>,
 }
 
+/// What an answer has to have, or should.
+#[derive(Clone, Copy)]
+pub(super) struct Wish {
+    /// A root path.
+    pub(super) root_path: bool,
+    /// The address that the machine has already.
+    pub(super) address: Option<Ipv4Addr>,
+}
+
 /// Asks on each of `links` from when it has a carrier, and returns the number in `links` of the
 /// first with a usable answer, and that answer.
 pub(super) fn obtain(
     links: &[Link],
-    needs_root_path: bool,
+    wish: Wish,
     name: Option<&DeviceName>,
     netlink: &mut Netlink,
     attempts: &Attempts,
 ) -> Result<(usize, KBox<Lease>), Failure<'static>> {
-    let socket = Socket::ipv4_packets().map_err(Failure::Kernel)?;
+    // On a device alone, so that a running machine's other packets stay out of its way.
+    let alone = match links {
+        [link] => Some(link.index),
+        _ => None,
+    };
+    let socket = Socket::ipv4_packets(alone).map_err(Failure::Kernel)?;
     let limit = Duration::from_millis(attempts.at_most(LIMIT.as_millis()));
     let mut buffer = KVec::from_elem(0, PACKET_SIZE, GFP_KERNEL).map_err(Failure::kernel)?;
     let begin = Instant::from_millis(clock::milliseconds());
@@ -76,7 +92,8 @@ pub(super) fn obtain(
                 mac: link.mac.unwrap_or_default(),
                 xid: u32::from_ne_bytes(random::bytes()),
                 seed: u64::from_ne_bytes(random::bytes()),
-                needs_root_path,
+                needs_root_path: wish.root_path,
+                wanted: wish.address,
                 limit: end.since(now),
             };
             join(&mut candidates, links, &found, now, parameters).map_err(Failure::Kernel)?;
@@ -98,7 +115,7 @@ pub(super) fn obtain(
                     _ => false,
                 })
         };
-        if let Some(first) = answered(needs_root_path) {
+        if let Some(first) = answered(wish.root_path) {
             return lease_of(&candidates, first);
         }
         // Those without carrier get their time, too.
@@ -130,7 +147,8 @@ pub(super) fn obtain(
         socket.set_timeout(next.since(now).as_millis());
         let (length, index) = match socket.receive_from(&mut buffer) {
             Ok(received) => received,
-            Err(EAGAIN) => continue,
+            // A device that is set down has nothing to say until it is up again.
+            Err(EAGAIN | ENETDOWN) => continue,
             Err(EINTR) => return Err(Failure::Interrupted),
             Err(error) => return Err(Failure::Kernel(error)),
         };

@@ -52,6 +52,8 @@ pub(super) struct Network {
     link: Link,
     config: Ipv4Config,
     lease: Option<KBox<Lease>>,
+    /// When an address was first asked for, on the clock.
+    asked: u64,
     ipconfig: bool,
 }
 
@@ -73,6 +75,7 @@ impl Network {
                     link,
                     config,
                     lease: None,
+                    asked: 0,
                     ipconfig: true,
                 });
             }
@@ -90,11 +93,15 @@ impl Network {
         }
         carrier(&mut changes.netlink, &usable, name, attempts)?;
 
+        let asked = clock::milliseconds();
         let (link, lease, config) = match addressing {
             Addressing::Dhcp => {
                 let (chosen, lease) = lease::obtain(
                     &usable,
-                    settings.target.is_none(),
+                    lease::Wish {
+                        root_path: settings.target.is_none(),
+                        address: None,
+                    },
                     name,
                     &mut changes.netlink,
                     attempts,
@@ -120,6 +127,7 @@ impl Network {
             link: link.clone(),
             config,
             lease,
+            asked,
             ipconfig: false,
         })
     }
@@ -147,6 +155,11 @@ impl Network {
     /// What the DHCP or BOOTP server said, unless somebody else gave the address.
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.lease.as_deref()
+    }
+
+    /// From when the lease counts, on the clock.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked
     }
 
     /// Who may know of a root path.

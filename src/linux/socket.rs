@@ -67,14 +67,24 @@ impl Socket {
         Ok(socket)
     }
 
-    /// A socket that sends and receives IPv4 packets on any device, without the link's header.
-    pub(crate) fn ipv4_packets() -> Result<Self> {
+    /// A socket that sends and receives IPv4 packets without the link's header, on this `device`
+    /// or on any.
+    pub(crate) fn ipv4_packets(device: Option<i32>) -> Result<Self> {
         let protocol = u32::from(ETH_P_IP.to_be());
-        Self::create(
+        let socket = Self::create(
             bindings::AF_PACKET,
             bindings::sock_type_SOCK_DGRAM,
             protocol,
-        )
+        )?;
+        if let Some(device) = device {
+            socket.bind(&mut bindings::sockaddr_ll {
+                sll_family: bindings::AF_PACKET as u16,
+                sll_protocol: ETH_P_IP.to_be(),
+                sll_ifindex: device,
+                ..Default::default()
+            })?;
+        }
+        Ok(socket)
     }
 
     /// A socket that talks rtnetlink to the kernel, with the rights of whoever opens it.
@@ -399,7 +409,7 @@ mod tests {
         const PACKET: [u8; 28] =
             *b"\x45\0\0\x1c\0\0\0\0\x40\xfd\x7a\xd2\0\0\0\0\xff\xff\xff\xffunittest";
         let up = Loopback::new()?;
-        let socket = Socket::ipv4_packets()?;
+        let socket = Socket::ipv4_packets(None)?;
         let mut buffer = [0; 64];
 
         socket.set_timeout(DEADLINE);
@@ -421,7 +431,7 @@ mod tests {
 
     #[test]
     fn no_packet_is_a_time_out() -> Result {
-        let socket = Socket::ipv4_packets()?;
+        let socket = Socket::ipv4_packets(None)?;
         socket.set_timeout(SHORT);
         assert_eq!(socket.receive_from(&mut [0; 8]), Err(EAGAIN));
         Ok(())

@@ -32,20 +32,31 @@ pub(crate) const XID: u32 = 0x1234_abcd;
 
 /// A client that begins at time 0.
 pub(crate) fn client(seed: u64, needs_root_path: bool) -> Client {
-    client_with(seed, needs_root_path, LIMIT)
+    client_with(seed, needs_root_path, None, LIMIT)
+}
+
+/// A client that begins at time 0 and would keep this address.
+pub(crate) fn client_at(address: Ipv4Addr) -> Client {
+    client_with(0, false, Some(address), LIMIT)
 }
 
 /// A client that begins at time 0 and has `limit`.
 pub(crate) fn client_within(limit: Duration) -> Client {
-    client_with(0, true, limit)
+    client_with(0, true, None, limit)
 }
 
-fn client_with(seed: u64, needs_root_path: bool, limit: Duration) -> Client {
+fn client_with(
+    seed: u64,
+    needs_root_path: bool,
+    wanted: Option<Ipv4Addr>,
+    limit: Duration,
+) -> Client {
     let parameters = Parameters {
         mac: MAC,
         xid: XID,
         seed,
         needs_root_path,
+        wanted,
         limit,
     };
     Client::new(parameters, Instant::from_millis(0))

@@ -8,7 +8,10 @@
 use super::{
     super::{
         attempts::Attempts,
-        lease,
+        lease::{
+            self,
+            Wish, //
+        },
         netlink::Netlink,
         network::Network, //
     },
@@ -62,6 +65,8 @@ const MESSAGES: usize = 32;
 /// What is done about the lease.
 pub(super) struct Tenancy {
     state: State,
+    /// The address came with a lease that ends.
+    leased: bool,
     /// The client's port, while an answer is waited for.
     socket: Option<Socket>,
     /// It was said that somebody else has that port.
@@ -91,11 +96,13 @@ impl Tenancy {
     pub(super) fn new(network: &Network) -> Self {
         let mut tenancy = Self {
             state: State::Free,
+            leased: false,
             socket: None,
             told: false,
         };
         if let Some(lease) = network.lease() {
-            tenancy.keep(network.mac(), lease, now());
+            let asked = Instant::from_millis(network.asked());
+            tenancy.keep(network.mac(), lease, asked);
         }
         tenancy
     }
@@ -109,6 +116,7 @@ impl Tenancy {
             },
             None => State::Free,
         };
+        self.leased = !matches!(self.state, State::Free);
     }
 
     fn searching() -> State {
@@ -124,9 +132,21 @@ impl Tenancy {
         self.socket = None;
     }
 
-    /// Looks for a new lease, where the address was leased before.
+    /// Looks for a new lease.
     pub(super) fn search(&mut self) {
         self.state = Self::searching();
+        self.socket = None;
+    }
+
+    /// Takes the lease back from somebody else, where the address was leased before.
+    pub(super) fn resume(&mut self) {
+        if self.leased {
+            self.search();
+        }
+    }
+
+    /// The device has another number.
+    pub(super) fn moved(&mut self) {
         self.socket = None;
     }
 
@@ -175,7 +195,11 @@ impl Tenancy {
         let attempts = Attempts::new(clock::milliseconds(), patience);
         let asked = now();
         let links = core::slice::from_ref(link);
-        match lease::obtain(links, false, Some(&link.name), netlink, &attempts) {
+        let wish = Wish {
+            root_path: false,
+            address: Some(address),
+        };
+        match lease::obtain(links, wish, Some(&link.name), netlink, &attempts) {
             Ok((_, lease)) => {
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);
                 Some(lease)

@@ -58,7 +58,7 @@ impl Socket {
         Ok(socket)
     }
 
-    fn bind<A>(&self, address: &mut A) -> Result {
+    pub(super) fn bind<A>(&self, address: &mut A) -> Result {
         // SAFETY: The socket is valid, and `address` is a socket address of the given size.
         to_result(unsafe {
             bindings::kernel_bind(

@@ -86,6 +86,9 @@ pub struct Parameters {
     /// Whether the boot needs a root path, so that waiting for an offer with one
     /// is worth [`COLLECTION`].
     pub needs_root_path: bool,
+    /// The address that the machine has and would keep, so that waiting for an offer of it is worth
+    /// [`COLLECTION`].
+    pub wanted: Option<Ipv4Addr>,
     /// How long all of it may take, [`LIMIT`] or less.
     pub limit: Duration,
 }
@@ -140,7 +143,7 @@ impl Client {
                     secs: question.secs(),
                     address: Ipv4Addr::UNSPECIFIED,
                 };
-                return packet::write(buffer, &sender, &question.options()?);
+                return packet::write(buffer, &sender, &question.options(self.parameters.wanted)?);
             }
         }
         None
@@ -238,9 +241,14 @@ impl Client {
 
     /// Takes in an answer.
     fn on_answer(&mut self, now: Instant, answer: Answer) -> Result<(), Ignored> {
-        let needs_root_path = self.parameters.needs_root_path;
+        let Parameters {
+            needs_root_path,
+            wanted,
+            ..
+        } = self.parameters;
+        let is_wanted = |lease: &Lease| wanted.is_none_or(|wanted| lease.address == wanted);
         let rank = |lease: &Lease, progress: &Progress| Rank {
-            complete: lease.root_path.is_some() || !needs_root_path,
+            complete: (lease.root_path.is_some() || !needs_root_path) && is_wanted(lease),
             untried: !progress.failed_with(lease.server),
         };
         let (state, result) = match (self.take_state(), answer) {

@@ -49,7 +49,8 @@ impl Question {
     }
 
     /// The message's options, with their cookie and end; `None` if they did not fit, which they do.
-    pub(super) fn options(self) -> Option<[u8; OPTIONS_LENGTH]> {
+    /// A DISCOVER says that `wanted` is the address that would be best.
+    pub(super) fn options(self, wanted: Option<Ipv4Addr>) -> Option<[u8; OPTIONS_LENGTH]> {
         /// What the client takes, and no fragments: an Ethernet frame's 1500 bytes
         /// less the IPv4 and UDP headers, so that it holds for servers that count
         /// those and for those that do not.
@@ -73,16 +74,18 @@ impl Question {
             writer.put(&[code.0, u8::try_from(value.len()).ok()?])?;
             writer.put(value)
         };
-        let (kind, asked) = match self {
-            Self::Discover { .. } => (MessageType::DISCOVER, None),
+        let (kind, server, address) = match self {
+            Self::Discover { .. } => (MessageType::DISCOVER, None, wanted),
             Self::Request {
                 server, address, ..
-            } => (MessageType::REQUEST, Some((server, address))),
-            Self::Renew { .. } => (MessageType::REQUEST, None),
+            } => (MessageType::REQUEST, Some(server), Some(address)),
+            Self::Renew { .. } => (MessageType::REQUEST, None, None),
         };
         put(Code::MESSAGE_TYPE, &[kind.0])?;
-        if let Some((server, address)) = asked {
+        if let Some(server) = server {
             put(Code::SERVER_IDENTIFIER, &server.octets())?;
+        }
+        if let Some(address) = address {
             put(Code::REQUESTED_ADDRESS, &address.octets())?;
         }
         put(Code::PARAMETER_REQUEST_LIST, &WANTED.map(|code| code.0))?;

@@ -9,7 +9,10 @@
 //! | Renewing  | T2 has come                                    | Rebinding  |
 //! | Rebinding | any server's ACK                               | Bound      |
 //! | Rebinding | the lease's end                                | Lost       |
-//! | both      | a NAK, or an ACK for another address           | Lost       |
+//! | both      | its server's NAK, or an ACK for another address | Lost       |
+//!
+//! RFC 2131 has a client that rebinds believe any server's NAK. Here that would hand a machine's
+//! root disk to whoever is asked first, while the address is still good for the rest of the lease.
 //!
 //! The address is in use all the while, so the messages go through a UDP socket.
 
@@ -19,7 +22,10 @@ use core::{
 };
 
 use crate::proto::{
-    config::text::Text,
+    config::{
+        interface::is_host,
+        text::Text, //
+    },
     dhcp::{
         error::Ignored,
         lease::{
@@ -50,6 +56,11 @@ pub const MESSAGE_LENGTH: usize = SENT_LENGTH - MESSAGE_OFFSET;
 
 /// The least time between two requests (RFC 2131 section 4.4.5).
 pub const PAUSE: Duration = Duration::from_secs(60);
+
+/// The least T1, and the least lease, whatever a server says: with less, a client would do nothing
+/// but ask.
+const RENEWING_MIN: Duration = Duration::from_secs(5);
+const TOTAL_MIN: Duration = Duration::from_secs(10);
 
 /// A lease that is kept, without I/O and clock.
 ///
@@ -126,17 +137,17 @@ struct Times {
 impl Times {
     /// The times of a lease that was asked for at `asked`; `None` for one that has no end.
     fn new(lease: &Lease, asked: Instant) -> Option<Self> {
-        let total = lease.lease_time?;
+        let total = lease.lease_time?.max(TOTAL_MIN);
         let eighths =
             |count: u64| Duration::from_millis((total.as_millis() / 8).saturating_mul(count));
         // A server's times that do not follow each other are not believed.
         let rebinding = lease
             .rebinding_time
-            .filter(|rebinding| *rebinding < total)
+            .filter(|rebinding| (RENEWING_MIN..total).contains(rebinding))
             .unwrap_or(eighths(7));
         let renewing = lease
             .renewal_time
-            .filter(|renewing| *renewing < rebinding)
+            .filter(|renewing| (RENEWING_MIN..rebinding).contains(renewing))
             .unwrap_or(eighths(4).min(rebinding));
         Some(Self {
             renewing: asked.after(renewing),
@@ -245,7 +256,7 @@ impl Renewal {
             address: self.address,
         };
         let mut packet = [0; SENT_LENGTH];
-        packet::write(&mut packet, &sender, &question.options()?)?;
+        packet::write(&mut packet, &sender, &question.options(None)?)?;
         buffer.copy_from_slice(packet.get(MESSAGE_OFFSET..)?);
         Some(if anyone {
             Destination::Broadcast
@@ -276,10 +287,19 @@ impl Renewal {
         }
         let kind = reply.options().array(Code::MESSAGE_TYPE);
         match kind.map(|[kind]| MessageType(kind)) {
+            Some(MessageType::NAK) if lease.server != self.server => {
+                return Err(Ignored::OutOfTurn);
+            }
             Some(MessageType::NAK) => {
                 self.state = State::Lost(Loss::Refused {
                     server: lease.server,
                     message: reply.refusal(),
+                });
+            }
+            Some(MessageType::ACK) if !is_host(lease.address) => {
+                return Err(Ignored::Address {
+                    server: lease.server,
+                    address: lease.address,
                 });
             }
             Some(MessageType::ACK) if lease.address != self.address => {
