@@ -1,4 +1,4 @@
-"""A virtual machine: a kernel, an initrd or none, network interfaces, no disk unless it is given one."""
+"""A virtual machine: a kernel, or a firmware that looks for one; network interfaces; no disk unless it is given one."""
 
 import base64
 import json
@@ -17,6 +17,9 @@ from .process import wait_until
 # Deadlines in seconds. They bound a hang; a machine that is merely slow must not meet them.
 BOOT = 240
 COMMAND = 120
+# What the kernel is told in every machine. A panic ends the machine, as a reboot does. An emulated machine that has to wait
+# for a processor may miss the timer ticks that the kernel checks its interrupts with.
+ARGUMENTS = "console=ttyS0 panic=-1 nokaslr mitigations=off no_timer_check"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Nic:
     model: str = "virtio-net-pci"
     # False: the cable is out when the machine starts.
     carrier: bool = True
+    # True: it has its ROM, and the firmware boots by it.
+    boot: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,9 @@ class Machine:
         directory: Path,
         sockets: Path,
         *,
-        kernel: Path,
+        kernel: Path | None,
         initrd: Path | None = None,
-        append: str,
+        append: str = "",
         nics: Sequence[Nic],
         disks: Sequence[Path] = (),
         cpus: int = 1,
@@ -97,21 +102,22 @@ class Machine:
         qmp_path = sockets / f"{name}.qmp"
         argv = [
             "qemu-system-x86_64", "-name", name, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-            "-machine", "q35", "-accel", f"tcg,thread={'multi' if cpus > 1 else 'single'}", "-cpu", "max",
+            # Without graphics a firmware that loads a kernel, and what it loads first, speak on the console.
+            "-machine", "q35" if kernel else "q35,graphics=off", "-cpu", "max",
+            "-accel", f"tcg,thread={'multi' if cpus > 1 else 'single'}",
             "-smp", str(cpus), "-m", str(memory),
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             "-chardev", f"socket,id=agent,path={agent_path},server=on,wait=off", "-serial", "chardev:agent",
             "-qmp", f"unix:{qmp_path},server=on,wait=off",
-            "-kernel", str(kernel),
-            # A panic ends the machine, as a reboot does. An emulated machine that has to wait for a processor may miss the
-            # timer ticks that the kernel checks its interrupts with.
-            "-append", f"console=ttyS0 panic=-1 nokaslr mitigations=off no_timer_check {append}",
         ]  # fmt: skip
+        if kernel:
+            argv += ["-kernel", str(kernel), "-append", f"{ARGUMENTS} {append}"]
         if initrd:
             argv += ["-initrd", str(initrd)]
         for number, nic in enumerate(nics):
             argv += ["-netdev", f"tap,id=net{number},ifname={nic.tap},script=no,downscript=no,vhost=off"]
-            argv += ["-device", f"{nic.model},netdev=net{number},id=nic{number},mac={nic.mac},romfile="]
+            rom = "bootindex=0" if nic.boot else "romfile="
+            argv += ["-device", f"{nic.model},netdev=net{number},id=nic{number},mac={nic.mac},{rom}"]
         for disk in disks:
             argv += ["-drive", f"file={disk},format=raw,if=virtio,cache=writeback"]
         unplugged = [number for number, nic in enumerate(nics) if not nic.carrier]
@@ -147,6 +153,11 @@ class Machine:
     def press(self, *keys: str) -> None:
         """Presses keys of the keyboard at the same time, by QEMU's names for them."""
         self._qmp_command("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
+
+    def memory(self, start: int, size: int, file: Path) -> bytes:
+        """What is in the machine's memory, by way of a file."""
+        self._qmp_command("pmemsave", val=start, size=size, filename=str(file))
+        return file.read_bytes()
 
     def kill(self) -> None:
         """Takes the power away."""

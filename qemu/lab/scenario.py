@@ -13,6 +13,8 @@ from .dhcp import Dhcpd, Dnsmasq, dhcpd_configuration, dnsmasq_configuration
 from .errors import Failure
 from .machine import Machine, Nic
 from .net import SERVER, Host, Network
+from .netboot import Httpd, Tftpd
+from .process import Process
 from .targets import NAME, Lio, LoginResponder, Tgt
 
 MAC = "52:54:00:12:34:56"
@@ -86,7 +88,15 @@ class Lab:
             configuration.write_text(text)
         return self._server(Dhcpd(self.directory, configuration, "eth0" if host else self.bridge, host))
 
-    def _server[Server: (Dnsmasq, Dhcpd)](self, server: Server) -> Server:
+    def tftp(self, directory: Path) -> Tftpd:
+        """Starts a TFTP server for the files of `directory`."""
+        return self._server(Tftpd(directory, self.directory))
+
+    def http(self, directory: Path) -> Httpd:
+        """Starts an HTTP server for the files of `directory`."""
+        return self._server(Httpd(directory, self.directory))
+
+    def _server[Server: Process](self, server: Server) -> Server:
         self.stack.callback(server.stop)
         return server
 
@@ -118,9 +128,17 @@ class Lab:
 
     # Clients
 
-    def nic(self, mac: str = MAC, *, bridge: str | None = None, model: str = "virtio-net-pci", carrier: bool = True) -> Nic:
+    def nic(
+        self,
+        mac: str = MAC,
+        *,
+        bridge: str | None = None,
+        model: str = "virtio-net-pci",
+        carrier: bool = True,
+        boot: bool = False,
+    ) -> Nic:
         """A network interface on the first bridge, or on another."""
-        return Nic(self.network.tap(bridge or self.bridge), mac, model, carrier)
+        return Nic(self.network.tap(bridge or self.bridge), mac, model, carrier, boot)
 
     def client(
         self,
@@ -175,6 +193,10 @@ class Lab:
             memory=memory,
         )
         return self._machine(machine)
+
+    def firmware(self, *nics: Nic) -> Machine:
+        """Starts a machine that has only its firmware, which loads what to boot through the interface that is for that."""
+        return self._machine(Machine("client", self.directory, self.sockets, kernel=None, nics=nics))
 
     def bench(
         self,

@@ -1,0 +1,87 @@
+"""Boots of machines that have nothing but their firmware, by samples/dhcpd-pxe.conf as shipped and what it names."""
+
+from lab import guest, netboot, wire
+from lab.errors import expect
+from lab.machine import BOOT, Machine
+from lab.net import NETMASK, PREFIX, SERVER
+from lab.scenario import SECOND_MAC, Lab, scenario
+from lab.settings import CHECKOUT
+from lab.targets import INITIATOR, NAME
+
+CONFIGURATION = CHECKOUT / "samples/dhcpd-pxe.conf"
+# The machines of that file besides the one with the lab's usual address.
+IPXE_MAC = "52:54:00:12:34:58"
+SANBOOT_MAC = "52:54:00:12:34:59"
+# What SeaBIOS, PXELINUX and GRUB say when they have nothing to go on with.
+NOTHING_LOADED = "No bootable device.*|Boot failed.*|error: .*"
+# What iPXE found out is for the module to find in its iBFT; until it reads that, it is told the same.
+TOLD = (
+    f"iscsi-if=eth0:{PREFIX}.12:{NETMASK}:{SERVER} iscsi-initiator={INITIATOR} iscsi-target={SERVER}:{NAME} iscsi-lun=1"
+)
+# The last 128 KiB below 640 KiB, in which firmware keeps its tables.
+BASE_MEMORY = (0x80000, 0x20000)
+
+
+@scenario
+def pxe_pxelinux(lab: Lab) -> None:
+    """PXELINUX over TFTP, with a configuration named by the address; of two interfaces BOOTIF= says which."""
+    lab.tgt(lab.tiny_disk())
+    lab.dhcpd(configuration=CONFIGURATION)
+    lab.tftp(netboot.boot_files(lab.directory / "tftp"))
+    client = lab.firmware(lab.nic(SECOND_MAC), lab.nic(boot=True))
+    boots(client)
+    came_through(client, "eth1", f"{PREFIX}.10")
+    guest.reboots(client)
+
+
+@scenario
+def pxe_ipxe(lab: Lab) -> None:
+    """iPXE with a script, kernel and initrd over HTTP; of two interfaces BOOTIF= says which."""
+    lab.tgt(lab.tiny_disk())
+    lab.dhcpd(configuration=CONFIGURATION)
+    lab.http(netboot.boot_files(lab.directory / "http"))
+    client = lab.firmware(lab.nic(SECOND_MAC), lab.nic(IPXE_MAC, boot=True))
+    boots(client)
+    came_through(client, "eth1", f"{PREFIX}.11")
+    guest.reboots(client)
+
+
+@scenario
+def pxe_sanboot(lab: Lab) -> None:
+    """iPXE boots from the LUN, which has GRUB, kernel and initrd; the module goes on with the same name and address."""
+    disk = lab.tiny_disk()
+    netboot.install_grub(disk, f"root=/dev/sda1 {TOLD}")
+    lab.tgt(disk)
+    lab.dhcpd(configuration=CONFIGURATION)
+    client = lab.firmware(lab.nic(SANBOOT_MAC, boot=True))
+    boots(client)
+    leaves_ibft(client, lab)
+    guest.reboots(client)
+    logins = wire.connections(lab.capture)
+    names = [next(pdu.keys["InitiatorName"] for pdu in pdus if "InitiatorName" in pdu.keys) for pdus in logins]
+    expect(len(names) > 1 and set(names) == {INITIATOR}, f"logins of iPXE and of the module as {INITIATOR}", names)
+
+
+def boots(machine: Machine) -> None:
+    """Returns when the small root file system runs from the LUN."""
+    machine.console.wait("Linux version", BOOT, never=NOTHING_LOADED)
+    guest.boots(machine)
+
+
+def came_through(machine: Machine, interface: str, address: str) -> None:
+    """Fails the scenario unless linuxrc named the interface to the module, and that has the address."""
+    named = machine.log(rf"iscsi_init: interface {interface} \(module parameter\)")
+    expect(named, f"the module to be told of {interface}", machine.log("iscsi_init: interface"))
+    addresses = machine.check("ip -4 -o address show")
+    expect(f"{interface}    inet {address}/24" in addresses, f"{address}/24 on {interface}", addresses)
+
+
+def leaves_ibft(machine: Machine, lab: Lab) -> None:
+    """Fails the scenario unless the firmware's memory has the iBFT that is kept for the tests of the pure core."""
+    text = (CHECKOUT / "tests/ibft_ipxe.hex").read_text()
+    wanted = bytes.fromhex("".join(line for line in text.split("\n") if not line.startswith("#")))
+    memory = machine.memory(*BASE_MEMORY, lab.directory / "base-memory")
+    start = memory.find(b"iBFT")
+    length = int.from_bytes(memory[start + 4 : start + 8], "little")
+    found = memory[start : start + length] if start >= 0 else b""
+    expect(found == wanted, "the iBFT of tests/ibft_ipxe.hex in base memory", found.hex())
