@@ -70,6 +70,15 @@ class Tgt:
         """Runs a program that talks to this tgtd."""
         return run(*argv, env=self.environment)
 
+    def also(self, number: int, name: str, disk: Path) -> None:
+        """Adds a further target, until the next start, with a disk as LUN 1."""
+        for mode, *order in (
+            ("target", "--op", "new", "--targetname", name),
+            ("logicalunit", "--op", "new", "--lun", "1", "--backing-store", str(disk)),
+            ("target", "--op", "bind", "--initiator-address", "ALL"),
+        ):
+            self.run("tgtadm", "--lld", "iscsi", "--mode", mode, "--tid", str(number), *order)
+
     def configure(self, *order: str) -> None:
         """Gives tgtd an order that also holds after the next start."""
         self.setup.append(order)
