@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import guest, images, settings
+from lab import guest, howto, images, settings
 from lab.errors import expect
 from lab.machine import Machine
 from lab.net import SERVER
@@ -15,12 +15,8 @@ from lab.writer import Writer
 OTHER = "iqn.2004-01.net.example:data"
 # What iscsid needs of the kernel. The machine's root file system has to have it, as that of any machine has.
 MODULES = ("scsi_transport_iscsi", "libiscsi", "libiscsi_tcp", "iscsi_tcp")
-# How docs/HOWTO.md has iscsid log in by the driver's name.
-SAME_NAME = r"""
-name=$(sed -n 's/^setting-initiator: \([^ ]*\) .*/\1/p' /proc/iscsi_init)
-echo "InitiatorName=$name" >/etc/iscsi/initiatorname.iscsi
-systemctl enable --now iscsid.service
-"""
+# How docs/HOWTO.md has iscsid take the driver's name, log in to OTHER, and forget the root disk's target.
+SAME_NAME, LOG_IN, FORGET = howto.blocks("iscsid beside it")
 # The parts of the driver's ISID, which is made of the address of the lab's first interface.
 ISID = ("0x00", "0x14", "0x5400", "0x12", "0x3456")
 WRITTEN = 1 << 20
@@ -35,11 +31,14 @@ class Beside:
     initiator: str
     writer: Writer
 
-    def admin(self, order: str) -> str:
-        """Runs iscsiadm, which leaves the root disk alone."""
-        output = self.machine.check(f"iscsiadm {order}")
+    def runs(self, command: str) -> None:
+        """Runs a command, which leaves the root disk alone."""
+        self.machine.check(command)
         self.untouched()
-        return output
+
+    def admin(self, order: str) -> None:
+        """Runs iscsiadm."""
+        self.runs(f"iscsiadm {order}")
 
     def untouched(self) -> None:
         """Fails the scenario unless the root disk is written to, in the session that it has had from the first."""
@@ -126,10 +125,9 @@ def beside_iscsid_tgt(lab: Lab) -> None:
     target.also(2, OTHER, blank)
     lab.dnsmasq()
     beside = begin(lab, disk)
-    found = beside.admin(f"-m discovery -t sendtargets -p {SERVER}")
-    expect(NAME in found and OTHER in found, "both targets", found)
-
-    beside.admin(f"-m node -T {OTHER} --login")
+    for command in LOG_IN.split("\n"):
+        beside.runs(command)
+    beside.has(OTHER)
     digest = beside.writes(beside.path(SERVER, OTHER, 1))
     expect(images.digest(blank.read_bytes()[:WRITTEN]) == digest, "what iscsid has written on the server's side")
     beside.restarts()
@@ -147,11 +145,9 @@ def beside_iscsid_tgt(lab: Lab) -> None:
     beside.admin("-m node -u")
     beside.has()
 
-    beside.admin(f"-m node -T {NAME} -o delete")
-    beside.admin(f"-m node -T {OTHER} -o update -n node.startup -v automatic")
-    beside.machine.check("systemctl enable --now open-iscsi.service")
+    beside.runs(FORGET)
+    beside.runs("systemctl restart open-iscsi.service")
     beside.has(OTHER)
-    beside.untouched()
     beside.poweroff(lab)
 
 
@@ -171,7 +167,6 @@ def beside_iscsid_lio(lab: Lab) -> None:
     beside.admin("-m node -u")
     beside.has()
     beside.admin(f"-m node -T {NAME} -o update -n node.startup -v automatic")
-    beside.machine.check("systemctl enable --now open-iscsi.service")
+    beside.runs("systemctl enable --now open-iscsi.service")
     beside.has(NAME)
-    beside.untouched()
     beside.poweroff(lab)
