@@ -7,6 +7,7 @@ from lab.errors import expect
 from lab.process import run
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
 from lab.targets import NAME
+from lab.writer import Writer
 
 SECTOR = 512
 
@@ -51,17 +52,20 @@ def howto_growing(lab: Lab) -> None:
     client = lab.client(ALL_FROM_DHCP, memory=1024, cpus=2)
     client.wait_agent()
     before = int(client.check("df -k --output=size / | tail -n 1"))
-    target.stop()
+    writer = Writer(client)
+    target.shut_down()
     size = disk.stat().st_size + (1 << 30)
     os.truncate(disk, size)
     target.start()
     client.console.wait("iscsi_init: session with .* restored", 120)
+    writer.goes_on()
     client.check("set -e\n" + howto.blocks("Growing the disk")[1])
     client.console.wait("sda: detected capacity change", 10)
     seen = int(client.check("cat /sys/block/sda/size")) * SECTOR
     expect(seen == size, f"a disk of {size} bytes", seen)
     after = int(client.check("df -k --output=size / | tail -n 1"))
     expect(after - before > 900_000, "a file system that is nearly 1 GiB larger", f"{before} KiB before, {after} KiB after")
+    writer.ends()
     client.check("dd if=/dev/urandom of=/srv/random bs=1M count=16 status=none && sync")
     digest = client.check("sha256sum /srv/random").split()[0]
     client.send("systemctl poweroff")
