@@ -62,4 +62,4 @@ clean: ## remove what was built here; the cache stays
 	rm -rf build target fuzz/target rust-project.json
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 20

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -138,6 +139,21 @@ def read_file(image: Path, path: str) -> bytes:
     out.unlink(missing_ok=True)
     run("debugfs", "-R", f"dump {path} {out}", f"{image}?offset={PARTITION}")
     return out.read_bytes()
+
+
+def add_files(image: Path, files: Mapping[str, bytes]) -> None:
+    """Adds files to the root partition of an image, in directories that are made for them."""
+    with tempfile.TemporaryDirectory() as sources:
+        orders = []
+        for number, (path, data) in enumerate(files.items()):
+            source = Path(sources, str(number))
+            source.write_bytes(data)
+            # debugfs goes on after a directory that is there already.
+            orders += [f"mkdir {parent}" for parent in reversed(Path(path).parents[:-1])]
+            orders.append(f"write {source} {path}")
+        commands = Path(sources, "commands")
+        commands.write_text("\n".join(orders) + "\n")
+        run("debugfs", "-w", "-f", commands, f"{image}?offset={PARTITION}")
 
 
 def digest(data: bytes) -> str:

@@ -150,6 +150,10 @@ class Machine:
         """Plugs the cable of an interface in, or pulls it."""
         self._qmp_command("set_link", name=f"nic{nic}", up=carrier)
 
+    def resize(self, disk: int, size: int) -> None:
+        """Makes a disk larger, and its file, while the machine runs."""
+        self._qmp_command("block_resize", device=f"virtio{disk}", size=size)
+
     def press(self, *keys: str) -> None:
         """Presses keys of the keyboard at the same time, by QEMU's names for them."""
         self._qmp_command("send-key", keys=[{"type": "qcode", "data": key} for key in keys])

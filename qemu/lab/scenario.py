@@ -147,17 +147,18 @@ class Lab:
         nics: Sequence[Nic] | None = None,
         files: Mapping[str, bytes] | None = None,
         conf: Path | None = None,
+        initrd: Path | None = None,
         cpus: int = 1,
         memory: int = 512,
         name: str = "client",
     ) -> Machine:
-        """Starts a diskless machine with the kernel arguments `append` and an initrd that has `files` and `conf` added."""
+        """Starts a diskless machine with the kernel arguments `append`, and `initrd` or one that has `files` and `conf` added."""
         machine = Machine(
             name,
             self.directory,
             self.sockets,
             kernel=settings.KERNEL,
-            initrd=images.client_initrd(self.directory, files or {}, conf),
+            initrd=initrd or images.client_initrd(self.directory, files or {}, conf),
             append=append,
             nics=[self.nic()] if nics is None else nics,
             cpus=cpus,

@@ -70,6 +70,15 @@ class Tgt:
         """Runs a program that talks to this tgtd."""
         return run(*argv, env=self.environment)
 
+    def also(self, number: int, name: str, disk: Path) -> None:
+        """Adds a further target, until the next start, with a disk as LUN 1."""
+        for mode, *order in (
+            ("target", "--op", "new", "--targetname", name),
+            ("logicalunit", "--op", "new", "--lun", "1", "--backing-store", str(disk)),
+            ("target", "--op", "bind", "--initiator-address", "ALL"),
+        ):
+            self.run("tgtadm", "--lld", "iscsi", "--mode", mode, "--tid", str(number), *order)
+
     def configure(self, *order: str) -> None:
         """Gives tgtd an order that also holds after the next start."""
         self.setup.append(order)
@@ -78,6 +87,14 @@ class Tgt:
     def stop(self) -> None:
         """Ends tgtd as a crash would: by its process id, without a farewell to anyone."""
         self.daemon.stop(signal.SIGKILL)
+
+    def shut_down(self) -> None:
+        """Ends tgtd as Debian's tgt.service does it: its target says that it goes, and is taken away with its sessions."""
+        self.run("tgtadm", "--op", "update", "--mode", "sys", "--name", "State", "-v", "offline")
+        self.run("tgt-admin", "--offline", "ALL")
+        self.run("tgt-admin", "--update", "ALL", "-c", "/dev/null", "-f")
+        self.run("tgtadm", "--op", "delete", "--mode", "system")
+        wait_until(lambda: self.daemon.child.poll() is not None, "tgtd to end", 60)
 
     def connections(self) -> int:
         """How many initiators are logged in."""
