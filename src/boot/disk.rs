@@ -16,9 +16,11 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// How long a disk driver has to take the boot LUN, and the interval
-/// between looks, in milliseconds.
+/// How long a disk driver has to take the boot LUN, how long it then has for its first look at the
+/// disk, which the session's own limits end sooner, and the interval between looks, in
+/// milliseconds.
 const TIMEOUT: u64 = 10_000;
+const LOOK_TIMEOUT: u64 = 80_000;
 const INTERVAL: u32 = 2;
 
 /// Has the mid-layer find the boot LUN, waits for the disk on it, and has the other LUNs found
@@ -41,9 +43,10 @@ pub(super) fn wait(
         let target = KBox::new(target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
         return Err(Failure::NoLun { lun, target });
     };
-    let deadline = clock::milliseconds().saturating_add(TIMEOUT);
+    let begin = clock::milliseconds();
     let disk = loop {
-        let late = clock::milliseconds() >= deadline;
+        let waited = clock::milliseconds().saturating_sub(begin);
+        let late = waited >= TIMEOUT;
         match unit.disk() {
             Some(disk) => match disk.try_open() {
                 Ok(()) => break disk,
@@ -52,7 +55,11 @@ pub(super) fn wait(
                 Err(_) => {}
             },
             None if !initiator.is_alive() => return Err(lost()),
-            None if late || !unit.is_disk() => {
+            None if waited >= LOOK_TIMEOUT => {
+                let error = ETIMEDOUT;
+                return Err(Failure::Unreadable { lun, error });
+            }
+            None if late && !unit.has_driver() || !unit.is_disk() => {
                 let kind = unit.kind();
                 return Err(Failure::NoDisk { lun, kind });
             }

@@ -48,6 +48,12 @@ impl LogicalUnit {
         matches!(self.kind(), 0x00 | 0x14)
     }
 
+    /// Whether a driver has taken it, or is looking at it.
+    pub(crate) fn has_driver(&self) -> bool {
+        // SAFETY: The device is referenced.
+        unsafe { bindings::iscsi_init_device_has_driver(self.0.as_ptr()) }
+    }
+
     /// The name of the disk on it, such as `sda`, once a driver has taken it.
     pub(crate) fn disk(&self) -> Option<Disk> {
         let mut disk = Disk {

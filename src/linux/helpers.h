@@ -140,6 +140,9 @@ unsigned int iscsi_init_device_identification(struct scsi_device *sdev, u64 *lun
 
 static const blk_mode_t iscsi_init_blk_open_read = BLK_OPEN_READ;
 
+/* Whether a driver has the device, or is looking at it. */
+bool iscsi_init_device_has_driver(struct scsi_device *sdev);
+
 /*
  * The block device under a SCSI device: its device number, 0 when there is none yet whose
  * partitions have been looked for.

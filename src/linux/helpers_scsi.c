@@ -133,6 +133,11 @@ struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev)
 	return sdev->host;
 }
 
+bool iscsi_init_device_has_driver(struct scsi_device *sdev)
+{
+	return READ_ONCE(sdev->sdev_gendev.driver);
+}
+
 struct disk_search {
 	dev_t number;
 	char *name;
