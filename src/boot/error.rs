@@ -40,6 +40,7 @@ use crate::{
         config::{
             cmdline::ArgumentError,
             interface::{
+                Device,
                 DeviceName,
                 Route, //
             },
@@ -91,7 +92,7 @@ pub(super) enum Failure<'a> {
     NoHash,
     /// There is no such network device, or none at all.
     NoDevice {
-        name: Option<DeviceName>,
+        device: Option<Device>,
         seconds: u64,
     },
     /// No device that could be used has a carrier.
@@ -289,15 +290,23 @@ impl fmt::Display for Failure<'_> {
                 write!(f, "{error}; correct the {place}")
             }
             Self::NoDevice {
-                name: Some(name),
+                device: Some(device @ Device::Named(_)),
                 seconds,
             } => write!(
                 f,
-                "no network device {name} after {seconds} s; \
+                "no network device {device} after {seconds} s; \
                  check the name and that its driver is loaded"
             ),
             Self::NoDevice {
-                name: None,
+                device: Some(device @ Device::Mac(_)),
+                seconds,
+            } => write!(
+                f,
+                "no Ethernet device with address {device} after {seconds} s; \
+                 check that its driver is loaded, or give another one with iscsi-if="
+            ),
+            Self::NoDevice {
+                device: None,
                 seconds,
             } => write!(
                 f,
