@@ -6,10 +6,7 @@ use super::error::Failure;
 use crate::{
     initiator::authentication::Authentication,
     linux::{
-        errno::{
-            ENAMETOOLONG,
-            ENOPKG, //
-        },
+        errno::ENAMETOOLONG,
         file::File, //
     },
     proto::{
@@ -126,11 +123,9 @@ impl Conf {
         if !credentials.are_given() {
             return Ok(None);
         }
-        match Authentication::new(credentials) {
-            Ok(authentication) => Ok(Some(authentication)),
-            Err(ENOPKG) => Err(Failure::NoHash),
-            Err(error) => Err(Failure::Kernel(error)),
-        }
+        Authentication::new(credentials)
+            .map(Some)
+            .map_err(Failure::authentication)
     }
 
     fn failure(&self, error: iscsi_conf::ConfError) -> Failure<'static> {

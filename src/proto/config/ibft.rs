@@ -10,13 +10,13 @@
 //! | anywhere behind | those structures, and the strings they point to |
 //!
 //! All numbers are little-endian, and offsets count from the table's first byte. An offset or a
-//! length of 0 means that there is none. The table is the firmware's, or what somebody has put in its
-//! place, so nothing in it is believed before it is checked; [`Ibft::parse`] refuses a table with
-//! any fault whole. A structure that is not marked as valid is skipped: firmware leaves anything in
-//! it.
+//! length of 0 means that there is none. The table is the firmware's, or what somebody has put in
+//! its place, so nothing in it is believed before it is checked; [`Ibft::parse`] refuses a table
+//! with any fault whole. A structure that is not marked as valid is skipped: firmware leaves
+//! anything in it.
 //!
-//! Source: IBM's and Microsoft's specification "iSCSI Boot Firmware Table (iBFT)", 1.03. C header:
-//! [`include/acpi/actbl1.h`](srctree/include/acpi/actbl1.h).
+//! Source: IBM's and Microsoft's specification "iSCSI Boot Firmware Table (iBFT)", 1.03 (C header:
+//! `include/acpi/actbl1.h`).
 
 use core::{
     fmt,

@@ -68,8 +68,8 @@ impl<'a> Ibft<'a> {
         }))
     }
 
-    /// The network device to boot over: the one by which the boot target is reached, where the table
-    /// has that one.
+    /// The network device to boot over: the one by which the boot target is reached, where the
+    /// table has that one.
     pub fn boot_nic(self) -> Option<Nic> {
         let targets = self
             .targets()
@@ -185,7 +185,7 @@ impl fmt::Display for NicFault {
         match self {
             Self::Vlan(vlan) => write!(
                 f,
-                "it uses VLAN {vlan}, for which this driver makes no device; make one and give \
+                "it is in VLAN {vlan}, for which this driver makes no device; make one, and give \
                  its name with iscsi-if="
             ),
             Self::Ipv6 => f.write_str(
