@@ -88,6 +88,7 @@ class Machine:
         disks: Sequence[Path] = (),
         cpus: int = 1,
         memory: int = 512,
+        firmware: Sequence[str] = (),
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
@@ -112,6 +113,7 @@ class Machine:
         for number, nic in enumerate(nics):
             argv += ["-netdev", f"tap,id=net{number},ifname={nic.tap},script=no,downscript=no,vhost=off"]
             argv += ["-device", f"{nic.model},netdev=net{number},id=nic{number},mac={nic.mac},romfile="]
+        argv += firmware
         for disk in disks:
             argv += ["-drive", f"file={disk},format=raw,if=virtio,cache=writeback"]
         unplugged = [number for number, nic in enumerate(nics) if not nic.carrier]

@@ -131,9 +131,13 @@ class Lab:
         conf: Path | None = None,
         cpus: int = 1,
         memory: int = 512,
+        firmware: Sequence[str] = (),
         name: str = "client",
     ) -> Machine:
-        """Starts a diskless machine with the kernel arguments `append` and an initrd that has `files` and `conf` added."""
+        """Starts a diskless machine with the kernel arguments `append` and an initrd that has `files` and `conf` added.
+
+        `firmware`: arguments of QEMU's with what the machine's firmware is to have left.
+        """
         machine = Machine(
             name,
             self.directory,
@@ -144,6 +148,7 @@ class Lab:
             nics=[self.nic()] if nics is None else nics,
             cpus=cpus,
             memory=memory,
+            firmware=firmware,
             on_line=self.on_line,
         )
         return self._machine(machine)
@@ -156,6 +161,7 @@ class Lab:
         disks: Sequence[Path] = (),
         cpus: int = 1,
         memory: int = 512,
+        firmware: Sequence[str] = (),
         name: str = "client",
         debug: bool = False,
     ) -> Machine:
@@ -173,12 +179,21 @@ class Lab:
             disks=disks,
             cpus=cpus,
             memory=memory,
+            firmware=firmware,
         )
         return self._machine(machine)
 
-    def bench(self, append: str = "", *, nics: Sequence[Nic] | None = None, cpus: int = 1, memory: int = 512) -> Machine:
+    def bench(
+        self,
+        append: str = "",
+        *,
+        nics: Sequence[Nic] | None = None,
+        cpus: int = 1,
+        memory: int = 512,
+        firmware: Sequence[str] = (),
+    ) -> Machine:
         """Starts a diskless machine that loads its drivers and then waits for what the test tells it."""
-        machine = self.client(f"rdinit=/test-init {append}", nics=nics, cpus=cpus, memory=memory)
+        machine = self.client(f"rdinit=/test-init {append}", nics=nics, cpus=cpus, memory=memory, firmware=firmware)
         machine.wait_agent()
         return machine
 

@@ -292,7 +292,8 @@ impl fmt::Display for Failure<'_> {
             Self::NoHash => write!(
                 f,
                 "the configuration file or the iBFT has a password for CHAP, but the kernel no \
-                 hash function for it; it takes CRYPTO_MD5 or CRYPTO_SHA256, built in or loaded before"
+                 hash function for it; it takes CRYPTO_MD5 or CRYPTO_SHA256, built in or loaded \
+                 before"
             ),
             Self::Argument(error) => write!(f, "{error}; correct the kernel argument"),
             Self::Setting(error) => {
