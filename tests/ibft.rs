@@ -32,6 +32,8 @@ use iscsi_init::proto::{
     iscsi::chap::Credentials, //
 };
 
+#[path = "dhcp_support/hex.rs"]
+mod hex;
 mod ibft_support;
 
 use ibft_support::{
@@ -47,6 +49,9 @@ use ibft_support::{
     TARGET_LUN,
     VALID, //
 };
+
+/// A table of iPXE's.
+const IPXE: &str = include_str!("ibft_ipxe.hex");
 
 const INITIATOR: &str = "iqn.2001-04.com.example:me";
 const TARGET: &str = "iqn.2001-04.com.example:disk";
@@ -125,6 +130,36 @@ fn every_field_is_read() {
     assert_eq!((target.port, target.lun, target.nic), (860, 256, 0));
     assert_eq!(target.name, Name::parse(TARGET).ok());
     assert!(target.chap.is_none());
+}
+
+#[test]
+fn a_table_of_ipxes_is_read() {
+    let table = hex::bytes(IPXE);
+    assert_eq!(table.len(), 578);
+    let request = completed("", &table);
+    assert_eq!(
+        request.interface.unwrap().to_string(),
+        "52:54:00:12:34:56 (iBFT)"
+    );
+    assert_eq!(
+        request.initiator.unwrap().to_string(),
+        "iqn.2010-04.org.ipxe:kiosk (iBFT)"
+    );
+    assert_eq!(
+        request.target.unwrap().to_string(),
+        "192.168.7.1:3260:iqn.2004-01.net.example:diskless (iBFT)"
+    );
+    assert_eq!(request.lun.unwrap().value, 1);
+
+    let nic = Ibft::parse(&table).unwrap().boot_nic().unwrap();
+    assert_eq!((nic.origin, nic.prefix_length), (Origin::Dhcp, 24));
+    assert_eq!(nic.address, "192.168.7.158".parse().ok());
+    let server = "192.168.7.1".parse().ok();
+    assert_eq!((nic.gateway, nic.dhcp), (server, server));
+    assert_eq!(nic.dns, [server, None]);
+    assert_eq!((nic.index, nic.vlan), (0, None));
+    assert_eq!(nic.pci.to_string(), "00:02.0");
+    assert_eq!(nic.host_name.unwrap().as_str(), "kiosk");
 }
 
 #[test]

@@ -70,7 +70,7 @@ def ibft_low_memory(lab: Lab) -> None:
     client = lab.client(TOLD_NOTHING, firmware=ibft.low_memory(lab.directory / "ibft", table))
     guest.boots(client)
     expect(client.log(rf"iBFT found at 0x0*{ibft.LOW_MEMORY:x}\."), "the kernel to find the table")
-    expect(client.log(r"iscsi_init: iBFT \(low memory\)"), "a line that says where the table is")
+    expect(client.log(r"iscsi_init: iBFT \(low memory\): 1 network"), "a line that says where the table is")
     told = settings(client)
     expect(told["if"] == f"{MAC} (iBFT)" and told["lun"] == "1 (iBFT)", "the device and the LUN of the iBFT", told)
     lease = client.check("sed -n 's/^lease: //p' /proc/iscsi_init; cat /proc/net/pnp")

@@ -56,7 +56,7 @@ impl Firmware {
     /// Says what is there.
     fn tell(ibft: Ibft<'_>, place: Place) {
         pr_info!(
-            "iBFT ({}) with {} network devices and {} targets\n",
+            "iBFT ({}): {} network devices, {} targets\n",
             core::format_args!("{place}"),
             ibft.nics().count(),
             ibft.targets().count()
