@@ -7,14 +7,15 @@ from dataclasses import replace
 from lab import guest, ibft, wire
 from lab.errors import expect
 from lab.ibft import IbftNic, IbftTarget
-from lab.machine import Machine
+from lab.machine import BOOT, Machine
 from lab.net import NETMASK, NOBODY, PREFIX, SERVER
 from lab.scenario import MAC, SECOND_MAC, Lab, scenario
 from lab.targets import INITIATOR, NAME
 
+from .builtin import NO_ROOT
 from .chap import PEER, PEER_SECRET, SECRET, USER, account, configure, kept_secret, once
 
-OWN = f"{PREFIX}.64"
+OWN, OTHER = f"{PREFIX}.64", f"{PREFIX}.65"
 # A machine of which the arguments say nothing.
 TOLD_NOTHING = "rdinit=/linuxrc root=/dev/sda1"
 NIC = IbftNic(MAC, OWN, gateway=SERVER)
@@ -139,3 +140,26 @@ def ibft_and_more(lab: Lab) -> None:
     guest.succeeds(machine, f"{static} target={SERVER}:{NAME}")
     expect(settings(machine)["target"] == f"{SERVER}:3260:{NAME} (module parameter)", "the argument's target", settings(machine))
     guest.healthy(machine)
+
+
+@scenario
+def builtin_ibft(lab: Lab) -> None:
+    """Built in: a table alone starts nothing; any argument has all come from it, but the network where ip= has made one."""
+    lab.tgt(lab.tiny_disk())
+    firmware = ibft.acpi(lab.directory / "ibft", ibft.table(INITIATOR, [NIC], [TARGET]))
+    idle = lab.builtin("root=/dev/sda1", firmware=firmware, name="idle")
+    idle.wait_end(BOOT)
+    expect(idle.log(NO_ROOT) and not idle.log("iscsi_init:"), "a driver that does nothing", "\n".join(idle.log("iscsi_init:")))
+    client = lab.builtin("root=/dev/sda1 iscsi-timeout=0", firmware=firmware)
+    guest.boots(client)
+    told = settings(client)
+    expect(all(value.endswith("(iBFT)") for value in told.values()), "the iBFT as the source of each setting", told)
+    guest.reboots(client)
+    # Whom the kernel has configured a network for, has one.
+    client = lab.builtin(f"root=/dev/sda1 iscsi-timeout=0 ip={OTHER}::{SERVER}:{NETMASK}::eth0:off", firmware=firmware)
+    guest.boots(client)
+    told = settings(client)
+    expect(told["if"] == "any (default)" and told["target"].endswith("(iBFT)"), "all but the network of the iBFT", told)
+    addresses = client.check("ip -4 -o address show dev eth0")
+    expect(OTHER in addresses and OWN not in addresses, f"{OTHER} on eth0", addresses)
+    guest.reboots(client)
