@@ -20,6 +20,8 @@
 mod config;
 #[path = "targets/dhcp.rs"]
 mod dhcp;
+#[path = "targets/ibft.rs"]
+mod ibft;
 #[path = "targets/iscsi.rs"]
 mod iscsi;
 #[path = "targets/rtnetlink.rs"]
@@ -38,6 +40,7 @@ pub(crate) use self::{
         dhcp_packet,
         dhcp_renewal, //
     },
+    ibft::config_ibft,
     iscsi::{
         iscsi_chap,
         iscsi_discovery,
@@ -56,6 +59,7 @@ pub(crate) type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 pub(crate) const ALL: &[Target] = &[
     ("config_cmdline", config_cmdline, config::cmdline_seeds),
     ("config_file", config_file, config::file_seeds),
+    ("config_ibft", config_ibft, ibft::ibft_seeds),
     ("config_texts", config_texts, config::texts_seeds),
     ("dhcp_client", dhcp_client, dhcp::client_seeds),
     ("dhcp_packet", dhcp_packet, dhcp::packet_seeds),

@@ -2,11 +2,12 @@
 
 //! The order of a boot, which nothing else knows.
 //!
-//! 1. [`configuration`]: parameters, kernel arguments and, with [`conf`], the configuration file.
+//! 1. [`configuration`]: parameters, kernel arguments, the configuration file ([`conf`]), and what
+//!    the firmware has left ([`ibft`]).
 //! 2. [`network`], with [`changes`], [`netlink`] and [`lease`]: a device that is up, with carrier
 //!    and an address.
 //! 3. [`identity`]: host name, domain name, `/proc/net/pnp`.
-//! 4. [`target`]: the target, by the arguments, the DHCP root path or its portal; the [`login`].
+//! 4. [`target`]: the target, by all of these, the DHCP root path or its portal; the [`login`].
 //! 5. [`disk`]: the SCSI host, and the boot LUN as a disk that can be opened.
 //! 6. [`custody`]: from then on, the network stays as it is.
 //!
@@ -25,6 +26,7 @@ mod custody;
 mod disk;
 mod error;
 mod growing;
+mod ibft;
 mod identity;
 mod lease;
 mod login;
@@ -58,6 +60,7 @@ use changes::Changes;
 use conf::Conf;
 use custody::Custody;
 use error::Failure;
+use ibft::Firmware;
 use kernel::prelude::*;
 use network::Network;
 use report::Report;
@@ -114,13 +117,13 @@ fn boot(patience: Option<Patience>) -> Result<Machine> {
 // Not inlined, as each step of the boot: a kernel stack is too small for all of them together.
 #[inline(never)]
 fn attempts(line: &[u8], start: u64, default: Option<Patience>) -> Result<Machine, Failure<'_>> {
-    let (request, conf) = configuration::read(line)?;
+    let (request, conf, firmware) = configuration::read(line)?;
     let patience = request.timeout.as_ref().map(|timeout| timeout.value);
     let mut attempts = Attempts::new(start, patience.or(default));
     let mut changes = Changes::new()?;
 
     loop {
-        match attempt(&request, &conf, &mut changes, &mut attempts) {
+        match attempt(&request, &conf, &firmware, &mut changes, &mut attempts) {
             Ok(done) => return settle_down(&request, done, changes, &attempts),
             Err(failure) => {
                 changes.unconfigure();
@@ -171,6 +174,7 @@ fn settle_down(
 fn attempt(
     request: &Request,
     conf: &Conf,
+    firmware: &Firmware,
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<Done, Failure<'static>> {
@@ -178,7 +182,7 @@ fn attempt(
     attempts.reached(Milestone::Address);
     let pnp = identity::set(network.lease(), attempts)?;
     let boot = target::settle(request, &network, attempts)?;
-    let mut account = target::account(&boot, conf, &network, attempts)?;
+    let mut account = target::account(&boot, conf, firmware, &network, attempts)?;
     let (socket, established) = login::log_in(&mut account, attempts)?;
     attempts.reached(Milestone::Login);
     let target = KBox::new(account.target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;

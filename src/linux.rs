@@ -7,7 +7,7 @@
 //!
 //! - [`clock`], [`event`], [`memory`], [`random`], [`thread`]: time, waiting, and who
 //!   does the work.
-//! - [`cmdline`], [`ipconfig`], [`params`]: what the kernel and the module were told.
+//! - [`cmdline`], [`ibft`], [`ipconfig`], [`params`]: what the kernel and the module were told.
 //! - [`module`], [`root_mount`]: what becomes of code that is loaded, and of code that is built in.
 //! - [`file`], [`keyring`], [`shash`]: files, secrets, and hash functions.
 //! - [`crc32c`], [`socket`], [`tcp`]: digests, sockets, and a connection whose lock protects its
@@ -26,6 +26,7 @@ pub(crate) mod disk;
 pub(crate) mod errno;
 pub(crate) mod event;
 pub(crate) mod file;
+pub(crate) mod ibft;
 pub(crate) mod ipconfig;
 pub(crate) mod keyring;
 pub(crate) mod memory;

@@ -93,7 +93,10 @@ fn parameters_come_before_arguments_and_those_before_dhcp() {
         .interface
         .expect("an interface");
     assert_eq!(
-        (interface.value.device.as_str(), interface.source),
+        (
+            interface.value.device.to_string().as_str(),
+            interface.source
+        ),
         ("eth2", Source::Argument)
     );
 }

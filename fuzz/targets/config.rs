@@ -123,7 +123,7 @@ pub(crate) fn config_texts(data: &[u8]) {
     };
     assert!(offset <= text.len());
     if let Ok(interface) = Interface::parse(text) {
-        assert!(text.starts_with(interface.device.as_str()));
+        assert!(text.starts_with(&interface.device.to_string()));
     }
     if let Ok(name) = Name::parse(text) {
         assert!(name.as_str().eq_ignore_ascii_case(text));

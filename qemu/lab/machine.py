@@ -93,6 +93,7 @@ class Machine:
         disks: Sequence[Path] = (),
         cpus: int = 1,
         memory: int = 512,
+        firmware: Sequence[str] = (),
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
@@ -118,6 +119,7 @@ class Machine:
             argv += ["-netdev", f"tap,id=net{number},ifname={nic.tap},script=no,downscript=no,vhost=off"]
             rom = "bootindex=0" if nic.boot else "romfile="
             argv += ["-device", f"{nic.model},netdev=net{number},id=nic{number},mac={nic.mac},{rom}"]
+        argv += firmware
         for disk in disks:
             argv += ["-drive", f"file={disk},format=raw,if=virtio,cache=writeback"]
         unplugged = [number for number, nic in enumerate(nics) if not nic.carrier]

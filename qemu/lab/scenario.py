@@ -150,9 +150,13 @@ class Lab:
         initrd: Path | None = None,
         cpus: int = 1,
         memory: int = 512,
+        firmware: Sequence[str] = (),
         name: str = "client",
     ) -> Machine:
-        """Starts a diskless machine with the kernel arguments `append`, and `initrd` or one that has `files` and `conf` added."""
+        """Starts a diskless machine with the kernel arguments `append`, and `initrd` or one that has `files` and `conf` added.
+
+        `firmware`: arguments of QEMU's with what the machine's firmware is to have left.
+        """
         machine = Machine(
             name,
             self.directory,
@@ -163,6 +167,7 @@ class Lab:
             nics=[self.nic()] if nics is None else nics,
             cpus=cpus,
             memory=memory,
+            firmware=firmware,
             on_line=self.on_line,
         )
         return self._machine(machine)
@@ -175,6 +180,7 @@ class Lab:
         disks: Sequence[Path] = (),
         cpus: int = 1,
         memory: int = 512,
+        firmware: Sequence[str] = (),
         name: str = "client",
         debug: bool = False,
     ) -> Machine:
@@ -192,6 +198,7 @@ class Lab:
             disks=disks,
             cpus=cpus,
             memory=memory,
+            firmware=firmware,
         )
         return self._machine(machine)
 
@@ -207,10 +214,11 @@ class Lab:
         programs: Sequence[str] = (),
         cpus: int = 1,
         memory: int = 512,
+        firmware: Sequence[str] = (),
     ) -> Machine:
         """Starts a diskless machine that loads its drivers and then waits for what the test tells it; it has `programs` besides."""
         files = images.programs(*programs)
-        machine = self.client(f"rdinit=/test-init {append}", nics=nics, files=files, cpus=cpus, memory=memory)
+        machine = self.client(f"rdinit=/test-init {append}", nics=nics, files=files, cpus=cpus, memory=memory, firmware=firmware)
         machine.wait_agent()
         return machine
 

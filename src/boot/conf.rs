@@ -8,8 +8,7 @@ use crate::{
     linux::{
         errno::{
             ENAMETOOLONG,
-            ENOKEY,
-            ENOPKG, //
+            ENOKEY, //
         },
         file::File,
         keyring, //
@@ -129,11 +128,9 @@ impl Conf {
         if !credentials.are_given() {
             return Ok(None);
         }
-        match Authentication::new(credentials) {
-            Ok(authentication) => Ok(Some(authentication)),
-            Err(ENOPKG) => Err(Failure::NoHash),
-            Err(error) => Err(Failure::Kernel(error)),
-        }
+        Authentication::new(credentials)
+            .map(Some)
+            .map_err(Failure::authentication)
     }
 
     fn failure(&self, error: iscsi_conf::ConfError) -> Failure<'static> {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What this machine was told: module parameters, kernel arguments and the configuration file.
+//! What this machine was told: module parameters, kernel arguments, the configuration file and
+//! what the firmware has left.
 
 use super::{
     conf::Conf,
-    error::Failure, //
+    error::Failure,
+    ibft::Firmware, //
 };
 use crate::{
     linux::params,
@@ -15,24 +17,27 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Whether anybody wants this machine to boot over iSCSI: an argument that
-/// cannot be read does, too.
+/// Whether anybody wants this machine to boot over iSCSI: an argument that cannot be read does,
+/// too. The firmware's table does not: whoever has loaded this kernel from a target may have
+/// another initiator for it.
 #[cfg(not(MODULE))]
 pub(super) fn is_given(line: &[u8]) -> bool {
     parameters().any() || Arguments::parse(line).map_or(true, |arguments| arguments.any())
 }
 
-/// Reads both and the configuration file, and says what was found.
+/// Reads all of it, and says what was found.
 #[inline(never)]
-pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf), Failure<'_>> {
+pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf, Firmware), Failure<'_>> {
     let parameters = parameters();
     let arguments = Arguments::parse(line).map_err(Failure::Argument)?;
     let request = Request::new(&parameters, &arguments).map_err(Failure::Setting)?;
+    let mut request = KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)?;
 
-    pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
     let conf = Conf::read(parameters.conf.or(arguments.conf))?;
-    let request = KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)?;
-    Ok((request, conf))
+    let firmware = Firmware::read()?;
+    firmware.complete(&mut request)?;
+    pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
+    Ok((request, conf, firmware))
 }
 
 fn parameters() -> Arguments<'static> {

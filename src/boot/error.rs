@@ -29,6 +29,7 @@ use crate::{
         ENOMEDIUM,
         ENOPKG,
         ENOTUNIQ,
+        EOPNOTSUPP,
         EPROTO,
         EPROTONOSUPPORT,
         EREMOTEIO,
@@ -39,7 +40,9 @@ use crate::{
     proto::{
         config::{
             cmdline::ArgumentError,
+            ibft::NicFault,
             interface::{
+                Device,
                 DeviceName,
                 Route, //
             },
@@ -87,11 +90,13 @@ pub(super) enum Failure<'a> {
     Conf { path: KBox<Path>, error: ConfError },
     /// The configuration file cannot be read.
     ConfUnreadable { path: KBox<Path>, error: Error },
+    /// The network device of the firmware's table is used in a way that is not supported.
+    Nic(NicFault),
     /// There are credentials, but nothing to use them with.
     NoHash,
     /// There is no such network device, or none at all.
     NoDevice {
-        name: Option<DeviceName>,
+        device: Option<Device>,
         seconds: u64,
     },
     /// No device that could be used has a carrier.
@@ -196,10 +201,19 @@ impl Failure<'_> {
         Self::Kernel(error.into())
     }
 
+    /// Why credentials are of no use.
+    pub(super) fn authentication(error: Error) -> Self {
+        match error {
+            ENOPKG => Self::NoHash,
+            error => Self::Kernel(error),
+        }
+    }
+
     /// The errno for `insmod`, one for each cause.
     pub(super) fn errno(&self) -> Error {
         match self {
             Self::Argument(_) | Self::Setting(_) | Self::Conf { .. } => EINVAL,
+            Self::Nic(_) => EOPNOTSUPP,
             Self::NoHash => ENOPKG,
             Self::NoTargets { .. } => ENODATA,
             Self::ManyTargets { .. } => ENOTUNIQ,
@@ -274,10 +288,12 @@ impl fmt::Display for Failure<'_> {
                  check that the initrd has it, and iscsi-conf= or conf=",
                 path.as_str()
             ),
+            Self::Nic(fault) => write!(f, "the network device of the iBFT cannot be used: {fault}"),
             Self::NoHash => write!(
                 f,
-                "the configuration file has a password for CHAP, but the kernel no hash function \
-                 for it; it takes CRYPTO_MD5 or CRYPTO_SHA256, built in or loaded before"
+                "the configuration file or the iBFT has a password for CHAP, but the kernel no \
+                 hash function for it; it takes CRYPTO_MD5 or CRYPTO_SHA256, built in or loaded \
+                 before"
             ),
             Self::Argument(error) => write!(f, "{error}; correct the kernel argument"),
             Self::Setting(error) => {
@@ -289,15 +305,23 @@ impl fmt::Display for Failure<'_> {
                 write!(f, "{error}; correct the {place}")
             }
             Self::NoDevice {
-                name: Some(name),
+                device: Some(device @ Device::Named(_)),
                 seconds,
             } => write!(
                 f,
-                "no network device {name} after {seconds} s; \
+                "no network device {device} after {seconds} s; \
                  check the name and that its driver is loaded"
             ),
             Self::NoDevice {
-                name: None,
+                device: Some(device @ Device::Mac(_)),
+                seconds,
+            } => write!(
+                f,
+                "no Ethernet device with address {device} after {seconds} s; \
+                 check that its driver is loaded, or give another one with iscsi-if="
+            ),
+            Self::NoDevice {
+                device: None,
                 seconds,
             } => write!(
                 f,

@@ -22,6 +22,7 @@ use crate::{
         config::{
             interface::{
                 Addressing,
+                Device,
                 DeviceName,
                 Ipv4Config, //
             },
@@ -66,11 +67,11 @@ impl Network {
         attempts: &mut Attempts,
     ) -> Result<Self, Failure<'static>> {
         let interface = settings.interface.as_ref().map(|setting| &setting.value);
-        let name = interface.map(|interface| &interface.device);
+        let device = interface.map(|interface| &interface.device);
         let addressing = interface.map_or(Addressing::Dhcp, |interface| interface.addressing);
 
         if cfg!(CONFIG_IP_PNP) && settings.ipconfig && matches!(addressing, Addressing::Dhcp) {
-            if let Some((link, config)) = configured(&mut changes.netlink, name, attempts)? {
+            if let Some((link, config)) = configured(&mut changes.netlink, device, attempts)? {
                 return Ok(Self {
                     link,
                     config,
@@ -81,7 +82,10 @@ impl Network {
             }
         }
         loopback(&mut changes.netlink)?;
-        let links = find(&mut changes.netlink, name, attempts)?;
+        let links = find(&mut changes.netlink, device, attempts)?;
+        // What failures call the device.
+        let name = links.first().map(|link| link.name.clone());
+        let name = name.as_ref().filter(|_| device.is_some());
         let mut usable = KVec::new();
         for link in links {
             match changes.set_up(&link) {
@@ -180,10 +184,18 @@ impl Network {
     }
 }
 
-/// The device that the kernel's own ipconfig has given an address, if it is the one called `name`.
+/// Whether `link` is the device that is wanted.
+fn is(link: &Link, device: &Device) -> bool {
+    match device {
+        Device::Named(name) => link.name == *name,
+        Device::Mac(mac) => link.mac == Some(*mac) && link.is_ethernet() && !link.is_virtual,
+    }
+}
+
+/// The device that the kernel's own ipconfig has given an address, if it is the one wanted.
 fn configured(
     netlink: &mut Netlink,
-    name: Option<&DeviceName>,
+    device: Option<&Device>,
     attempts: &mut Attempts,
 ) -> Result<Option<(Link, Ipv4Config)>, Failure<'static>> {
     let addresses = netlink.addresses().map_err(Failure::Kernel)?;
@@ -192,7 +204,7 @@ fn configured(
         let address = addresses
             .iter()
             .find(|address| address.index == link.index && address.is_global);
-        if let Some(address) = address.filter(|_| name.is_none_or(|name| link.name == *name)) {
+        if let Some(address) = address.filter(|_| device.is_none_or(|device| is(&link, device))) {
             attempts.tell(core::format_args!(
                 "{}: {}/{}, configured by the kernel (ip=)",
                 link.name,
@@ -245,10 +257,10 @@ fn loopback(netlink: &mut Netlink) -> Result<(), Failure<'static>> {
     Ok(())
 }
 
-/// Waits for the device called `name`, or for any Ethernet device.
+/// Waits for the device that is wanted, or for any Ethernet device.
 fn find(
     netlink: &mut Netlink,
-    name: Option<&DeviceName>,
+    device: Option<&Device>,
     attempts: &Attempts,
 ) -> Result<KVec<Link>, Failure<'static>> {
     let patience = attempts.at_most(DEVICE_TIMEOUT);
@@ -256,8 +268,8 @@ fn find(
 
     loop {
         let mut links = netlink.links().map_err(Failure::Kernel)?;
-        links.retain(|link| match name {
-            Some(name) => link.name == *name,
+        links.retain(|link| match device {
+            Some(device) => is(link, device),
             None => link.is_ethernet() && !link.is_virtual,
         });
         if !links.is_empty() {
@@ -265,7 +277,7 @@ fn find(
         }
         if clock::milliseconds() >= deadline {
             return Err(Failure::NoDevice {
-                name: name.cloned(),
+                device: device.cloned(),
                 seconds: patience / 1_000,
             });
         }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who logs in where: by the arguments, by the DHCP root path, or by what a portal tells.
+//! Who logs in where: by what the machine was told, by the DHCP root path, or by what a portal
+//! tells.
 
 use super::{
     attempts::Attempts,
     conf::Conf,
     error::Failure,
+    ibft::Firmware,
     login,
     network::Network, //
 };
@@ -19,7 +21,8 @@ use crate::{
             merge::{
                 self,
                 Boot,
-                Request, //
+                Request,
+                Source, //
             },
             target::{
                 Portal,
@@ -80,6 +83,7 @@ pub(super) fn settle(
 pub(super) fn account(
     boot: &Boot,
     conf: &Conf,
+    firmware: &Firmware,
     network: &Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Account>, Failure<'static>> {
@@ -90,13 +94,28 @@ pub(super) fn account(
         authentication: None,
     };
     let (target, others) = match &boot.target.value {
-        Wanted::Named(target) => (target.clone(), KVec::new()),
+        Wanted::Named(target) => {
+            let others = match boot.target.source {
+                Source::Ibft => firmware.other_portals(target)?,
+                _ => KVec::new(),
+            };
+            (target.clone(), others)
+        }
         Wanted::Any(portal) => {
             node.authentication = conf.authentication_at(*portal)?;
             discover(&mut node, *portal, attempts)?
         }
     };
     node.authentication = conf.authentication(&target)?;
+    if node.authentication.is_none() {
+        node.authentication = firmware.authentication(&target)?;
+        if node.authentication.is_some() {
+            attempts.tell(core::format_args!(
+                "credentials for target {} (iBFT)",
+                target.name
+            ));
+        }
+    }
     let patience = conf.patience(&target)?;
     KBox::new(
         Account {

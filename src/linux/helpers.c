@@ -4,6 +4,7 @@
  */
 
 #include <crypto/hash.h>
+#include <linux/acpi.h>
 #include <linux/bvec.h>
 #include <linux/completion.h>
 #include <linux/crc32.h>
@@ -12,6 +13,8 @@
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
+#include <linux/io.h>
+#include <linux/iscsi_ibft.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/llist.h>
@@ -95,6 +98,40 @@ const char *iscsi_init_ipconfig_root_path(u32 *server)
 	return root_server_path[0] ? (const char *)root_server_path : NULL;
 #else
 	return NULL;
+#endif
+}
+
+size_t iscsi_init_ibft_low_memory(u8 *to, size_t size)
+{
+#ifdef CONFIG_ISCSI_IBFT_FIND
+	/* Between here and the BIOS is the video memory, in which there is no table. */
+	const phys_addr_t video = 0xa0000;
+	phys_addr_t from = ibft_phys_addr;
+
+	if (from < IBFT_START || from >= IBFT_END)
+		return 0;
+	size = min_t(size_t, size, (from < video ? video : IBFT_END) - from);
+	/* The first megabyte is always mapped; the kernel has reserved where the table is. */
+	memcpy(to, phys_to_virt(from), size);
+	return size;
+#else
+	return 0;
+#endif
+}
+
+size_t iscsi_init_ibft_acpi(const char *signature, u8 *to, size_t size)
+{
+#ifdef CONFIG_ACPI
+	struct acpi_table_header *table;
+
+	if (acpi_disabled || ACPI_FAILURE(acpi_get_table((char *)signature, 0, &table)))
+		return 0;
+	size = min_t(size_t, size, table->length);
+	memcpy(to, table, size);
+	acpi_put_table(table);
+	return size;
+#else
+	return 0;
 #endif
 }
 

@@ -40,6 +40,10 @@ extern char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
 extern char iscsi_init_conf[ISCSI_INIT_PARAMETER_SIZE];
 extern char iscsi_init_timeout[ISCSI_INIT_PARAMETER_SIZE];
 
+/* Firmware's tables: copy at most @size bytes of one, and return how many. */
+size_t iscsi_init_ibft_low_memory(u8 *to, size_t size);
+size_t iscsi_init_ibft_acpi(const char *signature, u8 *to, size_t size);
+
 /* Hash functions. */
 bool iscsi_init_fips_enabled(void);
 unsigned int iscsi_init_shash_length(struct crypto_shash *shash);

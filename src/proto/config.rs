@@ -7,7 +7,7 @@
 //! - [`cmdline`] finds the kernel arguments in the command line.
 //! - [`interface`], [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`] each turn one text
 //!   into a value, or into a [`ParseError`] that says what is wrong and where.
-//! - [`iscsi_conf`] reads the configuration file.
+//! - [`iscsi_conf`] reads the configuration file, [`ibft`] the table that firmware leaves.
 //! - [`merge`] picks the one source of each setting.
 //! - [`text`] is the string without a heap that they are kept in.
 
@@ -16,6 +16,7 @@
 use core::fmt;
 
 pub mod cmdline;
+pub mod ibft;
 pub mod interface;
 pub mod iscsi_conf;
 pub mod lun;

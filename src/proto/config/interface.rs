@@ -41,6 +41,27 @@ impl fmt::Display for DeviceName {
     }
 }
 
+/// Which network device.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Device {
+    /// The one of this name.
+    Named(DeviceName),
+    /// The Ethernet device that has this address and is no virtual one.
+    Mac([u8; 6]),
+}
+
+/// The name, or `<xx>:<xx>:<xx>:<xx>:<xx>:<xx>`.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => name.fmt(f),
+            Self::Mac([a, b, c, d, e, g]) => {
+                write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+            }
+        }
+    }
+}
+
 /// An IPv4 address and what goes with it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ipv4Config {
@@ -96,12 +117,12 @@ pub enum Addressing {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interface {
     /// The device.
-    pub device: DeviceName,
+    pub device: Device,
     /// How it gets its address.
     pub addressing: Addressing,
 }
 
-/// `<dev>`, and the static address where there is one.
+/// The device, and the static address where there is one.
 impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.addressing {
@@ -135,14 +156,14 @@ impl Interface {
             return match netmask.or(gateway) {
                 Some(field) => Err(field.error(InterfaceFault::NoAddress)),
                 None => Ok(Self {
-                    device: name,
+                    device: Device::Named(name),
                     addressing: Addressing::Dhcp,
                 }),
             };
         };
         let config = parse_static(address, netmask, gateway)?;
         Ok(Self {
-            device: name,
+            device: Device::Named(name),
             addressing: Addressing::Static(config),
         })
     }
@@ -315,10 +336,8 @@ mod tests {
 
     #[test]
     fn interfaces_are_read() {
-        assert_eq!(
-            Interface::parse("eth0").expect("eth0").device.as_str(),
-            "eth0"
-        );
+        let device = Interface::parse("eth0").expect("eth0").device;
+        assert_eq!(Some(device), DeviceName::new("eth0").map(Device::Named));
         assert_eq!(static_address("eth0"), "dhcp");
         assert_eq!(static_address("eth0:"), "dhcp");
         assert_eq!(static_address("eth0:::"), "dhcp");

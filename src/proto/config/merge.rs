@@ -13,6 +13,10 @@ use crate::proto::config::{
         Arguments,
         Key, //
     },
+    ibft::{
+        Ibft,
+        NicFault, //
+    },
     interface::{
         Interface,
         InterfaceError, //
@@ -47,6 +51,8 @@ pub enum Source {
     Parameter,
     /// A kernel argument.
     Argument,
+    /// The firmware's table.
+    Ibft,
     /// The DHCP root path.
     Dhcp,
     /// Nobody gave it.
@@ -58,6 +64,7 @@ impl fmt::Display for Source {
         f.write_str(match self {
             Self::Parameter => "module parameter",
             Self::Argument => "kernel argument",
+            Self::Ibft => "iBFT",
             Self::Dhcp => "DHCP root path",
             Self::Default => "default",
         })
@@ -132,6 +139,34 @@ impl Request {
             timeout: read(pick(Key::Timeout, |given| given.timeout), timeout::parse)?,
             ipconfig: arguments.ipconfig,
         })
+    }
+
+    /// Takes from the firmware's table what nobody has said before; the network device only where
+    /// it `may_configure` one.
+    ///
+    /// # Errors
+    ///
+    /// The network device is wanted, and used in a way that this driver cannot set up.
+    pub fn complete(&mut self, ibft: Ibft<'_>, may_configure: bool) -> Result<(), NicFault> {
+        if self.interface.is_none() && may_configure {
+            let interface = ibft.boot_nic().map(|nic| nic.interface()).transpose()?;
+            fill(&mut self.interface, interface);
+        }
+        let (target, lun) = ibft.boot_target().unzip();
+        fill(&mut self.initiator, ibft.initiator());
+        fill(&mut self.target, target.map(Wanted::Named));
+        fill(&mut self.lun, lun);
+        Ok(())
+    }
+}
+
+/// Makes a setting that nobody has given the firmware's.
+fn fill<T>(setting: &mut Option<Setting<T>>, value: Option<T>) {
+    if setting.is_none() {
+        *setting = value.map(|value| Setting {
+            value,
+            source: Source::Ibft,
+        });
     }
 }
 

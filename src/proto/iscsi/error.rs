@@ -153,7 +153,8 @@ impl core::fmt::Display for Unauthenticated {
         f.write_str(match self {
             Self::Method => {
                 "the target does not authenticate with CHAP, as this machine is configured to; \
-                 have it do so, or take the passwords out of the configuration file"
+                 have it do so, or take the passwords out of the configuration file or of the \
+                 firmware's settings"
             }
             Self::Missing => {
                 "the target does not prove with CHAP who it is, as this machine is configured to \
@@ -161,11 +162,13 @@ impl core::fmt::Display for Unauthenticated {
             }
             Self::Name => {
                 "the target gives another CHAP name than the one configured; \
-                 check IncomingUsername, and that the target is the right one"
+                 check IncomingUsername (or the iBFT's reverse CHAP name), \
+                 and that the target is the right one"
             }
             Self::Response => {
                 "the target's CHAP proof is wrong; \
-                 check IncomingPassword, and that the target is the right one"
+                 check IncomingPassword (or the iBFT's reverse CHAP secret), \
+                 and that the target is the right one"
             }
         })
     }

@@ -1,0 +1,165 @@
+"""What the firmware has booted from, as its iBFT says: a machine that is told nothing else, and one that is."""
+
+import errno
+import re
+from dataclasses import replace
+
+from lab import guest, ibft, wire
+from lab.errors import expect
+from lab.ibft import IbftNic, IbftTarget
+from lab.machine import BOOT, Machine
+from lab.net import NETMASK, NOBODY, PREFIX, SERVER
+from lab.scenario import MAC, SECOND_MAC, Lab, scenario
+from lab.targets import INITIATOR, NAME
+
+from .builtin import NO_ROOT
+from .chap import PEER, PEER_SECRET, SECRET, USER, account, configure, kept_secret, once
+
+OWN, OTHER = f"{PREFIX}.64", f"{PREFIX}.65"
+# A machine of which the arguments say nothing.
+TOLD_NOTHING = "rdinit=/linuxrc root=/dev/sda1"
+NIC = IbftNic(MAC, OWN, gateway=SERVER)
+TARGET = IbftTarget(SERVER, NAME, 1)
+
+
+def settings(machine: Machine) -> dict[str, str]:
+    """The settings that /proc/iscsi_init tells."""
+    lines = machine.check("grep ^setting- /proc/iscsi_init").split("\n")
+    return dict(re.findall(r"^setting-(\w+): (.*)$", "\n".join(lines), re.MULTILINE))
+
+
+@scenario
+def ibft_acpi(lab: Lab) -> None:
+    """An ACPI table is all that the machine is told: device, static address, initiator, target, LUN; the first NIC is not it."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    table = ibft.table(INITIATOR, [NIC], [TARGET])
+    nics = [lab.nic(SECOND_MAC, bridge=lab.network.bridge("br1")), lab.nic()]
+    client = lab.client(TOLD_NOTHING, nics=nics, firmware=ibft.acpi(lab.directory / "ibft", table))
+    guest.boots(client)
+    device = f"{MAC} with {OWN}/24 via {SERVER} (iBFT)"
+    told = client.log(r"iscsi_init: interface")
+    wanted = f"interface {device}, initiator {INITIATOR} (iBFT), target {SERVER}:3260:{NAME} (iBFT), LUN 1 (iBFT)"
+    expect(wanted in told[0], f"`{wanted}` in the log", told)
+    expect(
+        settings(client)
+        == {
+            "if": device,
+            "initiator": f"{INITIATOR} (iBFT)",
+            "target": f"{SERVER}:3260:{NAME} (iBFT)",
+            "lun": "1 (iBFT)",
+        },
+        "the iBFT as the source of each setting",
+        settings(client),
+    )
+    addresses = client.check(f"grep -l {MAC} /sys/class/net/*/address; ip -4 -o address show; ip route")
+    name = re.search(r"/net/(\w+)/address", addresses)
+    expect(name and f"{name[1]}    inet {OWN}/24" in addresses, f"{OWN}/24 on the device with {MAC}", addresses)
+    expect(f"default via {SERVER}" in addresses, f"a default route by {SERVER}", addresses)
+    guest.reboots(client)
+    expect(not guest.dhcp_messages(lab.capture), "no DHCP message on the wire")
+    keys = wire.login_keys(lab.capture)
+    expect(keys.get("InitiatorName") == INITIATOR, f"InitiatorName={INITIATOR}", keys)
+
+
+@scenario
+def ibft_low_memory(lab: Lab) -> None:
+    """A table where a BIOS leaves it, which the kernel finds; its address is to come from DHCP, whose root path is not used."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq(f"{NOBODY}:/{NAME}/iqn.2004-01.net.example:nobody/9")
+    table = ibft.table(INITIATOR, [replace(NIC, origin=ibft.DHCP)], [TARGET])
+    client = lab.client(TOLD_NOTHING, firmware=ibft.low_memory(lab.directory / "ibft", table))
+    guest.boots(client)
+    expect(client.log(rf"iBFT found at 0x0*{ibft.LOW_MEMORY:x}\."), "the kernel to find the table")
+    expect(client.log(r"iscsi_init: iBFT \(low memory\): 1 network"), "a line that says where the table is")
+    told = settings(client)
+    expect(told["if"] == f"{MAC} (iBFT)" and told["lun"] == "1 (iBFT)", "the device and the LUN of the iBFT", told)
+    lease = client.check("sed -n 's/^lease: //p' /proc/iscsi_init; cat /proc/net/pnp")
+    expect("#PROTO: DHCP" in lease and "none" not in lease, "a lease that is kept", lease)
+    guest.reboots(client)
+
+
+@scenario
+def ibft_chap(lab: Lab) -> None:
+    """CHAP with the table's credentials, one way and both; those of iscsi.conf come first, and no secret is shown."""
+    target = lab.tgt(lab.tiny_disk())
+    account(target, USER, SECRET)
+    account(target, PEER, PEER_SECRET, "--outgoing")
+    mutual = replace(TARGET, chap=(USER, SECRET, PEER, PEER_SECRET))
+    machine = lab.bench(firmware=ibft.acpi(lab.directory / "ibft", ibft.table(INITIATOR, [NIC], [mutual])))
+    done = guest.succeeds(machine, "")
+    expect(any(re.search(r"credentials .*\(iBFT\)", line) for line in done.log), "a line that says whose", done.log)
+    machine.check("rmmod iscsi_init")
+    configure(machine, f"Username={USER}\nPassword=not-our-secret\n")
+    guest.fails(machine, "", errno.EKEYREJECTED, "passwords", again=False)
+    configure(machine, f"Username={USER}\nPassword={SECRET}\n")
+    once(machine, "")
+    kept_secret(lab, machine)
+    guest.healthy(machine)
+
+
+@scenario
+def ibft_not_used(lab: Lab) -> None:
+    """Tables that cannot be read are told of, and DHCP has the rest; both places at once, each with a fault of its own."""
+    lab.tgt(lab.tiny_disk())
+    lab.dnsmasq()
+    good = ibft.table(INITIATOR, [NIC], [TARGET])
+    garbled = bytearray(good)
+    garbled[100] ^= 1
+    # The offset of the first string of the target leads past the end.
+    cut = good[: good.rindex(NAME.encode())]
+    firmware = ibft.low_memory(lab.directory / "garbled", garbled) + ibft.acpi(lab.directory / "cut", cut)
+    machine = lab.bench(firmware=firmware)
+    done = guest.succeeds(machine, "")
+    log = "\n".join(done.log)
+    for where, fault in (("low memory", "checksum"), ("ACPI table", "past the end")):
+        expect(re.search(rf"<4>.*iBFT \({where}.*is not used: .*{fault}.*; check", log), f"a warning of {fault} ({where})", log)
+    told = settings(machine)
+    expect(told["target"].endswith("(DHCP root path)"), "the target of the DHCP root path", told)
+    guest.healthy(machine)
+
+
+@scenario
+def ibft_and_more(lab: Lab) -> None:
+    """A table with a VLAN, and a selected portal that does not answer: arguments help, and the target's other portal does."""
+    lab.tgt(lab.tiny_disk())
+    targets = [replace(TARGET, flags=ibft.VALID), replace(TARGET, address=NOBODY), replace(TARGET, name=f"{NAME}:other")]
+    table = ibft.table(INITIATOR, [replace(NIC, vlan=100)], targets)
+    machine = lab.bench(firmware=ibft.acpi(lab.directory / "ibft", table))
+    guest.fails(machine, "", errno.EOPNOTSUPP, "VLAN 100", "iscsi-if=")
+    static = f"if=eth0:{OWN}:{NETMASK}"
+    done = guest.succeeds(machine, static)
+    log = "\n".join(done.log)
+    expect(re.search(rf"target {NAME}:other of the iBFT is not used", log), "the target that is not used", log)
+    told = settings(machine)
+    expect(told["if"] == f"eth0 with {OWN}/24 (module parameter)", "the argument's device", told)
+    expect(told["target"] == f"{NOBODY}:3260:{NAME} (iBFT)", "the selected target", told)
+    portal = machine.check("sed -n 's/^portal: //p' /proc/iscsi_init")
+    expect(portal == f"{SERVER}:3260", "the other portal", portal)
+    machine.check("rmmod iscsi_init")
+    guest.succeeds(machine, f"{static} target={SERVER}:{NAME}")
+    expect(settings(machine)["target"] == f"{SERVER}:3260:{NAME} (module parameter)", "the argument's target", settings(machine))
+    guest.healthy(machine)
+
+
+@scenario
+def builtin_ibft(lab: Lab) -> None:
+    """Built in: a table alone starts nothing; any argument has all come from it, but the network where ip= has made one."""
+    lab.tgt(lab.tiny_disk())
+    firmware = ibft.acpi(lab.directory / "ibft", ibft.table(INITIATOR, [NIC], [TARGET]))
+    idle = lab.builtin("root=/dev/sda1", firmware=firmware, name="idle")
+    idle.wait_end(BOOT)
+    expect(idle.log(NO_ROOT) and not idle.log("iscsi_init:"), "a driver that does nothing", "\n".join(idle.log("iscsi_init:")))
+    client = lab.builtin("root=/dev/sda1 iscsi-timeout=0", firmware=firmware)
+    guest.boots(client)
+    told = settings(client)
+    expect(all(value.endswith("(iBFT)") for value in told.values()), "the iBFT as the source of each setting", told)
+    guest.reboots(client)
+    # Whom the kernel has configured a network for, has one.
+    client = lab.builtin(f"root=/dev/sda1 iscsi-timeout=0 ip={OTHER}::{SERVER}:{NETMASK}::eth0:off", firmware=firmware)
+    guest.boots(client)
+    told = settings(client)
+    expect(told["if"] == "any (default)" and told["target"].endswith("(iBFT)"), "all but the network of the iBFT", told)
+    addresses = client.check("ip -4 -o address show dev eth0")
+    expect(OTHER in addresses and OWN not in addresses, f"{OTHER} on eth0", addresses)
+    guest.reboots(client)

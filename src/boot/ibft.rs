@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The table in which the firmware says what it has booted from; it may have secrets.
+//!
+//! A table that cannot be read is as good as none, but for a line in the log: the machine may have
+//! been told all it needs, and DHCP may know the rest.
+
+use super::error::Failure;
+use crate::{
+    initiator::authentication::Authentication,
+    linux::ibft::Place,
+    proto::{
+        config::{
+            ibft::{
+                Ibft,
+                MAX_LENGTH, //
+            },
+            merge::Request,
+            target::{
+                Portal,
+                Target, //
+            },
+        },
+        iscsi::chap::Credentials,
+        secret, //
+    },
+};
+use kernel::prelude::*;
+
+/// A copy of the table; without one, none. It is cleared when it is dropped.
+pub(super) struct Firmware(KVec<u8>);
+
+impl Firmware {
+    /// Copies the first table that can be read.
+    pub(super) fn read() -> Result<Self, Failure<'static>> {
+        for place in Place::ALL {
+            let Some(table) = place.read(MAX_LENGTH).map_err(Failure::Kernel)? else {
+                continue;
+            };
+            let firmware = Self(table);
+            match Ibft::parse(&firmware.0) {
+                Ok(ibft) => {
+                    Self::tell(ibft, place);
+                    return Ok(firmware);
+                }
+                Err(error) => pr_warn!(
+                    "the iBFT ({}) is not used: {}; check the firmware's iSCSI settings\n",
+                    core::format_args!("{place}"),
+                    core::format_args!("{error}")
+                ),
+            }
+        }
+        Ok(Self(KVec::new()))
+    }
+
+    /// Says what is there.
+    fn tell(ibft: Ibft<'_>, place: Place) {
+        pr_info!(
+            "iBFT ({}): {} network devices, {} targets\n",
+            core::format_args!("{place}"),
+            ibft.nics().count(),
+            ibft.targets().count()
+        );
+        let Some((boot, _)) = ibft.boot_target() else {
+            return;
+        };
+        for other in ibft.targets().filter_map(|target| target.name) {
+            if other != boot.name {
+                pr_info!(
+                    "target {} of the iBFT is not used\n",
+                    core::format_args!("{other}")
+                );
+            }
+        }
+    }
+
+    fn ibft(&self) -> Option<Ibft<'_>> {
+        Ibft::parse(&self.0).ok()
+    }
+
+    /// Takes from the table what nobody has said before.
+    #[inline(never)]
+    pub(super) fn complete(&self, request: &mut Request) -> Result<(), Failure<'static>> {
+        // Where the kernel's own ipconfig was told to, it has set up the network.
+        let may_configure = !(cfg!(CONFIG_IP_PNP) && request.ipconfig);
+
+        match self.ibft() {
+            Some(ibft) => request.complete(ibft, may_configure).map_err(Failure::Nic),
+            None => Ok(()),
+        }
+    }
+
+    /// What a login to `target` authenticates with, if it does.
+    #[inline(never)]
+    pub(super) fn authentication(
+        &self,
+        target: &Target,
+    ) -> Result<Option<Authentication>, Failure<'static>> {
+        let Some(chap) = self.ibft().and_then(|ibft| ibft.chap(&target.name)) else {
+            return Ok(None);
+        };
+        // Filled where they stay, so that no copy of a secret is left behind.
+        let mut credentials =
+            KBox::new(Credentials::none(), GFP_KERNEL).map_err(Failure::kernel)?;
+
+        chap.read_into(&mut credentials);
+        Authentication::new(credentials)
+            .map(Some)
+            .map_err(Failure::authentication)
+    }
+
+    /// Further portals of `target`.
+    #[inline(never)]
+    pub(super) fn other_portals(&self, target: &Target) -> Result<KVec<Portal>, Failure<'static>> {
+        let mut portals = KVec::new();
+
+        if let Some(ibft) = self.ibft() {
+            for portal in ibft.other_portals(target) {
+                portals.push(portal, GFP_KERNEL).map_err(Failure::kernel)?;
+            }
+        }
+        Ok(portals)
+    }
+}
+
+impl Drop for Firmware {
+    fn drop(&mut self) {
+        secret::wipe(&mut self.0);
+    }
+}

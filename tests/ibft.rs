@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! From the firmware's table to what is booted.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a failure is what these look for"
+)]
+
+use iscsi_init::proto::{
+    config::{
+        cmdline::Arguments,
+        ibft::{
+            Ibft,
+            IbftFault,
+            NicFault,
+            Origin, //
+        },
+        merge::{
+            Boot,
+            Request,
+            Source, //
+        },
+        name::{
+            Name,
+            NameFault, //
+        },
+        root_path::RootPath, //
+    },
+    iscsi::chap::Credentials, //
+};
+
+#[path = "dhcp_support/hex.rs"]
+mod hex;
+mod ibft_support;
+
+use ibft_support::{
+    seal,
+    Nic,
+    Table,
+    Target,
+    NIC_ORIGIN,
+    NIC_PREFIX_LENGTH,
+    NIC_VLAN,
+    SELECTED,
+    TARGET_CHAP_TYPE,
+    TARGET_LUN,
+    VALID, //
+};
+
+/// A table of iPXE's.
+const IPXE: &str = include_str!("ibft_ipxe_e1000.hex");
+
+const INITIATOR: &str = "iqn.2001-04.com.example:me";
+const TARGET: &str = "iqn.2001-04.com.example:disk";
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
+
+/// A machine with one of each.
+fn usual(nic: &Nic<'_>, target: &Target<'_>) -> Vec<u8> {
+    let mut table = Table::new(5);
+    table.initiator(SELECTED, INITIATOR);
+    table.nic(nic);
+    table.target(target);
+    table.finish()
+}
+
+fn request(line: &str) -> Request {
+    let arguments = Arguments::parse(line.as_bytes()).unwrap();
+    Request::new(&Arguments::default(), &arguments).unwrap()
+}
+
+fn completed(line: &str, table: &[u8]) -> Request {
+    let mut request = request(line);
+    request.complete(Ibft::parse(table).unwrap(), true).unwrap();
+    request
+}
+
+/// The fault of a table that has just this NIC and this target, of which some bytes are changed.
+fn fault(change: impl Fn(&mut Table, usize, usize)) -> IbftFault {
+    let mut table = Table::new(5);
+    table.initiator(SELECTED, INITIATOR);
+    let nic = table.nic(&Nic::default());
+    let target = table.target(&Target::default());
+    change(&mut table, nic, target);
+    let table = table.finish();
+    let error = Ibft::parse(&table).map(|_| ()).unwrap_err();
+    assert!([nic, target].contains(&error.offset), "{error}");
+    error.reason
+}
+
+#[test]
+fn every_field_is_read() {
+    let target = Target {
+        port: 860,
+        lun: [0x41, 0x00, 0, 0, 0, 0, 0, 0],
+        ..Target::default()
+    };
+    let nic = Nic {
+        index: 3,
+        dns: ["192.0.2.53", "192.0.2.54"],
+        dhcp: "192.0.2.2",
+        origin: 3,
+        vlan: 4094,
+        pci: 0x3b09,
+        ..Nic::default()
+    };
+    let table = usual(&nic, &target);
+    let ibft = Ibft::parse(&table).unwrap();
+    assert_eq!(ibft.initiator(), Name::parse(INITIATOR).ok());
+
+    let nic = ibft.nics().next().unwrap();
+    assert_eq!((nic.index, nic.is_selected), (3, true));
+    assert_eq!(nic.address, "192.0.2.7".parse().ok());
+    assert_eq!((nic.prefix_length, nic.origin), (24, Origin::Dhcp));
+    assert_eq!(nic.gateway, "192.0.2.1".parse().ok());
+    assert_eq!(
+        nic.dns,
+        ["192.0.2.53".parse().ok(), "192.0.2.54".parse().ok()]
+    );
+    assert_eq!(nic.dhcp, "192.0.2.2".parse().ok());
+    assert_eq!((nic.vlan, nic.mac[5]), (Some(4094), 0x56));
+    assert_eq!(nic.pci.to_string(), "3b:01.1");
+    assert_eq!(nic.host_name.unwrap().as_str(), "kiosk");
+
+    let target = ibft.targets().next().unwrap();
+    assert_eq!((target.index, target.is_selected), (0, true));
+    assert_eq!(target.address, "192.0.2.9".parse().ok());
+    assert_eq!((target.port, target.lun, target.nic), (860, 256, 0));
+    assert_eq!(target.name, Name::parse(TARGET).ok());
+    assert!(target.chap.is_none());
+}
+
+#[test]
+fn a_table_of_ipxes_is_read() {
+    let table = hex::bytes(IPXE);
+    assert_eq!(table.len(), 578);
+    let request = completed("", &table);
+    assert_eq!(
+        request.interface.unwrap().to_string(),
+        "52:54:00:12:34:56 (iBFT)"
+    );
+    assert_eq!(
+        request.initiator.unwrap().to_string(),
+        "iqn.2010-04.org.ipxe:kiosk (iBFT)"
+    );
+    assert_eq!(
+        request.target.unwrap().to_string(),
+        "192.168.7.1:3260:iqn.2004-01.net.example:diskless (iBFT)"
+    );
+    assert_eq!(request.lun.unwrap().value, 1);
+
+    let nic = Ibft::parse(&table).unwrap().boot_nic().unwrap();
+    assert_eq!((nic.origin, nic.prefix_length), (Origin::Dhcp, 24));
+    assert_eq!(nic.address, "192.168.7.158".parse().ok());
+    let server = "192.168.7.1".parse().ok();
+    assert_eq!((nic.gateway, nic.dhcp), (server, server));
+    assert_eq!(nic.dns, [server, None]);
+    assert_eq!((nic.index, nic.vlan), (0, None));
+    assert_eq!(nic.pci.to_string(), "00:02.0");
+    assert_eq!(nic.host_name.unwrap().as_str(), "kiosk");
+}
+
+#[test]
+fn a_machine_without_arguments_boots_from_it() {
+    let request = completed(
+        "ro root=/dev/sda1",
+        &usual(&Nic::default(), &Target::default()),
+    );
+    assert_eq!(
+        request.interface.as_ref().unwrap().to_string(),
+        "52:54:00:12:34:56 with 192.0.2.7/24 via 192.0.2.1 (iBFT)"
+    );
+    // The DHCP root path comes last.
+    let path = RootPath::parse("10.0.0.3:/eui.0000000000000003/eui.00000000000000a3/3").unwrap();
+    let boot = Boot::new(&request, Some(&path), MAC).unwrap();
+    assert_eq!(
+        [
+            boot.initiator.to_string(),
+            boot.target.to_string(),
+            boot.lun.to_string()
+        ],
+        [
+            format!("{INITIATOR} (iBFT)"),
+            format!("192.0.2.9:3260:{TARGET} (iBFT)"),
+            "7 (iBFT)".to_string()
+        ]
+    );
+}
+
+#[test]
+fn what_somebody_has_said_stays() {
+    let line =
+        "iscsi-if=eth1 iscsi-initiator=eui.00000000000000a2 iscsi-target=10.0.0.1 iscsi-lun=1";
+    let table = usual(&Nic::default(), &Target::default());
+    assert_eq!(completed(line, &table), request(line));
+    let lun = completed("iscsi-lun=1", &table);
+    assert_eq!(lun.lun.unwrap().source, Source::Argument);
+    assert_eq!(lun.target.unwrap().source, Source::Ibft);
+    // A network that is there already is not made again.
+    let mut request = request("");
+    request
+        .complete(Ibft::parse(&table).unwrap(), false)
+        .unwrap();
+    assert!(request.interface.is_none() && request.target.is_some());
+}
+
+#[test]
+fn the_selected_target_and_its_nic_are_taken() {
+    let nics = [0, 1].map(|index| Nic {
+        index,
+        flags: VALID,
+        mac: [2, 0, 0, 0, 0, index],
+        ..Nic::default()
+    });
+    let targets = [(0, VALID, "192.0.2.8"), (1, SELECTED, "192.0.2.9")];
+    let mut table = Table::new(6);
+    table.initiator(0, "eui.00000000000000a0");
+    table.initiator(VALID, INITIATOR);
+    for nic in &nics {
+        table.nic(nic);
+    }
+    for (index, flags, address) in targets {
+        table.target(&Target {
+            index,
+            flags,
+            address,
+            nic: index,
+            ..Target::default()
+        });
+    }
+    let table = table.finish();
+    let ibft = Ibft::parse(&table).unwrap();
+    assert_eq!(ibft.initiator().unwrap().as_str(), INITIATOR);
+    assert_eq!(ibft.boot_nic().unwrap().mac[5], 1);
+    let (target, _) = ibft.boot_target().unwrap();
+    assert_eq!(target.to_string(), format!("192.0.2.9:3260:{TARGET}"));
+    let others: Vec<String> = ibft
+        .other_portals(&target)
+        .map(|portal| portal.to_string())
+        .collect();
+    assert_eq!(others, ["192.0.2.8:3260"]);
+}
+
+#[test]
+fn what_is_not_valid_or_not_known_is_not_looked_at() {
+    let mut table = Table::new(8);
+    table.target(&Target {
+        flags: 0,
+        name: "no name",
+        chap_type: 9,
+        ..Target::default()
+    });
+    table.structure(7, 0, SELECTED, b"future");
+    table.structure(5, 0, SELECTED, b"");
+    // A target that was never reached has no address; one that discovery did not find, no name.
+    for target in [("", TARGET), ("192.0.2.9", "")] {
+        table.target(&Target {
+            address: target.0,
+            name: target.1,
+            ..Target::default()
+        });
+    }
+    table.target(&Target {
+        flags: VALID,
+        address: "2001:db8::9",
+        ..Target::default()
+    });
+    let table = table.finish();
+    let ibft = Ibft::parse(&table).unwrap();
+    assert_eq!(ibft.targets().count(), 3);
+    let (target, lun) = ibft.boot_target().unwrap();
+    assert_eq!(target.to_string(), format!("[2001:db8::9]:3260:{TARGET}"));
+    assert_eq!(lun, 7);
+    assert!(completed("", &table).interface.is_none());
+}
+
+#[test]
+fn a_nic_is_used_as_the_firmware_does_or_not_at_all() {
+    let interface = |nic: &Nic<'_>| {
+        let table = usual(nic, &Target::default());
+        let mut request = request("");
+        let interface = request
+            .complete(Ibft::parse(&table).unwrap(), true)
+            .map(|()| request.interface.unwrap().value.to_string());
+        // With another one by argument, that does not matter.
+        completed("iscsi-if=eth0", &table);
+        interface
+    };
+    let mac = || Ok("52:54:00:12:34:56".to_string());
+    let with = |text: &str| Ok(format!("52:54:00:12:34:56 with {text}"));
+    let dhcp = Nic {
+        origin: 3,
+        ..Nic::default()
+    };
+    assert_eq!(interface(&dhcp), mac());
+    let nowhere = Nic {
+        address: "0.0.0.0",
+        ..Nic::default()
+    };
+    assert_eq!(interface(&nowhere), mac());
+    let elsewhere = Nic {
+        gateway: "192.0.3.1",
+        ..Nic::default()
+    };
+    assert_eq!(interface(&elsewhere), with("192.0.2.7/24"));
+    let classful = Nic {
+        prefix_length: 0,
+        address: "10.0.0.7",
+        gateway: "10.1.0.1",
+        ..Nic::default()
+    };
+    assert_eq!(interface(&classful), with("10.0.0.7/8 via 10.1.0.1"));
+    let ipv6 = Nic {
+        address: "2001:db8::7",
+        prefix_length: 64,
+        ..Nic::default()
+    };
+    assert_eq!(interface(&ipv6), Err(NicFault::Ipv6));
+    let vlan = Nic {
+        vlan: 100,
+        ..Nic::default()
+    };
+    assert_eq!(interface(&vlan), Err(NicFault::Vlan(100)));
+    assert!(NicFault::Vlan(100).to_string().contains("VLAN 100"));
+}
+
+fn credentials(target: &Target<'_>) -> Option<[String; 4]> {
+    let table = usual(&Nic::default(), target);
+    let chap = Ibft::parse(&table)
+        .unwrap()
+        .chap(&Name::parse(TARGET).unwrap())?;
+    let shown = format!("{chap:?}");
+    assert!(!shown.contains("phrase"), "{shown}");
+    let mut credentials = Credentials::none();
+    chap.read_into(&mut credentials);
+    let Credentials { outgoing, incoming } = &credentials;
+    let secret =
+        |account: &iscsi_init::proto::iscsi::chap::Account| account.secret.bytes().to_vec();
+    Some([
+        outgoing.name.as_str().to_string(),
+        String::from_utf8(secret(outgoing)).unwrap(),
+        incoming.name.as_str().to_string(),
+        String::from_utf8(secret(incoming)).unwrap(),
+    ])
+}
+
+#[test]
+fn credentials_are_those_of_the_target() {
+    let all = ["us", "our-phrase", "them", "their-phrase"];
+    let target = |chap_type| Target {
+        chap_type,
+        chap: all,
+        ..Target::default()
+    };
+    assert_eq!(credentials(&target(0)), None);
+    assert_eq!(
+        credentials(&target(1)).unwrap(),
+        ["us", "our-phrase", "", ""]
+    );
+    assert_eq!(credentials(&target(2)).unwrap(), all);
+    // Some firmware counts the NUL.
+    let counted = Target {
+        chap: ["us\0", "our-phrase\0", "", ""],
+        ..target(1)
+    };
+    assert_eq!(credentials(&counted).unwrap(), ["us", "our-phrase", "", ""]);
+    // A target of another name gets none of it.
+    let other = Target {
+        name: "iqn.2001-04.com.example:other",
+        ..target(2)
+    };
+    assert_eq!(credentials(&other), None);
+}
+
+#[test]
+fn chap_is_not_left_out_for_want_of_a_secret() {
+    let chap = |chap_type, chap| {
+        let table = usual(
+            &Nic::default(),
+            &Target {
+                chap_type,
+                chap,
+                ..Target::default()
+            },
+        );
+        Ibft::parse(&table).map(|_| ()).unwrap_err().reason
+    };
+    assert_eq!(chap(1, ["us", "", "", ""]), IbftFault::NoSecret);
+    assert_eq!(chap(1, ["us", "\0", "", ""]), IbftFault::NoSecret);
+    assert_eq!(chap(2, ["us", "a", "them", ""]), IbftFault::NoSecret);
+    assert_eq!(chap(2, ["us", "a", "them", "a"]), IbftFault::SameSecrets);
+    assert_eq!(chap(3, ["us", "a", "", ""]), IbftFault::ChapType(3));
+    let long = "x".repeat(257);
+    assert_eq!(chap(1, ["us", &long, "", ""]), IbftFault::SecretLength);
+    assert_eq!(chap(1, [&long, "a", "", ""]), IbftFault::ChapNameLength);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_structure() {
+    assert_eq!(
+        fault(|table, nic, _| table.put(nic + NIC_PREFIX_LENGTH, &[33])),
+        IbftFault::PrefixLength(33)
+    );
+    assert_eq!(
+        fault(|table, nic, _| table.put(nic + NIC_VLAN, &[0xff, 0x0f])),
+        IbftFault::Vlan(4095)
+    );
+    assert_eq!(
+        fault(|table, nic, _| table.put(nic + 18, &[224])),
+        IbftFault::NotAHost
+    );
+    assert_eq!(
+        fault(|table, _, target| table.put(target + TARGET_LUN, &[0x80])),
+        IbftFault::Lun
+    );
+    assert_eq!(
+        fault(|table, _, target| table.put(target + TARGET_LUN + 2, &[1])),
+        IbftFault::Lun
+    );
+    assert_eq!(
+        fault(|table, _, target| table.put(target + TARGET_CHAP_TYPE, &[255])),
+        IbftFault::ChapType(255)
+    );
+    assert_eq!(
+        fault(|table, _, target| table.put(target + 36, &[0xff, 0xff])),
+        IbftFault::StringOutside
+    );
+    assert_eq!(
+        fault(|table, _, target| table.put(target + 34, &[0xff, 0xff])),
+        IbftFault::StringOutside
+    );
+    assert_eq!(
+        fault(|table, _, target| table.put(target + 36, &[10, 0])),
+        IbftFault::TargetName(NameFault::Type)
+    );
+    assert_eq!(
+        fault(|table, nic, _| table.put(nic + 2, &[101, 0])),
+        IbftFault::Short
+    );
+    assert_eq!(
+        fault(|table, nic, _| table.put(nic + 2, &[0xff, 0xff])),
+        IbftFault::Outside
+    );
+    // An origin that is not known is one that does not matter.
+    let mut table = Table::new(5);
+    let nic = table.nic(&Nic::default());
+    table.put(nic + NIC_ORIGIN, &[200]);
+    let table = table.finish();
+    let nic = Ibft::parse(&table).unwrap().boot_nic().unwrap();
+    assert_eq!(nic.origin, Origin::Other);
+}
+
+#[test]
+fn an_offset_leads_into_the_table() {
+    for offset in [0xffff, 600, 5] {
+        let mut table = Table::new(5);
+        table.offset(offset);
+        let table = table.finish();
+        let error = Ibft::parse(&table).map(|_| ());
+        // What stands in the header is no structure that is valid and reaches no further.
+        if offset > 5 {
+            assert_eq!(error.unwrap_err().reason, IbftFault::Outside, "{offset}");
+        }
+    }
+}
+
+#[test]
+fn errors_have_a_place_and_no_secret() {
+    let table = usual(
+        &Nic::default(),
+        &Target {
+            chap_type: 1,
+            chap: ["us", "hunter2", "", ""],
+            name: "iqn.disk",
+            ..Target::default()
+        },
+    );
+    let error = Ibft::parse(&table).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the target's name: an iqn. name goes on with a year and a month, \
+         as in iqn.2001-04.com.example (at byte 275)"
+    );
+}
+
+#[test]
+fn a_changed_byte_is_noticed_and_a_cut_table_refused() {
+    let good = usual(&Nic::default(), &Target::default());
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        assert!(Ibft::parse(&bad).is_err(), "{at}");
+        assert!(Ibft::parse(&good[..at]).is_err(), "{at}");
+        // With its checksum right, it is one fault or another, or a table.
+        seal(&mut bad);
+        if let Ok(ibft) = Ibft::parse(&bad) {
+            assert!(ibft.nics().count() <= 1 && ibft.targets().count() <= 1);
+        }
+    }
+}
