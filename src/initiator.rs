@@ -63,6 +63,7 @@ use crate::{
     },
     proto::iscsi::{
         digest::Digest,
+        keys::DigestChoice,
         login::Established,
         lun::Lun,
         pdu::request::Direction,
@@ -114,7 +115,9 @@ impl Initiator {
         // The block layer is told once whether pages may change while they are sent. Where they
         // may, no later login can have a digest over them.
         let digests = established.parameters.data_digest != Digest::None;
-        account.node.offer.data_digest = digests;
+        if !digests {
+            account.node.offer.data_digest = DigestChoice::Never;
+        }
         let nexus = Nexus::new(digests)?;
         let tasks = Tasks::new(COMMANDS)?;
         let session = Session::new(established);

@@ -237,6 +237,7 @@ fn negotiate(
         Workspace::mut_from_bytes(workspace).map_err(|_| LoginFailure::Memory(EINVAL))?;
     let identity = Identity {
         initiator: node.initiator.as_str(),
+        alias: None,
         target,
         isid: node.isid,
         chap: node.authentication.as_ref().map(Authentication::chap),
