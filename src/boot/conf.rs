@@ -4,7 +4,10 @@
 
 use super::error::Failure;
 use crate::{
-    initiator::authentication::Authentication,
+    initiator::{
+        authentication::Authentication,
+        login::Alias, //
+    },
     linux::{
         errno::{
             ENAMETOOLONG,
@@ -16,7 +19,9 @@ use crate::{
         config::{
             iscsi_conf::{
                 self,
-                Login, //
+                Login,
+                Settings,
+                Told, //
             },
             target::{
                 Portal,
@@ -25,8 +30,7 @@ use crate::{
             text::Text, //
         },
         iscsi::chap::Credentials,
-        secret,
-        time::Duration, //
+        secret, //
     }, //
 };
 use kernel::{
@@ -67,17 +71,16 @@ impl Conf {
                 })
             }
         }
-        for entry in iscsi_conf::entries(&conf.content) {
-            let entry = entry.map_err(|error| conf.failure(error))?;
-            if entry.key.is_none() {
-                pr_warn!(
-                    "{}: line {}: {} is not used\n",
-                    conf.path.as_str(),
-                    entry.line,
-                    entry.name
-                );
-            }
-        }
+        iscsi_conf::check(&conf.content, |entry, notice| {
+            pr_warn!(
+                "{}: line {}: {} {}\n",
+                conf.path.as_str(),
+                entry.line,
+                entry.name,
+                core::format_args!("{notice}")
+            );
+        })
+        .map_err(|error| conf.failure(error))?;
         Ok(conf)
     }
 
@@ -91,10 +94,31 @@ impl Conf {
         Ok(())
     }
 
-    /// For how long commands to `target` wait for a lost session, if not for ever.
-    pub(super) fn patience(&self, target: &Target) -> Result<Option<Duration>, Failure<'static>> {
-        iscsi_conf::read_patience(&self.content, Login::Target(target.name.as_str()))
-            .map_err(|error| self.failure(error))
+    /// Who boots from where.
+    pub(super) fn told(&self) -> Result<Told, Failure<'static>> {
+        iscsi_conf::read_told(&self.content).map_err(|error| self.failure(error))
+    }
+
+    /// What this machine is called for people; empty if nothing.
+    pub(super) fn alias(&self) -> Result<Alias, Failure<'static>> {
+        let alias = iscsi_conf::read_alias(&self.content);
+        Ok(alias
+            .map_err(|error| self.failure(error))?
+            .unwrap_or_default())
+    }
+
+    /// How a session with `target` is negotiated and kept.
+    pub(super) fn settings(&self, target: &Target) -> Result<Settings, Failure<'static>> {
+        self.settings_of(Login::Target(target))
+    }
+
+    /// The same of one that asks this portal for its targets.
+    pub(super) fn settings_at(&self, portal: Portal) -> Result<Settings, Failure<'static>> {
+        self.settings_of(Login::Discovery(portal))
+    }
+
+    fn settings_of(&self, login: Login<'_>) -> Result<Settings, Failure<'static>> {
+        iscsi_conf::read_settings(&self.content, login).map_err(|error| self.failure(error))
     }
 
     /// What a login to `target` authenticates with, if it does.
@@ -102,7 +126,7 @@ impl Conf {
         &self,
         target: &Target,
     ) -> Result<Option<Authentication>, Failure<'static>> {
-        self.authentication_of(Login::Target(target.name.as_str()))
+        self.authentication_of(Login::Target(target))
     }
 
     /// What a login authenticates with that asks this portal for its targets, if it does.

@@ -27,10 +27,11 @@ pub(super) fn is_given(line: &[u8]) -> bool {
 pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf), Failure<'_>> {
     let parameters = parameters();
     let arguments = Arguments::parse(line).map_err(Failure::Argument)?;
-    let request = Request::new(&parameters, &arguments).map_err(Failure::Setting)?;
-
-    pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
+    let mut request = Request::new(&parameters, &arguments).map_err(Failure::Setting)?;
     let conf = Conf::read(parameters.conf.or(arguments.conf))?;
+
+    request.take_told(conf.told()?);
+    pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
     let request = KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)?;
     Ok((request, conf))
 }

@@ -12,7 +12,10 @@ use super::{
 use crate::{
     initiator::Initiator,
     linux::clock,
-    proto::config::target::Target, //
+    proto::config::{
+        iscsi_conf::Luns,
+        target::Target, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -21,13 +24,14 @@ use kernel::prelude::*;
 const TIMEOUT: u64 = 10_000;
 const INTERVAL: u32 = 2;
 
-/// Has the mid-layer find the boot LUN, waits for the disk on it, and has the other LUNs found
-/// after it: so the boot disk is the first of the target's.
+/// Has the mid-layer find the boot LUN, waits for the disk on it, and has the others of `luns`, or
+/// all, found after it: so the boot disk is the first of the target's.
 #[inline(never)]
 pub(super) fn wait(
     initiator: &Initiator,
     target: &Target,
     lun: u16,
+    luns: Option<Luns>,
     attempts: &mut Attempts,
 ) -> Result<(), Failure<'static>> {
     let lost = || match KBox::new(target.clone(), GFP_KERNEL) {
@@ -62,7 +66,7 @@ pub(super) fn wait(
     };
     attempts.reached(Milestone::Disk);
     initiator.booted(&unit);
-    initiator.scan();
+    initiator.scan(luns);
     pr_info!(
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",
         disk.name(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who logs in where: by the arguments, by the DHCP root path, or by what a portal tells.
+//! Who logs in where: by the arguments, by the configuration file, by the DHCP root path, or by what
+//! a portal tells.
 
 use super::{
     attempts::Attempts,
@@ -16,6 +17,10 @@ use crate::{
     },
     proto::{
         config::{
+            iscsi_conf::{
+                Settings,
+                Timeouts, //
+            },
             merge::{
                 self,
                 Boot,
@@ -37,6 +42,7 @@ use kernel::prelude::*;
 #[inline(never)]
 pub(super) fn settle(
     request: &Request,
+    conf: &Conf,
     network: &Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Boot>, Failure<'static>> {
@@ -60,12 +66,16 @@ pub(super) fn settle(
         },
         None => None,
     };
-    let boot = Boot::new(request, root_path.as_ref(), network.mac()).map_err(|error| {
+    let mut boot = Boot::new(request, root_path.as_ref(), network.mac()).map_err(|error| {
         Failure::NoTarget {
             asked: informant,
             error,
         }
     })?;
+    if let Wanted::Named(target) = &boot.target.value {
+        let lun = first_lun(&conf.settings(target)?);
+        boot.take_lun(lun);
+    }
     attempts.tell(core::format_args!(
         "target {}, LUN {}, initiator {}",
         boot.target,
@@ -75,35 +85,48 @@ pub(super) fn settle(
     KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel)
 }
 
+/// The boot LUN, if the configuration file has one.
+fn first_lun(settings: &Settings) -> Option<u16> {
+    settings.luns.map(|luns| luns.first())
+}
+
 /// Completes what has been settled: where nobody has named the target, its portal has to.
 #[inline(never)]
 pub(super) fn account(
-    boot: &Boot,
+    boot: &mut Boot,
     conf: &Conf,
     network: &Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Account>, Failure<'static>> {
     let mut node = Node {
         initiator: boot.initiator.value.clone(),
+        alias: conf.alias()?,
         isid: isid(network.mac()),
         offer: Offer::default(),
+        timeouts: Timeouts::default(),
         authentication: None,
     };
     let (target, others) = match &boot.target.value {
         Wanted::Named(target) => (target.clone(), KVec::new()),
         Wanted::Any(portal) => {
             node.authentication = conf.authentication_at(*portal)?;
+            let settings = conf.settings_at(*portal)?;
+            (node.offer, node.timeouts) = (settings.offer, settings.timeouts);
             discover(&mut node, *portal, attempts)?
         }
     };
     node.authentication = conf.authentication(&target)?;
-    let patience = conf.patience(&target)?;
+    let settings = conf.settings(&target)?;
+    (node.offer, node.timeouts) = (settings.offer, settings.timeouts);
+    if boot.take_lun(first_lun(&settings)) {
+        attempts.tell(core::format_args!("LUN {}", boot.lun));
+    }
     KBox::new(
         Account {
             node,
             target,
             others,
-            patience,
+            luns: settings.luns,
         },
         GFP_KERNEL,
     )

@@ -20,7 +20,7 @@ use super::{
     },
     portal::{
         Connected,
-        STEP_TIMEOUT, //
+        Time, //
     },
 };
 use crate::{
@@ -66,8 +66,9 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// How long all of it may take, in milliseconds.
+/// How long all of it, and what one logical unit is asked, may take, in milliseconds.
 pub(super) const VERIFY_TIMEOUT: u64 = 10_000;
+const UNIT_TIMEOUT: u64 = 5_000;
 /// The Initiator Task Tag of what is asked here, before there are other commands.
 const TAG: Itt = Itt::new(0);
 
@@ -95,6 +96,7 @@ pub(super) fn verify(
     nexus: &Nexus,
 ) -> Result<Session, LoginFailure> {
     let mut session = Session::new(established);
+    connected.go_on(session.parameters());
     let Some(host) = nexus.host() else {
         return Ok(session);
     };
@@ -110,8 +112,11 @@ pub(super) fn verify(
         if unit.page().is_empty() && !is_boot_unit {
             continue;
         }
-        let deadline = clock::milliseconds().saturating_add(STEP_TIMEOUT);
-        connected.go_on(session.parameters(), deadline.min(end));
+        let deadline = clock::milliseconds().saturating_add(UNIT_TIMEOUT);
+        connected.limit(Time {
+            deadline: deadline.min(end),
+            step: UNIT_TIMEOUT,
+        });
         let mut page = [0; identification::LENGTH as usize];
         let mut asked = Asked {
             connected,

@@ -17,6 +17,7 @@ use crate::proto::config::{
         Interface,
         InterfaceError, //
     },
+    iscsi_conf::Told,
     lun::{
         self,
         LunError, //
@@ -41,12 +42,14 @@ use crate::proto::config::{
 };
 
 /// Where a setting comes from, in the order of precedence.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Source {
     /// A module parameter.
     Parameter,
     /// A kernel argument.
     Argument,
+    /// The configuration file.
+    Conf,
     /// The DHCP root path.
     Dhcp,
     /// Nobody gave it.
@@ -58,6 +61,7 @@ impl fmt::Display for Source {
         f.write_str(match self {
             Self::Parameter => "module parameter",
             Self::Argument => "kernel argument",
+            Self::Conf => "iscsi.conf",
             Self::Dhcp => "DHCP root path",
             Self::Default => "default",
         })
@@ -132,6 +136,20 @@ impl Request {
             timeout: read(pick(Key::Timeout, |given| given.timeout), timeout::parse)?,
             ipconfig: arguments.ipconfig,
         })
+    }
+
+    /// Takes from the configuration file what nobody has said before it.
+    pub fn take_told(&mut self, told: Told) {
+        let Told { initiator, target } = told;
+        fill(&mut self.initiator, initiator, Source::Conf);
+        fill(&mut self.target, target, Source::Conf);
+    }
+}
+
+/// Sets what is not set.
+fn fill<T>(setting: &mut Option<Setting<T>>, value: Option<T>, source: Source) {
+    if setting.is_none() {
+        *setting = value.map(|value| Setting { value, source });
     }
 }
 
@@ -242,6 +260,17 @@ impl Boot {
             target,
             lun,
         })
+    }
+
+    /// Takes the LUN that the configuration file has for the target, which is known by now, unless
+    /// somebody before it has said one; whether it was taken.
+    pub fn take_lun(&mut self, lun: Option<u16>) -> bool {
+        let Some(value) = lun.filter(|_| self.lun.source > Source::Conf) else {
+            return false;
+        };
+        let source = Source::Conf;
+        self.lun = Setting { value, source };
+        true
     }
 }
 
