@@ -106,18 +106,18 @@ def conf_immediate_data(lab: Lab) -> None:
 
 @scenario
 def conf_digests(lab: Lab) -> None:
-    """Digests against LIO, which can do both: always, then prefer-on; each fits."""
+    """Digests against LIO, which can do both: always, then prefer-on, where it is asked for its targets too; each fits."""
     target = lab.lio(lab.tiny_disk())
     machine = lab.bench()
-    where = f"TargetName={NAME}\n TargetIpAddress={target.address}\n"
-    for choice in ("always", "prefer-on"):
+    named = f"TargetName={NAME}\n TargetIpAddress={target.address}\n"
+    for choice, where in (("always", named), ("prefer-on", f"DiscoveryAddress={target.address}\n")):
         configure(machine, f"HeaderDigest={choice}\nDataDigest={choice}\n{where}")
         agrees(machine, HeaderDigest="CRC32C", DataDigest="CRC32C")
     guest.healthy(machine)
     machine.kill()
     found = wire.connections(lab.capture, digests=True)
-    expect(len(found) == 2, "two connections", len(found))
-    for pdus, offered in zip(found, ("CRC32C", "CRC32C,None"), strict=True):
+    expect(len(found) == 3, "three connections", len(found))
+    for pdus, offered in zip(found, ("CRC32C", "CRC32C,None", "CRC32C,None"), strict=True):
         wire.check_connection(pdus)
         wire.check_digests(pdus)
         keys = {key: value for pdu in pdus if pdu.opcode == wire.LOGIN for key, value in pdu.keys.items()}

@@ -46,7 +46,8 @@ pub(crate) struct Found {
 pub(crate) fn discover(node: &mut Node, portal: Portal) -> Result<KVec<Found>, LoginFailure> {
     let mut memory = Memory::new().map_err(LoginFailure::Memory)?;
     let mut home = portal;
-    let (connected, established) = establish(node, None, &mut home, &mut memory)?;
+    let (mut connected, established) = establish(node, None, &mut home, &mut memory)?;
+    connected.go_on(&established.parameters);
 
     let Memory { buffer, workspace } = &mut memory;
     let workspace =

@@ -193,7 +193,7 @@ impl Asked<'_> {
                 let header = session
                     .scsi_command(&mut task, TAG, Attribute::Simple, cdb)
                     .map_err(protocol)?;
-                connected.send_header(&header)?;
+                connected.send(&header)?;
                 sent = true;
             }
             let (header, segment) = connected.receive(buffer)?;
@@ -210,7 +210,7 @@ impl Asked<'_> {
                     Sense::parse(response::sense(segment)),
                 ),
                 Received::NopIn(NopIn::Ping(ping)) => {
-                    connected.send_header(&session.nop_out_reply(&ping))?;
+                    connected.send(&session.nop_out_reply(&ping))?;
                     continue;
                 }
                 Received::NopIn(NopIn::Notice) | Received::Async(_) => continue,

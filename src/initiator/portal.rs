@@ -103,19 +103,26 @@ impl Connected {
         LoginFailure::Protocol(self.portal, error)
     }
 
-    pub(super) fn send(&self, bytes: &[u8]) -> Result<(), LoginFailure> {
+    /// Sends one PDU: its header, and its padded data.
+    pub(super) fn send(&self, pdu: &[u8]) -> Result<(), LoginFailure> {
+        if self.digests == (Digest::None, Digest::None) {
+            return self.put(pdu);
+        }
+        let (header, data) = pdu.split_at_checked(HEADER_LENGTH).unwrap_or((pdu, &[]));
+        for (digest, bytes) in [(self.digests.0, header), (self.digests.1, data)] {
+            self.put(bytes)?;
+            // RFC 7143 section 11.2.4: no data, no digest.
+            if digest == Digest::Crc32c && !bytes.is_empty() {
+                self.put(&digest_of(bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, bytes: &[u8]) -> Result<(), LoginFailure> {
         self.socket
             .send_all(bytes)
             .map_err(|error| self.failure(error))
-    }
-
-    /// Sends a PDU without data.
-    pub(super) fn send_header(&self, header: &[u8; HEADER_LENGTH]) -> Result<(), LoginFailure> {
-        self.send(header)?;
-        match self.digests.0 {
-            Digest::None => Ok(()),
-            Digest::Crc32c => self.send(&digest_of(header)),
-        }
     }
 
     /// Receives one PDU: its header, and its data, which is put at the front of `buffer`.
