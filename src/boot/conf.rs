@@ -107,17 +107,8 @@ impl Conf {
             .unwrap_or_default())
     }
 
-    /// How a session with `target` is negotiated and kept.
-    pub(super) fn settings(&self, target: &Target) -> Result<Settings, Failure<'static>> {
-        self.settings_of(Login::Target(target))
-    }
-
-    /// The same of one that asks this portal for its targets.
-    pub(super) fn settings_at(&self, portal: Portal) -> Result<Settings, Failure<'static>> {
-        self.settings_of(Login::Discovery(portal))
-    }
-
-    fn settings_of(&self, login: Login<'_>) -> Result<Settings, Failure<'static>> {
+    /// How the session of `login` is negotiated and kept.
+    pub(super) fn settings(&self, login: Login<'_>) -> Result<Settings, Failure<'static>> {
         iscsi_conf::read_settings(&self.content, login).map_err(|error| self.failure(error))
     }
 

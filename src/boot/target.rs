@@ -18,7 +18,8 @@ use crate::{
     proto::{
         config::{
             iscsi_conf::{
-                Settings,
+                Login,
+                Luns,
                 Timeouts, //
             },
             merge::{
@@ -73,8 +74,8 @@ pub(super) fn settle(
         }
     })?;
     if let Wanted::Named(target) = &boot.target.value {
-        let lun = first_lun(&conf.settings(target)?);
-        boot.take_lun(lun);
+        let luns = conf.settings(Login::Target(target))?.luns;
+        boot.take_lun(luns.map(|luns| luns.first()));
     }
     attempts.tell(core::format_args!(
         "target {}, LUN {}, initiator {}",
@@ -83,11 +84,6 @@ pub(super) fn settle(
         boot.initiator
     ));
     KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel)
-}
-
-/// The boot LUN, if the configuration file has one.
-fn first_lun(settings: &Settings) -> Option<u16> {
-    settings.luns.map(|luns| luns.first())
 }
 
 /// Completes what has been settled: where nobody has named the target, its portal has to.
@@ -110,15 +106,13 @@ pub(super) fn account(
         Wanted::Named(target) => (target.clone(), KVec::new()),
         Wanted::Any(portal) => {
             node.authentication = conf.authentication_at(*portal)?;
-            let settings = conf.settings_at(*portal)?;
-            (node.offer, node.timeouts) = (settings.offer, settings.timeouts);
+            configure(&mut node, conf, Login::Discovery(*portal))?;
             discover(&mut node, *portal, attempts)?
         }
     };
     node.authentication = conf.authentication(&target)?;
-    let settings = conf.settings(&target)?;
-    (node.offer, node.timeouts) = (settings.offer, settings.timeouts);
-    if boot.take_lun(first_lun(&settings)) {
+    let luns = configure(&mut node, conf, Login::Target(&target))?;
+    if boot.take_lun(luns.map(|luns| luns.first())) {
         attempts.tell(core::format_args!("LUN {}", boot.lun));
     }
     KBox::new(
@@ -126,11 +120,25 @@ pub(super) fn account(
             node,
             target,
             others,
-            luns: settings.luns,
+            luns,
         },
         GFP_KERNEL,
     )
     .map_err(Failure::kernel)
+}
+
+/// Has `node` negotiate and keep the session of `login` as the configuration file says; what that has
+/// of logical units.
+#[inline(never)]
+fn configure(
+    node: &mut Node,
+    conf: &Conf,
+    login: Login<'_>,
+) -> Result<Option<Luns>, Failure<'static>> {
+    let settings = conf.settings(login)?;
+    node.offer = settings.offer;
+    node.timeouts = settings.timeouts;
+    Ok(settings.luns)
 }
 
 /// The one target of which a portal tells, and its further portals.

@@ -179,6 +179,23 @@ fn no_error_has_a_value_in_it() {
         let error = read(file).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("topsecret"));
     }
+    // Whatever key it was written behind.
+    for key in [
+        "TargetName",
+        "DiscoveryAddress",
+        "Subnet",
+        "Enabled",
+        "LUNs",
+        "InitiatorName",
+        "HeaderDigest",
+        "ImmediateData",
+        "MaxBurstLength",
+        "LoginTimeout",
+        "IdleTimeout",
+    ] {
+        let error = checked(&format!("{key}=topsecret")).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("topsecret"), "{key}");
+    }
 }
 
 #[test]
