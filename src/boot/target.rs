@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who logs in where: by the arguments, by the configuration file, by the DHCP root path, or by what
-//! a portal tells.
+//! Who logs in where: by the arguments, by the configuration file, by the DHCP root path, or by
+//! what a portal tells.
 
 use super::{
     attempts::Attempts,
@@ -127,8 +127,8 @@ pub(super) fn account(
     .map_err(Failure::kernel)
 }
 
-/// Has `node` negotiate and keep the session of `login` as the configuration file says; what that has
-/// of logical units.
+/// Has `node` negotiate and keep the session of `login` as the configuration file says; what that
+/// has of logical units.
 #[inline(never)]
 fn configure(
     node: &mut Node,

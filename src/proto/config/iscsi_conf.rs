@@ -13,8 +13,8 @@
 //!
 //! - [`line`] takes lines apart, and [`key`] knows the keys.
 //! - [`value`] and [`luns`] read values; [`error`] says what is wrong with one.
-//! - [`told`] is about who boots from where, [`credentials`] about who proves what, and [`settings`]
-//!   about the session.
+//! - [`told`] is about who boots from where, [`credentials`] about who proves what, and
+//!   [`settings`] about the session.
 //!
 //! No error has a value in it that may be a secret.
 
