@@ -181,13 +181,14 @@ fn attempt(
     let network = Network::bring_up(request, changes, attempts)?;
     attempts.reached(Milestone::Address);
     let pnp = identity::set(network.lease(), attempts)?;
-    let boot = target::settle(request, &network, attempts)?;
-    let mut account = target::account(&boot, conf, firmware, &network, attempts)?;
+    let mut boot = target::settle(request, conf, &network, attempts)?;
+    let mut account = target::account(&mut boot, conf, firmware, &network, attempts)?;
     let (socket, established) = login::log_in(&mut account, attempts)?;
     attempts.reached(Milestone::Login);
     let target = KBox::new(account.target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
+    let luns = account.luns;
     let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
-    disk::wait(&initiator, &target, boot.lun.value, attempts)?;
+    disk::wait(&initiator, &target, boot.lun.value, luns, attempts)?;
     // The way to an IPv6 target may go over any device: nobody here gave it its address.
     if target.portal.address.is_ipv4() {
         changes.keep_only(network.index());

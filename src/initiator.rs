@@ -62,13 +62,17 @@ use crate::{
         socket::Socket,
         thread::Thread, //
     },
-    proto::iscsi::{
-        digest::Digest,
-        login::Established,
-        lun::Lun,
-        pdu::request::Direction,
-        quirk::Quirk,
-        session::Session, //
+    proto::{
+        config::iscsi_conf::Luns,
+        iscsi::{
+            digest::Digest,
+            keys::DigestChoice,
+            login::Established,
+            lun::Lun,
+            pdu::request::Direction,
+            quirk::Quirk,
+            session::Session, //
+        },
     },
 };
 use kernel::{
@@ -87,9 +91,9 @@ const COMMANDS: u16 = 256;
 const COMMANDS_PER_LUN: u16 = 128;
 /// The largest transfer in sectors: 4 MiB, the most the block layer makes by itself.
 const SECTORS: u32 = 8_192;
-/// How long the end of a session may take at most, in milliseconds: a login under way and what is
-/// asked behind it, a logout.
-const END_TIMEOUT: u64 = login::LOGIN_TIMEOUT + identity::VERIFY_TIMEOUT + 10_000;
+/// How long the end of a session may take at most, in milliseconds, besides a login under way: what
+/// is asked behind that, a logout.
+const END_TIMEOUT: u64 = identity::VERIFY_TIMEOUT + 10_000;
 
 /// A logged-in initiator and its SCSI host.
 ///
@@ -116,8 +120,11 @@ impl Initiator {
         // The block layer is told once whether pages may change while they are sent. Where they
         // may, no later login can have a digest over them.
         let digests = established.parameters.data_digest != Digest::None;
-        account.node.offer.data_digest = digests;
-        let nexus = Nexus::new(digests)?;
+        if !digests {
+            account.node.offer.data_digest = DigestChoice::Never;
+        }
+        let nexus = Nexus::new(digests, account.node.timeouts.command)?;
+        let timeout = END_TIMEOUT.saturating_add(account.node.longest_login().as_millis());
         let tasks = Tasks::new(COMMANDS)?;
         let session = Session::new(established);
         let connection = recovery::connect(&nexus, socket, session, tasks, clock::milliseconds())
@@ -130,6 +137,7 @@ impl Initiator {
         let end = Arc::new(
             End {
                 nexus: nexus.clone(),
+                timeout,
             },
             GFP_KERNEL,
         )?;
@@ -155,10 +163,14 @@ impl Initiator {
         })
     }
 
-    /// Has the mid-layer look for all the target's logical units.
-    pub(crate) fn scan(&self) {
-        if let Some(host) = &self.host {
-            host.scan(None);
+    /// Has the mid-layer look for these logical units of the target's, or for all.
+    pub(crate) fn scan(&self, luns: Option<Luns>) {
+        let Some(host) = &self.host else {
+            return;
+        };
+        match luns {
+            Some(luns) => luns.iter().for_each(|lun| host.scan(Some(u64::from(lun)))),
+            None => host.scan(None),
         }
     }
 
@@ -246,12 +258,14 @@ impl SessionStatus {
 /// The end of the session.
 struct End {
     nexus: Arc<Nexus>,
+    /// How long it may take at most, in milliseconds.
+    timeout: u64,
 }
 
 impl Shutdown for End {
     fn shutdown(&self) {
         self.nexus.events.raise(nexus::CLOSING | nexus::END);
-        self.nexus.ended.wait_uninterruptible(END_TIMEOUT);
+        self.nexus.ended.wait_uninterruptible(self.timeout);
     }
 }
 

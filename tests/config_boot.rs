@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! From the kernel command line, the module's parameters and the DHCP root path to what is booted.
+//! From the kernel command line, the module's parameters, the configuration file and the DHCP root
+//! path to what is booted.
 
 #![allow(
     clippy::expect_used,
@@ -11,6 +12,13 @@
 
 use iscsi_init::proto::config::{
     cmdline::Arguments,
+    iscsi_conf::{
+        check,
+        read_settings,
+        read_told,
+        Login,
+        Settings, //
+    },
     merge::{
         read_root_path,
         Boot,
@@ -99,6 +107,138 @@ fn parameters_come_before_arguments_and_those_before_dhcp() {
         ),
         ("eth2", Source::Argument)
     );
+}
+
+/// What is booted with this configuration file.
+fn boot_with(file: &str, line: &str, root_path: Option<&str>) -> Boot {
+    let mut request = request(&Arguments::default(), line).expect("a request");
+    request.take_told(read_told(file.as_bytes()).expect("a file"));
+    let root_path = root_path.map(|text| read_root_path(text).expect("a root path"));
+    let mut boot = Boot::new(&request, root_path.as_ref(), MAC).expect("a target");
+    if let Wanted::Named(target) = &boot.target.value {
+        let settings =
+            read_settings(file.as_bytes(), Login::Target(target)).expect("a file of settings");
+        boot.take_lun(settings.luns.map(|luns| luns.first()));
+    }
+    boot
+}
+
+const FILE: &str = "InitiatorName=eui.00000000000000b1\n\
+                    TargetName=eui.00000000000000b2\n TargetIpAddress=10.0.0.4\n LUNs=4\n\
+                    TargetName=eui.00000000000000c2\n LUNs=5\n";
+
+#[test]
+fn the_configuration_file_comes_between_arguments_and_dhcp() {
+    let path = "10.0.0.3:/eui.00000000000000a2/eui.00000000000000a1/3";
+    for path in [Some(path), None] {
+        let boot = boot_with(FILE, "iscsi-if=eth0", path);
+        assert_eq!(
+            boot.target.to_string(),
+            "10.0.0.4:3260:eui.00000000000000b2 (iscsi.conf)"
+        );
+        assert_eq!(
+            boot.initiator.to_string(),
+            "eui.00000000000000b1 (iscsi.conf)"
+        );
+        assert_eq!(boot.lun.to_string(), "4 (iscsi.conf)");
+    }
+    let line = "iscsi-target=10.0.0.5:eui.00000000000000c2 iscsi-initiator=eui.00000000000000c1";
+    let boot = boot_with(FILE, line, Some(path));
+    assert_eq!(boot.target.source, Source::Argument);
+    assert_eq!(boot.initiator.source, Source::Argument);
+    // Each setting for itself: the file has a LUN for this target too.
+    assert_eq!(boot.lun.to_string(), "5 (iscsi.conf)");
+    let boot = boot_with(FILE, "iscsi-lun=6", Some(path));
+    assert_eq!(boot.lun.to_string(), "6 (kernel argument)");
+    // Another target's LUN is not this one's.
+    let boot = boot_with(
+        FILE,
+        "iscsi-target=10.0.0.5:eui.00000000000000d2",
+        Some(path),
+    );
+    assert_eq!(boot.lun.to_string(), "3 (DHCP root path)");
+}
+
+/// samples/iscsi.conf.SAMPLE, in which every key is a comment that has its default.
+const SAMPLE: &str = include_str!("../samples/iscsi.conf.SAMPLE");
+
+/// The sample with the examples of its comments uncommented.
+fn uncommented() -> String {
+    let lines = SAMPLE.lines().map(|line| {
+        let text = line.strip_prefix('#').unwrap_or(line);
+        let is_example = text.trim_start().starts_with(char::is_alphabetic)
+            && text.split_once('=').is_some_and(|(key, _)| {
+                key.trim_start()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric())
+            });
+        if is_example {
+            text
+        } else {
+            line
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_sample_has_nothing_that_does_not_count() {
+    for file in [SAMPLE, &uncommented()] {
+        let result = check(file.as_bytes(), |entry, notice| {
+            panic!("line {}: {} {notice}", entry.line, entry.name);
+        });
+        assert_eq!(result, Ok(()));
+    }
+    // As it stands it leaves it to others what is booted, and all settings as they are.
+    assert_eq!(read_told(SAMPLE.as_bytes()), Ok(Default::default()));
+}
+
+#[test]
+fn the_sample_names_every_default() {
+    let Ok(Wanted::Named(target)) = Wanted::parse("192.0.2.1:iqn.2004-01.net.example:none") else {
+        panic!("a target");
+    };
+    // Those for all targets stand at the margin.
+    let file = uncommented();
+    let settings = read_settings(file.as_bytes(), Login::Target(&target));
+    assert_eq!(settings, Ok(Settings::default()));
+    for key in [
+        "TargetName",
+        "TargetIpAddress",
+        "DiscoveryAddress",
+        "Subnet",
+        "Address",
+        "Enabled",
+        "LUNs",
+        "InitiatorName",
+        "InitiatorAlias",
+        "OutgoingUsername",
+        "OutgoingPassword",
+        "IncomingUsername",
+        "IncomingPassword",
+        "HeaderDigest",
+        "DataDigest",
+        "InitialR2T",
+        "ImmediateData",
+        "MaxRecvDataSegmentLength",
+        "FirstBurstLength",
+        "MaxBurstLength",
+        "LoginTimeout",
+        "AuthTimeout",
+        "IdleTimeout",
+        "ActiveTimeout",
+        "PingTimeout",
+        "ConnFailTimeout",
+        "AbortTimeout",
+        "ResetTimeout",
+        "DiskCommandTimeout",
+    ] {
+        assert!(
+            file.lines()
+                .any(|line| line.trim_start().starts_with(&format!("{key}="))),
+            "{key}"
+        );
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn logged_in() -> Discovery<'static> {
     let identity = Identity {
         initiator: INITIATOR,
         target: None,
+        alias: None,
         isid: ISID,
         chap: None,
     };

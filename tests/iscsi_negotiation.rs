@@ -21,6 +21,7 @@ use iscsi_init::proto::iscsi::{
         Violation, //
     },
     keys::{
+        DigestChoice,
         Key,
         Offer, //
     },
@@ -39,6 +40,7 @@ use iscsi_support::{
         failed,
         go_on,
         in_operational,
+        login_offering,
         new_login,
         operational,
         request,
@@ -323,11 +325,12 @@ fn a_target_may_choose_digests_that_are_offered() {
     let identity = Identity {
         initiator: INITIATOR,
         target: Some(TARGET),
+        alias: None,
         isid: ISID,
         chap: None,
     };
     let offer = Offer {
-        data_digest: false,
+        data_digest: DigestChoice::Never,
         ..Offer::default()
     };
     let answered = |pair| {
@@ -345,11 +348,79 @@ fn a_target_may_choose_digests_that_are_offered() {
     established(answered("HeaderDigest=CRC32C,DataDigest=None"));
 }
 
+/// RFC 7143 section 6.2.1: the order of the list is that of preference.
+#[test]
+fn a_digest_is_offered_as_it_is_wanted() {
+    use DigestChoice::*;
+    let crc32c = "HeaderDigest=CRC32C,DataDigest=CRC32C";
+    let none = "HeaderDigest=None,DataDigest=None";
+    for (choice, list, allowed) in [
+        (Never, "None", &[none][..]),
+        (Always, "CRC32C", &[crc32c]),
+        (PreferOn, "CRC32C,None", &[crc32c, none]),
+        (PreferOff, "None,CRC32C", &[crc32c, none]),
+    ] {
+        let answered = |pairs: &str| {
+            let offer = Offer {
+                header_digest: choice,
+                data_digest: choice,
+                ..Offer::default()
+            };
+            let login = login_offering(offer, None);
+            let login = go_on(step(login, TO_OPERATIONAL, 0, ""));
+            let sent = request(&login).1;
+            let expected = format!("HeaderDigest={list}\0DataDigest={list}\0");
+            assert!(sent.starts_with(&expected), "{sent}");
+            step(login, TO_FULL_FEATURE, 1, pairs)
+        };
+        for pairs in allowed {
+            let parameters = established(answered(pairs)).parameters;
+            assert!(parameters.to_string().starts_with(&pairs.replace(',', " ")));
+        }
+        match choice {
+            Never => {
+                let violation = Violation::InadmissibleAnswer(Key::HeaderDigest);
+                assert_eq!(failed(answered(crc32c)), violation.into());
+            }
+            Always => {
+                let header = Unsupported::Digest(Key::HeaderDigest);
+                let data = Unsupported::Digest(Key::DataDigest);
+                for answer in [none, "HeaderDigest=Reject", "DataDigest=CRC32C", ""] {
+                    assert_eq!(failed(answered(answer)), header.into(), "{answer}");
+                }
+                for answer in ["HeaderDigest=CRC32C,DataDigest=None", "HeaderDigest=CRC32C"] {
+                    assert_eq!(failed(answered(answer)), data.into(), "{answer}");
+                }
+            }
+            PreferOn | PreferOff => {}
+        }
+    }
+}
+
+/// RFC 7143 section 13.7.
+#[test]
+fn an_alias_goes_with_the_name() {
+    let identity = Identity {
+        initiator: INITIATOR,
+        alias: Some("rack 7"),
+        target: Some(TARGET),
+        isid: ISID,
+        chap: None,
+    };
+    let login = Login::new(identity, Offer::default(), workspace());
+    let names = format!(
+        "InitiatorName={INITIATOR}\0InitiatorAlias=rack 7\0TargetName={TARGET}\0\
+         SessionType=Normal\0AuthMethod=None\0"
+    );
+    assert_eq!(request(&login).1, names);
+}
+
 #[test]
 fn an_offer_without_unsolicited_data_binds_the_target() {
     let identity = Identity {
         initiator: INITIATOR,
         target: Some(TARGET),
+        alias: None,
         isid: ISID,
         chap: None,
     };

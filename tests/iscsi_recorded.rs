@@ -13,7 +13,10 @@ mod iscsi_support;
 
 use iscsi_init::proto::iscsi::{
     frame::Frame,
-    keys::Offer,
+    keys::{
+        DigestChoice,
+        Offer, //
+    },
     login::{
         Identity,
         Login,
@@ -53,12 +56,13 @@ fn a_session_with_tgt() {
     let identity = Identity {
         initiator: "iqn.2004-10.example:trial",
         target: Some("iqn.2004-10.example:disk"),
+        alias: None,
         isid: [0x80, 1, 2, 3, 4, 5],
         chap: None,
     };
     let offer = Offer {
-        header_digest: false,
-        data_digest: false,
+        header_digest: DigestChoice::Never,
+        data_digest: DigestChoice::Never,
         ..Offer::default()
     };
     let mut workspace = Workspace::zeroed();

@@ -7,9 +7,12 @@ use iscsi_init::proto::{
         cmdline::Arguments,
         interface::Interface,
         iscsi_conf::{
+            check,
             entries,
+            read_alias,
             read_credentials,
-            read_patience,
+            read_settings,
+            read_told,
             Login, //
         },
         lun,
@@ -73,18 +76,38 @@ pub(crate) fn cmdline_seeds() -> Vec<Vec<u8>> {
     .into()
 }
 
-/// A configuration file, and the credentials in it.
+/// A configuration file, and all that is read from it.
 pub(crate) fn config_file(data: &[u8]) {
     for entry in entries(data).flatten() {
         assert!(entry.line > 0 && !entry.name.is_empty());
+        assert!(entry.key().is_none() || entry.notice().is_none());
     }
-    let portal = Wanted::parse("192.0.2.1").unwrap().portal();
-    for login in [
-        Login::Target("iqn.2004-01.example:a"),
-        Login::Discovery(portal),
-    ] {
-        if let Err(error) = read_patience(data, login) {
-            assert!(!error.to_string().is_empty());
+    let sound = check(data, |entry, notice| {
+        assert_eq!(entry.notice(), Some(notice));
+    });
+    if let Err(error) = &sound {
+        let (line, column) = error.place.unwrap();
+        let text = data.split(|byte| *byte == b'\n').nth(line - 1).unwrap();
+        // The place of the fault is in that line, or at its end.
+        assert!((1..=text.len() + 1).contains(&column), "{error}");
+    }
+    // What has been looked at can be read.
+    let told = read_told(data);
+    assert!(told.is_ok() && read_alias(data).is_ok() || sound.is_err());
+    if let Some(Wanted::Named(target)) = told.ok().and_then(|told| told.target) {
+        assert_eq!(Name::parse(target.name.as_str()), Ok(target.name));
+    }
+    let Ok(Wanted::Named(target)) = Wanted::parse("192.0.2.1:iqn.2004-01.example:a") else {
+        panic!();
+    };
+    for login in [Login::Target(&target), Login::Discovery(target.portal)] {
+        match read_settings(data, login) {
+            Ok(settings) => {
+                let luns = settings.luns;
+                assert!(luns.is_none_or(|luns| luns.iter().any(|lun| lun == luns.first())));
+                assert!(settings.timeouts.login.as_millis() > 0);
+            }
+            Err(_) => assert!(sound.is_err()),
         }
         let mut credentials = Credentials::none();
         match read_credentials(data, login, &mut credentials, |_, _| {}) {
@@ -99,6 +122,8 @@ pub(crate) fn file_seeds() -> Vec<Vec<u8>> {
     [
         "# comment\nUsername=us\nPassword=\"a b\" # more\n\nPasswordIn=x\r\nUsernameIn=them",
         "Password=all\nTargetName=iqn.2004-01.example:a\n\tPassword=own\n\tPasswordIn=in\n",
+        "InitiatorName=iqn.2004-01.example:me\nInitiatorAlias=\"rack 7\"\nEnabled=no\nTargetName=iqn.2004-01.example:a\n TargetIpAddress=192.0.2.1:860\n Enabled=yes\n LUNs=7,0-3\n",
+        "HeaderDigest=always\nDataDigest=prefer-on\nImmediateData=No\nInitialR2T=1\nMaxBurstLength=65536\nSubnet=192.0.2.0/24\n LoginTimeout=30\n MaxRecvDataSegmentLength=512\n",
         "ConnFailTimeout=5m\nTargetName=iqn.2004-01.example:a\n ReplacementTimeout=0\n",
         "DiscoveryAddress=192.0.2.1\n  Password=p\nSubnet=192.0.2.0/24\n  Other=1\nLast=2\n",
     ]

@@ -105,6 +105,7 @@ fn login(data: &[u8], chap: Option<Chap<'_>>) {
     let identity = Identity {
         initiator: &name,
         target: Some(&name),
+        alias: None,
         isid: [0x80, 0, 0, 0, 0, 1],
         chap,
     };

@@ -130,12 +130,12 @@ def chap_lio(lab: Lab) -> None:
 
 @scenario
 def chap_boot(lab: Lab) -> None:
-    """samples/iscsi.conf as it stands, in an initrd of scripts/initrd: a machine boots its root from LIO, by DHCP, with mutual CHAP."""
+    """samples/iscsi.conf.SAMPLE as it stands, in an initrd of scripts/initrd: a machine boots its root from LIO, by DHCP, with mutual CHAP."""
     disk = lab.tiny_disk()
     target = lab.lio(disk)
     target.authenticate(userid=USER, password=SECRET, userid_mutual=PEER, password_mutual=PEER_SECRET)
     lab.dnsmasq(f"iscsi:{target.address}:::0:{NAME}")
-    client = lab.client(conf=settings.CHECKOUT / "samples/iscsi.conf")
+    client = lab.client(conf=settings.CHECKOUT / "samples/iscsi.conf.SAMPLE")
     guest.boots(client)
     guest.reboots(client)
     target.stop()
@@ -161,8 +161,9 @@ def chap_configuration(lab: Lab) -> None:
         guest.fails(machine, TARGET, errno.EINVAL, place, again=False)
     machine.check("dd if=/dev/zero of=/etc/big.conf bs=1024 count=17")
     guest.fails(machine, f"{TARGET} conf=/etc/big.conf", errno.EFBIG, again=False)
-    configure(machine, "DiskCommandTimeout=3\n# Nothing else.", "/etc/other.conf")
+    configure(machine, "TCPWindowSize=262144\nImediateData=no\n# Nothing else.", "/etc/other.conf")
     once(machine, f"{TARGET} conf=/etc/other.conf")
-    expect(machine.log("/etc/other.conf: line 1: DiskCommandTimeout is not used"), "a line about a key that is not used")
+    expect(machine.log("/etc/other.conf: line 1: TCPWindowSize has no meaning any more"), "a line about a key that means nothing any more")
+    expect(machine.log("/etc/other.conf: line 2: ImediateData is no key of this file"), "a line about a key that there is not")
     expect(not machine.log("top-secret"), "no password in the log")
     guest.healthy(machine)

@@ -4,7 +4,10 @@
 
 use super::error::Failure;
 use crate::{
-    initiator::authentication::Authentication,
+    initiator::{
+        authentication::Authentication,
+        login::Alias, //
+    },
     linux::{
         errno::{
             ENAMETOOLONG,
@@ -17,7 +20,9 @@ use crate::{
         config::{
             iscsi_conf::{
                 self,
-                Login, //
+                Login,
+                Settings,
+                Told, //
             },
             target::{
                 Portal,
@@ -27,8 +32,7 @@ use crate::{
         },
         iscsi::chap::Credentials,
         secret,
-        secret::Secret,
-        time::Duration, //
+        secret::Secret, //
     }, //
 };
 use kernel::{
@@ -69,17 +73,16 @@ impl Conf {
                 })
             }
         }
-        for entry in iscsi_conf::entries(&conf.content) {
-            let entry = entry.map_err(|error| conf.failure(error))?;
-            if entry.key.is_none() {
-                pr_warn!(
-                    "{}: line {}: {} is not used\n",
-                    conf.path.as_str(),
-                    entry.line,
-                    entry.name
-                );
-            }
-        }
+        iscsi_conf::check(&conf.content, |entry, notice| {
+            pr_warn!(
+                "{}: line {}: {} {}\n",
+                conf.path.as_str(),
+                entry.line,
+                entry.name,
+                core::format_args!("{notice}")
+            );
+        })
+        .map_err(|error| conf.failure(error))?;
         Ok(conf)
     }
 
@@ -93,10 +96,22 @@ impl Conf {
         Ok(())
     }
 
-    /// For how long commands to `target` wait for a lost session, if not for ever.
-    pub(super) fn patience(&self, target: &Target) -> Result<Option<Duration>, Failure<'static>> {
-        iscsi_conf::read_patience(&self.content, Login::Target(target.name.as_str()))
-            .map_err(|error| self.failure(error))
+    /// Who boots from where.
+    pub(super) fn told(&self) -> Result<Told, Failure<'static>> {
+        iscsi_conf::read_told(&self.content).map_err(|error| self.failure(error))
+    }
+
+    /// What this machine is called for people; empty if nothing.
+    pub(super) fn alias(&self) -> Result<Alias, Failure<'static>> {
+        let alias = iscsi_conf::read_alias(&self.content);
+        Ok(alias
+            .map_err(|error| self.failure(error))?
+            .unwrap_or_default())
+    }
+
+    /// How the session of `login` is negotiated and kept.
+    pub(super) fn settings(&self, login: Login<'_>) -> Result<Settings, Failure<'static>> {
+        iscsi_conf::read_settings(&self.content, login).map_err(|error| self.failure(error))
     }
 
     /// What a login to `target` authenticates with, if it does.
@@ -104,7 +119,7 @@ impl Conf {
         &self,
         target: &Target,
     ) -> Result<Option<Authentication>, Failure<'static>> {
-        self.authentication_of(Login::Target(target.name.as_str()))
+        self.authentication_of(Login::Target(target))
     }
 
     /// What a login authenticates with that asks this portal for its targets, if it does.

@@ -34,6 +34,7 @@ pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf, Firmware), Failu
     let mut request = KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)?;
 
     let conf = Conf::read(parameters.conf.or(arguments.conf))?;
+    request.take_told(conf.told()?);
     let firmware = Firmware::read()?;
     firmware.complete(&mut request)?;
     pr_info!("{}\n", core::format_args!("{}", Summary(&request)));

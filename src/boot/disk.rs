@@ -12,7 +12,10 @@ use super::{
 use crate::{
     initiator::Initiator,
     linux::clock,
-    proto::config::target::Target, //
+    proto::config::{
+        iscsi_conf::Luns,
+        target::Target, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -23,13 +26,14 @@ const TIMEOUT: u64 = 10_000;
 const LOOK_TIMEOUT: u64 = 80_000;
 const INTERVAL: u32 = 2;
 
-/// Has the mid-layer find the boot LUN, waits for the disk on it, and has the other LUNs found
-/// after it: so the boot disk is the first of the target's.
+/// Has the mid-layer find the boot LUN, waits for the disk on it, and has the others of `luns`, or
+/// all, found after it: so the boot disk is the first of the target's.
 #[inline(never)]
 pub(super) fn wait(
     initiator: &Initiator,
     target: &Target,
     lun: u16,
+    luns: Option<Luns>,
     attempts: &mut Attempts,
 ) -> Result<(), Failure<'static>> {
     let lost = || match KBox::new(target.clone(), GFP_KERNEL) {
@@ -69,7 +73,7 @@ pub(super) fn wait(
     };
     attempts.reached(Milestone::Disk);
     initiator.booted(&unit).map_err(Failure::Kernel)?;
-    initiator.scan();
+    initiator.scan(luns);
     pr_info!(
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",
         disk.name(),

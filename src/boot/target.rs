@@ -18,6 +18,11 @@ use crate::{
     },
     proto::{
         config::{
+            iscsi_conf::{
+                Login,
+                Luns,
+                Timeouts, //
+            },
             merge::{
                 self,
                 Boot,
@@ -40,6 +45,7 @@ use kernel::prelude::*;
 #[inline(never)]
 pub(super) fn settle(
     request: &Request,
+    conf: &Conf,
     network: &Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Boot>, Failure<'static>> {
@@ -63,12 +69,16 @@ pub(super) fn settle(
         },
         None => None,
     };
-    let boot = Boot::new(request, root_path.as_ref(), network.mac()).map_err(|error| {
+    let mut boot = Boot::new(request, root_path.as_ref(), network.mac()).map_err(|error| {
         Failure::NoTarget {
             asked: informant,
             error,
         }
     })?;
+    if let Wanted::Named(target) = &boot.target.value {
+        let luns = conf.settings(Login::Target(target))?.luns;
+        boot.take_lun(luns.map(|luns| luns.first()));
+    }
     attempts.tell(core::format_args!(
         "target {}, LUN {}, initiator {}",
         boot.target,
@@ -81,7 +91,7 @@ pub(super) fn settle(
 /// Completes what has been settled: where nobody has named the target, its portal has to.
 #[inline(never)]
 pub(super) fn account(
-    boot: &Boot,
+    boot: &mut Boot,
     conf: &Conf,
     firmware: &Firmware,
     network: &Network,
@@ -89,8 +99,10 @@ pub(super) fn account(
 ) -> Result<KBox<Account>, Failure<'static>> {
     let mut node = Node {
         initiator: boot.initiator.value.clone(),
+        alias: conf.alias()?,
         isid: isid(network.mac()),
         offer: Offer::default(),
+        timeouts: Timeouts::default(),
         authentication: None,
     };
     let (target, others) = match &boot.target.value {
@@ -103,6 +115,7 @@ pub(super) fn account(
         }
         Wanted::Any(portal) => {
             node.authentication = conf.authentication_at(*portal)?;
+            configure(&mut node, conf, Login::Discovery(*portal))?;
             discover(&mut node, *portal, attempts)?
         }
     };
@@ -116,17 +129,34 @@ pub(super) fn account(
             ));
         }
     }
-    let patience = conf.patience(&target)?;
+    let luns = configure(&mut node, conf, Login::Target(&target))?;
+    if boot.take_lun(luns.map(|luns| luns.first())) {
+        attempts.tell(core::format_args!("LUN {}", boot.lun));
+    }
     KBox::new(
         Account {
             node,
             target,
             others,
-            patience,
+            luns,
         },
         GFP_KERNEL,
     )
     .map_err(Failure::kernel)
+}
+
+/// Has `node` negotiate and keep the session of `login` as the configuration file says; what that
+/// has of logical units.
+#[inline(never)]
+fn configure(
+    node: &mut Node,
+    conf: &Conf,
+    login: Login<'_>,
+) -> Result<Option<Luns>, Failure<'static>> {
+    let settings = conf.settings(login)?;
+    node.offer = settings.offer;
+    node.timeouts = settings.timeouts;
+    Ok(settings.luns)
 }
 
 /// The one target of which a portal tells, and its further portals.

@@ -7,13 +7,11 @@ use super::{
         establish,
         LoginFailure,
         Memory,
-        Node,
-        LOGIN_TIMEOUT, //
+        Node, //
     },
     portal::Connected,
 };
 use crate::{
-    linux::clock,
     proto::{
         config::{
             name::Name,
@@ -46,10 +44,10 @@ pub(crate) struct Found {
 
 /// The targets that the one at `portal` tells of, at most [`TARGETS_MAX`].
 pub(crate) fn discover(node: &mut Node, portal: Portal) -> Result<KVec<Found>, LoginFailure> {
-    let deadline = clock::milliseconds().saturating_add(LOGIN_TIMEOUT);
     let mut memory = Memory::new().map_err(LoginFailure::Memory)?;
     let mut home = portal;
-    let (connected, established) = establish(node, None, &mut home, deadline, &mut memory)?;
+    let (mut connected, established) = establish(node, None, &mut home, &mut memory)?;
+    connected.go_on(&established.parameters);
 
     let Memory { buffer, workspace } = &mut memory;
     let workspace =

@@ -20,7 +20,7 @@ use super::{
     },
     portal::{
         Connected,
-        STEP_TIMEOUT, //
+        Time, //
     },
 };
 use crate::{
@@ -63,8 +63,9 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// How long all of it may take, in milliseconds.
+/// How long all of it, and what one logical unit is asked, may take, in milliseconds.
 pub(super) const VERIFY_TIMEOUT: u64 = 10_000;
+const UNIT_TIMEOUT: u64 = 5_000;
 /// The Initiator Task Tag of what is asked here, before there are other commands.
 const TAG: Itt = Itt::new(0);
 
@@ -94,6 +95,7 @@ pub(super) fn verify(
     nexus: &Nexus,
 ) -> Result<Session, LoginFailure> {
     let mut session = Session::new(established);
+    connected.go_on(session.parameters());
     let units = nexus.identifications().map_err(LoginFailure::Memory)?;
     let mut buffer = KVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
         .map_err(|_| LoginFailure::Memory(ENOMEM))?;
@@ -106,8 +108,11 @@ pub(super) fn verify(
         if unit.page().is_empty() && !is_boot_unit {
             continue;
         }
-        let deadline = clock::milliseconds().saturating_add(STEP_TIMEOUT);
-        connected.go_on(session.parameters(), deadline.min(end));
+        let deadline = clock::milliseconds().saturating_add(UNIT_TIMEOUT);
+        connected.limit(Time {
+            deadline: deadline.min(end),
+            step: UNIT_TIMEOUT,
+        });
         let mut page = [0; identification::LENGTH as usize];
         let mut asked = Asked {
             connected,
@@ -193,7 +198,7 @@ impl Asked<'_> {
                 let header = session
                     .scsi_command(&mut task, TAG, Attribute::Simple, cdb)
                     .map_err(protocol)?;
-                connected.send_header(&header)?;
+                connected.send(&header)?;
                 sent = true;
             }
             let (header, segment) = connected.receive(buffer)?;
@@ -210,7 +215,7 @@ impl Asked<'_> {
                     Sense::parse(response::sense(segment)),
                 ),
                 Received::NopIn(NopIn::Ping(ping)) => {
-                    connected.send_header(&session.nop_out_reply(&ping))?;
+                    connected.send(&session.nop_out_reply(&ping))?;
                     continue;
                 }
                 Received::NopIn(NopIn::Notice) | Received::Async(_) => continue,

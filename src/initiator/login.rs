@@ -6,7 +6,7 @@ use super::{
     authentication::Authentication,
     portal::{
         Connected,
-        STEP_TIMEOUT, //
+        Time, //
     },
 };
 use crate::{
@@ -17,11 +17,17 @@ use crate::{
     },
     proto::{
         config::{
+            iscsi_conf::{
+                Luns,
+                Timeouts,
+                LABEL_MAX, //
+            },
             name::Name,
             target::{
                 Portal,
                 Target, //
             },
+            text::Text, //
         },
         iscsi::{
             chap::Algorithm,
@@ -47,8 +53,8 @@ use crate::{
 use kernel::prelude::*;
 use zerocopy::FromBytes;
 
-/// The most time one login may take, redirections included, in milliseconds.
-pub(crate) const LOGIN_TIMEOUT: u64 = 15_000;
+/// Each attempt to connect and each answer may take this part of a login's time.
+const STEPS: u64 = 3;
 /// The most redirections followed in one login.
 const REDIRECTIONS: usize = 4;
 
@@ -56,14 +62,31 @@ const REDIRECTIONS: usize = 4;
 pub(crate) struct Node {
     /// InitiatorName.
     pub(crate) initiator: Name,
+    /// InitiatorAlias; empty if there is none.
+    pub(crate) alias: Alias,
     /// The initiator's part of the session's identifier. The same for all logins of this machine,
     /// so that the target ends what is left of an earlier session before it starts the next
     /// (RFC 7143 section 6.3.5).
     pub(crate) isid: [u8; 6],
     /// What is offered to the target.
     pub(crate) offer: Offer,
+    /// What takes how long.
+    pub(crate) timeouts: Timeouts,
     /// How both prove who they are, if they do.
     pub(crate) authentication: Option<Authentication>,
+}
+
+/// A name for people.
+pub(crate) type Alias = Text<LABEL_MAX>;
+
+impl Node {
+    /// The most time one login may take, redirections included.
+    pub(super) fn longest_login(&self) -> Duration {
+        match self.authentication {
+            Some(_) => self.timeouts.authentication.max(self.timeouts.login),
+            None => self.timeouts.login,
+        }
+    }
 }
 
 /// Who logs in, and where.
@@ -74,8 +97,8 @@ pub(crate) struct Account {
     pub(crate) target: Target,
     /// Further portals of the target.
     pub(crate) others: KVec<Portal>,
-    /// For how long commands wait for a lost session, if not for ever.
-    pub(crate) patience: Option<Duration>,
+    /// The logical units that are looked for, if not all.
+    pub(crate) luns: Option<Luns>,
 }
 
 /// Why there is no session.
@@ -111,7 +134,6 @@ pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), Logi
 
 /// The same, of whom more is to be asked than a login.
 pub(super) fn log_in(account: &mut Account) -> Result<(Connected, Established), LoginFailure> {
-    let deadline = clock::milliseconds().saturating_add(LOGIN_TIMEOUT);
     let mut memory = Memory::new().map_err(LoginFailure::Memory)?;
     let Account {
         node,
@@ -120,7 +142,7 @@ pub(super) fn log_in(account: &mut Account) -> Result<(Connected, Established), 
         ..
     } = account;
     let name = Some(target.name.as_str());
-    let result = establish(node, name, &mut target.portal, deadline, &mut memory);
+    let result = establish(node, name, &mut target.portal, &mut memory);
 
     if let Err(
         LoginFailure::Connect(..)
@@ -145,16 +167,17 @@ pub(super) fn establish(
     node: &mut Node,
     target: Option<&str>,
     home: &mut Portal,
-    deadline: u64,
     memory: &mut Memory,
 ) -> Result<(Connected, Established), LoginFailure> {
+    let begun = clock::milliseconds();
     let mut portal = *home;
     let mut new_home = *home;
     let mut redirections = 0;
 
     while redirections <= REDIRECTIONS {
-        let connected = Connected::new(portal, deadline)?;
-        match negotiate(&connected, node, target, memory)? {
+        let time = Time::of_login(begun, node.timeouts.login);
+        let mut connected = Connected::new(portal, time)?;
+        match negotiate(&mut connected, begun, node, target, memory)? {
             End::Refused(status, algorithm) => {
                 if !other_algorithm(node, portal, status, algorithm) {
                     return Err(connected.protocol(ProtocolError::Refused(status)));
@@ -182,6 +205,16 @@ pub(super) fn establish(
         }
     }
     Err(LoginFailure::Redirections(portal))
+}
+
+impl Time {
+    /// The time of a login that began at `begun` and may take `span`.
+    fn of_login(begun: u64, span: Duration) -> Self {
+        Self {
+            deadline: begun.saturating_add(span.as_millis()),
+            step: span.as_millis() / STEPS,
+        }
+    }
 }
 
 enum End {
@@ -232,7 +265,8 @@ fn other_algorithm(
 // Not inlined: a kernel stack is too small for a login below what makes a connection.
 #[inline(never)]
 fn negotiate(
-    connected: &Connected,
+    connected: &mut Connected,
+    begun: u64,
     node: &Node,
     target: Option<&str>,
     memory: &mut Memory,
@@ -242,15 +276,20 @@ fn negotiate(
         Workspace::mut_from_bytes(workspace).map_err(|_| LoginFailure::Memory(EINVAL))?;
     let identity = Identity {
         initiator: node.initiator.as_str(),
+        alias: Some(node.alias.as_str()).filter(|alias| !alias.is_empty()),
         target,
         isid: node.isid,
         chap: node.authentication.as_ref().map(Authentication::chap),
     };
-    let protocol = |error| connected.protocol(error);
+    let portal = connected.portal();
+    let protocol = |error| LoginFailure::Protocol(portal, error);
     let mut login = Login::new(identity, node.offer, workspace);
 
     loop {
         let algorithm = login.chap_algorithm();
+        if algorithm.is_some() {
+            connected.limit(Time::of_login(begun, node.longest_login()));
+        }
         let length = login.request(buffer).map_err(protocol)?;
         connected.send(buffer.get(..length).unwrap_or_default())?;
         let (header, data) = connected.receive(buffer)?;
@@ -280,9 +319,8 @@ impl core::fmt::Display for LoginFailure {
             ),
             Self::Connect(portal, ETIMEDOUT) => write!(
                 f,
-                "cannot connect to {portal}: no answer within {} s; \
-                 check the address, the route and firewalls",
-                STEP_TIMEOUT / 1_000
+                "cannot connect to {portal}: no answer in time; \
+                 check the address, the route and firewalls"
             ),
             Self::Connect(portal, error) => write!(
                 f,

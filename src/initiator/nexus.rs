@@ -32,7 +32,8 @@ use crate::{
     },
     proto::{
         iscsi::quirk::Quirks,
-        scsi::sense::Sense, //
+        scsi::sense::Sense,
+        time::Duration, //
     }, //
 };
 use core::sync::atomic::{
@@ -129,13 +130,16 @@ pub(crate) struct Nexus {
     told: AtomicU8,
     /// Data is protected by a digest, which it must fit until it has been sent.
     digests: bool,
+    /// How long a command may be without an answer, if that is not the kernel's to say.
+    command_timeout: Option<Duration>,
 }
 
 impl Nexus {
     /// A nexus without a connection.
     ///
-    /// `digests` tells whether data goes with a digest on any of its connections.
-    pub(super) fn new(digests: bool) -> Result<Arc<Self>> {
+    /// `digests` tells whether data goes with a digest on any of its connections, and
+    /// `command_timeout` how long a command may be without an answer, if anybody cares.
+    pub(super) fn new(digests: bool, command_timeout: Option<Duration>) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 pending: CommandList::new(),
@@ -156,6 +160,7 @@ impl Nexus {
                 status <- Status::new(),
                 told: AtomicU8::new(0),
                 digests,
+                command_timeout,
             }),
             GFP_KERNEL,
         )
@@ -375,6 +380,11 @@ impl Operations for Nexus {
 
     fn stable_pages(&self) -> bool {
         self.digests
+    }
+
+    fn timeout(&self) -> Option<u32> {
+        let seconds = self.command_timeout?.as_secs();
+        Some(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 }
 

@@ -32,26 +32,39 @@ use crate::{
 use core::net::SocketAddr;
 use kernel::prelude::*;
 
-/// The most time one connection attempt or one answer may take, in milliseconds.
-pub(super) const STEP_TIMEOUT: u64 = 5_000;
+/// How long a conversation may take.
+#[derive(Clone, Copy)]
+pub(super) struct Time {
+    /// When all must have been said, on the clock.
+    pub(super) deadline: u64,
+    /// The most that one connection attempt or one answer may take, in milliseconds.
+    pub(super) step: u64,
+}
 
-/// A connection, and the time by which all must have been said.
+impl Time {
+    /// What is left for a step, in milliseconds; 0 when the time is up.
+    fn left(self) -> u64 {
+        let left = self.deadline.saturating_sub(clock::milliseconds());
+        left.min(self.step)
+    }
+}
+
+/// A connection, and the time that it has.
 pub(super) struct Connected {
     socket: Socket,
     portal: Portal,
-    deadline: u64,
+    time: Time,
     /// What protects headers and data; nothing in the Login Phase.
     digests: (Digest, Digest),
 }
 
 impl Connected {
-    pub(super) fn new(portal: Portal, deadline: u64) -> Result<Self, LoginFailure> {
+    pub(super) fn new(portal: Portal, time: Time) -> Result<Self, LoginFailure> {
         let peer = SocketAddr::new(portal.address, portal.port);
         let failure = |error| LoginFailure::Connect(portal, error);
         let socket = Socket::tcp(&peer).map_err(failure)?;
 
-        let left = deadline.saturating_sub(clock::milliseconds());
-        socket.set_timeout(left.min(STEP_TIMEOUT));
+        socket.set_timeout(time.left());
         // A connection attempt that its time limit has ended is still under way.
         socket.connect(&peer).map_err(|error| match error {
             EINPROGRESS | EAGAIN => failure(ETIMEDOUT),
@@ -60,15 +73,19 @@ impl Connected {
         Ok(Self {
             socket,
             portal,
-            deadline,
+            time,
             digests: (Digest::None, Digest::None),
         })
     }
 
-    /// Goes on after a login that has agreed on `parameters`, for so long.
-    pub(super) fn go_on(&mut self, parameters: &Parameters, deadline: u64) {
+    /// Has what follows take so long.
+    pub(super) fn limit(&mut self, time: Time) {
+        self.time = time;
+    }
+
+    /// Goes on after a login that has agreed on `parameters`.
+    pub(super) fn go_on(&mut self, parameters: &Parameters) {
         self.digests = (parameters.header_digest, parameters.data_digest);
-        self.deadline = deadline;
     }
 
     /// Where it leads.
@@ -86,19 +103,26 @@ impl Connected {
         LoginFailure::Protocol(self.portal, error)
     }
 
-    pub(super) fn send(&self, bytes: &[u8]) -> Result<(), LoginFailure> {
+    /// Sends one PDU: its header, and its padded data.
+    pub(super) fn send(&self, pdu: &[u8]) -> Result<(), LoginFailure> {
+        if self.digests == (Digest::None, Digest::None) {
+            return self.put(pdu);
+        }
+        let (header, data) = pdu.split_at_checked(HEADER_LENGTH).unwrap_or((pdu, &[]));
+        for (digest, bytes) in [(self.digests.0, header), (self.digests.1, data)] {
+            self.put(bytes)?;
+            // RFC 7143 section 11.2.4: no data, no digest.
+            if digest == Digest::Crc32c && !bytes.is_empty() {
+                self.put(&digest_of(bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, bytes: &[u8]) -> Result<(), LoginFailure> {
         self.socket
             .send_all(bytes)
             .map_err(|error| self.failure(error))
-    }
-
-    /// Sends a PDU without data.
-    pub(super) fn send_header(&self, header: &[u8]) -> Result<(), LoginFailure> {
-        self.send(header)?;
-        match self.digests.0 {
-            Digest::None => Ok(()),
-            Digest::Crc32c => self.send(&digest_of(header)),
-        }
     }
 
     /// Receives one PDU: its header, and its data, which is put at the front of `buffer`.
@@ -146,11 +170,11 @@ impl Connected {
 
     fn fill(&self, mut buffer: &mut [u8]) -> Result<(), LoginFailure> {
         while !buffer.is_empty() {
-            let left = self.deadline.saturating_sub(clock::milliseconds());
+            let left = self.time.left();
             if left == 0 {
                 return Err(LoginFailure::Timeout(self.portal));
             }
-            self.socket.set_timeout(left.min(STEP_TIMEOUT));
+            self.socket.set_timeout(left);
             let count = self
                 .socket
                 .receive(buffer)

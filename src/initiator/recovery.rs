@@ -71,12 +71,8 @@ use kernel::{
 
 /// How often the thread looks after the connection, in milliseconds.
 const TICK: u64 = 1_000;
-/// After how long without a word from the target it is asked for one: with
-/// commands outstanding, and idle.
-const QUIET_BUSY: u64 = 5_000;
-const QUIET_IDLE: u64 = 30_000;
-/// How long the target has for an answer.
-const PATIENCE: u64 = 5_000;
+/// How often it looks at nothing once the session has ended.
+const TICK_ENDED: u64 = 30_000;
 /// The delay before the first and the most before any further login attempt.
 const DELAY_FIRST: Duration = Duration::from_millis(250);
 const DELAY_MAX: Duration = Duration::from_millis(5_000);
@@ -244,7 +240,7 @@ impl Link {
                 let left = outage.next_attempt.saturating_sub(clock::milliseconds());
                 left.clamp(1, TICK)
             }
-            State::Ended => QUIET_IDLE,
+            State::Ended => TICK_ENDED,
         }
     }
 
@@ -254,13 +250,9 @@ impl Link {
         self.check_deadline(nexus);
         match &mut self.state {
             State::Up(connection) => {
+                let timeouts = &self.account.node.timeouts;
                 let failure = connection.with(|wire, stream| {
-                    let quiet = if wire.outstanding() > 0 {
-                        QUIET_BUSY
-                    } else {
-                        QUIET_IDLE
-                    };
-                    wire.watch(now, quiet, PATIENCE, expired, stream);
+                    wire.watch(now, timeouts, expired, stream);
                     wire.failure()
                 });
                 if let Some(failure) = failure {
@@ -269,7 +261,8 @@ impl Link {
             }
             State::Down(outage) => {
                 let waited = now.saturating_sub(outage.pace.since);
-                let patience = self.account.patience.map(Duration::as_millis);
+                let patience = self.account.node.timeouts.conn_fail;
+                let patience = patience.map(Duration::as_millis);
                 if !outage.failing && patience.is_some_and(|patience| waited >= patience) {
                     outage.failing = true;
                     pr_err!(

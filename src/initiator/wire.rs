@@ -39,6 +39,7 @@ use crate::{
         },
     },
     proto::{
+        config::iscsi_conf::Timeouts,
         iscsi::{
             error::Error as ProtocolError, //
             opcode::Opcode,
@@ -64,7 +65,8 @@ use crate::{
                 Outcome, //
             },
         },
-        scsi::sense::Sense, //
+        scsi::sense::Sense,
+        time::Duration, //
     },
 };
 use core::sync::atomic::{
@@ -260,17 +262,23 @@ impl Wire {
         self.pump(stream);
     }
 
-    /// Looks after the target: asks for a sign of life after `quiet` milliseconds without one, and
-    /// gives up when none has come for `patience` milliseconds. `urgent` asks at once.
+    /// Looks after the target: asks for a sign of life after some time without one, and gives up
+    /// when none has come for some more. `urgent` asks at once.
     pub(super) fn watch(
         &mut self,
         now: u64,
-        quiet: u64,
-        patience: u64,
+        timeouts: &Timeouts,
         urgent: bool,
         stream: &mut Stream<'_>,
     ) {
         let silence = now.saturating_sub(self.heard);
+        let quiet = match self.outstanding() {
+            0 => timeouts.idle,
+            _ => timeouts.active,
+        };
+        // Without a limit it is not reached.
+        let quiet = quiet.map_or(u64::MAX, Duration::as_millis);
+        let patience = timeouts.ping.map_or(u64::MAX, Duration::as_millis);
         match self.pinged {
             Some(pinged) => {
                 let waited = now.saturating_sub(pinged);
@@ -284,7 +292,7 @@ impl Wire {
             }
             None => {}
         }
-        self.watch_abort(now, stream);
+        self.watch_abort(now, timeouts, stream);
         self.watch_window(now);
         // Also what could not be sent for want of memory, of which nobody tells
         // when there is some again.

@@ -134,6 +134,7 @@ struct llist_node *iscsi_init_list_take(struct llist_head *list);
 void iscsi_init_host_set_limits(struct Scsi_Host *shost, unsigned short commands,
 				short commands_per_lun, unsigned int sectors);
 void iscsi_init_host_unscheduled(struct Scsi_Host *shost);
+void iscsi_init_device_set_timeout(struct scsi_device *sdev, unsigned int seconds);
 void iscsi_init_limits_stable(struct queue_limits *limits);
 void **iscsi_init_host_private(struct Scsi_Host *shost);
 struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev);

@@ -118,6 +118,11 @@ void iscsi_init_host_unscheduled(struct Scsi_Host *shost)
 	shost->tag_set.flags |= BLK_MQ_F_NO_SCHED_BY_DEFAULT;
 }
 
+void iscsi_init_device_set_timeout(struct scsi_device *sdev, unsigned int seconds)
+{
+	blk_queue_rq_timeout(sdev->request_queue, seconds * HZ);
+}
+
 void iscsi_init_limits_stable(struct queue_limits *limits)
 {
 	limits->features |= BLK_FEAT_STABLE_WRITES;

@@ -2,8 +2,8 @@
 
 //! What the machine is told to boot from: texts in, typed settings with their source out.
 //!
-//! A setting starts as text in one of three places: a module parameter, a kernel
-//! argument or the DHCP root path.
+//! A setting starts as text in a module parameter, a kernel argument, the configuration file or the
+//! DHCP root path.
 //! - [`cmdline`] finds the kernel arguments in the command line.
 //! - [`interface`], [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`] each turn one text
 //!   into a value, or into a [`ParseError`] that says what is wrong and where.

@@ -68,6 +68,7 @@ pub(crate) fn login_offering(offer: Offer, chap: Option<Chap<'static>>) -> Login
     let identity = Identity {
         initiator: INITIATOR,
         target: Some(TARGET),
+        alias: None,
         isid: ISID,
         chap,
     };

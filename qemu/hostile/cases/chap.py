@@ -7,7 +7,7 @@ from lab.wire import Pdu as Received
 
 from ..login import Chap
 from ..pdu import Pdu
-from ..target import Behaviour, Connection, Options
+from ..target import Behaviour, Connection, Options, wait
 from . import Case, add, case, ok, plain, refused
 
 ONE_WAY = "OutgoingUsername=machine-room\nOutgoingPassword=our-secret-phrase\n"
@@ -79,5 +79,15 @@ def reflected(c: Connection, request: Received, response: Pdu) -> bool:
     if "CHAP_R" not in request.keys:
         return False
     response.data = f"CHAP_N=the-target\0CHAP_R={request.keys['CHAP_R']}\0".encode()
+    c.raw(c.encode(response, True))
+    return True
+
+
+@case("10.3", ok(), "login", options=Options(chap=CHAP), always=True, conf=ONE_WAY, slow=True)
+def late(c: Connection, request: Received, response: Pdu) -> bool:
+    """The initiator's proof is looked at for 7 s."""
+    if "CHAP_R" not in request.keys:
+        return False
+    wait(7)
     c.raw(c.encode(response, True))
     return True

@@ -268,3 +268,10 @@ def silence(c: Connection, request: Received, response: Pdu) -> None:
     """Nothing is said at all."""
     wait(8)
     c.close()
+
+
+@case("10.3", ok(), "login", always=True, conf="LoginTimeout=60", slow=True)
+def late(c: Connection, request: Received, response: Pdu) -> None:
+    """Each answer takes 7 s, for which the initiator is told to wait."""
+    wait(7)
+    c.raw(c.encode(response, True))

@@ -30,19 +30,19 @@ use crate::{
         clock,
         tcp::Stream, //
     },
-    proto::iscsi::{
-        pdu::{
-            request::Function,
-            response::FunctionResponse, //
-        },
-        tag::Itt, //
+    proto::{
+        config::iscsi_conf::Timeouts,
+        iscsi::{
+            pdu::{
+                request::Function,
+                response::FunctionResponse, //
+            },
+            tag::Itt, //
+        }, //
     },
 };
 use core::sync::atomic::Ordering;
 use kernel::prelude::*;
-
-/// How long the target has to confirm, in milliseconds.
-const PATIENCE: u64 = 10_000;
 
 /// What the target was asked to give up.
 #[derive(Clone, Copy)]
@@ -179,14 +179,18 @@ impl Wire {
     }
 
     /// Goes on where the target has refused, or has not answered by now.
-    pub(super) fn watch_abort(&mut self, now: u64, stream: &mut Stream<'_>) {
+    pub(super) fn watch_abort(&mut self, now: u64, timeouts: &Timeouts, stream: &mut Stream<'_>) {
         if let Some(lun) = self.refused.take() {
             self.reset_unit(lun, stream);
         }
         let Some(abort) = self.abort else {
             return;
         };
-        if now.saturating_sub(abort.since) >= PATIENCE {
+        let patience = match abort.scope {
+            Scope::Task(_) => timeouts.abort,
+            Scope::LogicalUnit => timeouts.reset,
+        };
+        if now.saturating_sub(abort.since) >= patience.as_millis() {
             match abort.scope {
                 Scope::Task(_) => self.reset_unit(abort.lun, stream),
                 Scope::LogicalUnit => self.fail(Failure::CommandExpired),

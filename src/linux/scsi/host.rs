@@ -43,6 +43,10 @@ pub(crate) trait Operations: Send + Sync + 'static {
 
     /// Whether the pages of a write must not change until it has ended.
     fn stable_pages(&self) -> bool;
+
+    /// After how many seconds the timer of a logical unit's commands expires, at most an hour; the
+    /// kernel's own time without it.
+    fn timeout(&self) -> Option<u32>;
 }
 
 /// How much a host can take.
@@ -237,9 +241,14 @@ unsafe extern "C" fn configure_callback<T: Operations>(
 ) -> c_int {
     // SAFETY: The mid-layer calls with a device of a host of this template.
     let host = unsafe { bindings::iscsi_init_host_of_device(device) };
-
     // SAFETY: As above.
-    if unsafe { operations::<T>(host) }.stable_pages() {
+    let operations = unsafe { operations::<T>(host) };
+
+    if let Some(seconds) = operations.timeout() {
+        // SAFETY: The device has its queue, and is not in use yet.
+        unsafe { bindings::iscsi_init_device_set_timeout(device, seconds) };
+    }
+    if operations.stable_pages() {
         // SAFETY: The limits are the caller's, to be changed here.
         unsafe { bindings::iscsi_init_limits_stable(limits) };
     }

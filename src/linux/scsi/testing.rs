@@ -180,6 +180,10 @@ impl Operations for Target {
         self.told.raise(RESET);
     }
 
+    fn timeout(&self) -> Option<u32> {
+        None
+    }
+
     fn stable_pages(&self) -> bool {
         true
     }

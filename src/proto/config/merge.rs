@@ -21,6 +21,7 @@ use crate::proto::config::{
         Interface,
         InterfaceError, //
     },
+    iscsi_conf::Told,
     lun::{
         self,
         LunError, //
@@ -45,12 +46,14 @@ use crate::proto::config::{
 };
 
 /// Where a setting comes from, in the order of precedence.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Source {
     /// A module parameter.
     Parameter,
     /// A kernel argument.
     Argument,
+    /// The configuration file.
+    Conf,
     /// The firmware's table.
     Ibft,
     /// The DHCP root path.
@@ -64,6 +67,7 @@ impl fmt::Display for Source {
         f.write_str(match self {
             Self::Parameter => "module parameter",
             Self::Argument => "kernel argument",
+            Self::Conf => "iscsi.conf",
             Self::Ibft => "iBFT",
             Self::Dhcp => "DHCP root path",
             Self::Default => "default",
@@ -141,6 +145,13 @@ impl Request {
         })
     }
 
+    /// Takes from the configuration file what nobody has said before it.
+    pub fn take_told(&mut self, told: Told) {
+        let Told { initiator, target } = told;
+        fill(&mut self.initiator, initiator, Source::Conf);
+        fill(&mut self.target, target, Source::Conf);
+    }
+
     /// Takes from the firmware's table what nobody has said before; the network device only where
     /// it `may_configure` one.
     ///
@@ -150,23 +161,20 @@ impl Request {
     pub fn complete(&mut self, ibft: Ibft<'_>, may_configure: bool) -> Result<(), NicFault> {
         if self.interface.is_none() && may_configure {
             let interface = ibft.boot_nic().map(|nic| nic.interface()).transpose()?;
-            fill(&mut self.interface, interface);
+            fill(&mut self.interface, interface, Source::Ibft);
         }
         let (target, lun) = ibft.boot_target().unzip();
-        fill(&mut self.initiator, ibft.initiator());
-        fill(&mut self.target, target.map(Wanted::Named));
-        fill(&mut self.lun, lun);
+        fill(&mut self.initiator, ibft.initiator(), Source::Ibft);
+        fill(&mut self.target, target.map(Wanted::Named), Source::Ibft);
+        fill(&mut self.lun, lun, Source::Ibft);
         Ok(())
     }
 }
 
-/// Makes a setting that nobody has given the firmware's.
-fn fill<T>(setting: &mut Option<Setting<T>>, value: Option<T>) {
+/// Sets what is not set.
+fn fill<T>(setting: &mut Option<Setting<T>>, value: Option<T>, source: Source) {
     if setting.is_none() {
-        *setting = value.map(|value| Setting {
-            value,
-            source: Source::Ibft,
-        });
+        *setting = value.map(|value| Setting { value, source });
     }
 }
 
@@ -277,6 +285,17 @@ impl Boot {
             target,
             lun,
         })
+    }
+
+    /// Takes the LUN that the configuration file has for the target, which is known by now, unless
+    /// somebody before it has said one; whether it was taken.
+    pub fn take_lun(&mut self, lun: Option<u16>) -> bool {
+        let Some(value) = lun.filter(|_| self.lun.source > Source::Conf) else {
+            return false;
+        };
+        let source = Source::Conf;
+        self.lun = Setting { value, source };
+        true
     }
 }
 

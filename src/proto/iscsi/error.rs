@@ -184,6 +184,8 @@ pub enum Unsupported {
     /// The target redirected us to a host name; only numeric addresses can be reached before there
     /// is a resolver.
     RedirectToName,
+    /// The target does without the digest that is configured never to be left out.
+    Digest(Key),
     /// The target does not tell what targets there are.
     SendTargets,
     /// The target insists on an iSCSI version other than 0.
@@ -204,6 +206,11 @@ impl core::fmt::Display for Unsupported {
             ),
             Self::RedirectToName => f.write_str(
                 "the target redirected to a host name; have it redirect to a numeric address",
+            ),
+            Self::Digest(key) => write!(
+                f,
+                "the target does without {key}, as this machine is configured not to; \
+                 have the target allow CRC32C, or set {key}=prefer-on in the configuration file"
             ),
             Self::SendTargets => f.write_str(
                 "the portal does not tell what targets there are; \

@@ -10,7 +10,10 @@ mod offer;
 
 pub use self::{
     negotiation::Negotiation,
-    offer::Offer, //
+    offer::{
+        DigestChoice,
+        Offer, //
+    }, //
 };
 
 use crate::proto::iscsi::text;

@@ -72,6 +72,8 @@ const FIRST_CMD_SN: Serial = Serial::new(1);
 pub struct Identity<'a> {
     /// InitiatorName.
     pub initiator: &'a str,
+    /// InitiatorAlias, a name for people (RFC 7143 section 13.7); at most 255 bytes.
+    pub alias: Option<&'a str>,
     /// TargetName; without it the session is for discovery (RFC 7143 section 4.3).
     pub target: Option<&'a str>,
     /// ISID, the same for every login of this initiator to this target (RFC 7143 section 10.1.1).

@@ -2,21 +2,54 @@
 
 extern crate std;
 
+mod settings;
+mod told;
+
 use std::{
     format,
-    string::ToString,
+    string::{
+        String,
+        ToString, //
+    },
     vec::Vec, //
 };
 
 use super::*;
+use crate::proto::iscsi::chap::{
+    Account,
+    Credentials, //
+};
 
 const TARGET: &str = "iqn.2004-01.net.example:root";
 
-fn read(file: &str) -> Result<[std::string::String; 4], ConfError> {
+/// The target of this name, at 192.0.2.1.
+fn target(name: &str) -> Target {
+    match Wanted::parse(&format!("192.0.2.1:{name}")) {
+        Ok(Wanted::Named(target)) => target,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn checked(file: &str) -> Result<Vec<(usize, String, Notice)>, ConfError> {
+    let mut notices = Vec::new();
+    check(file.as_bytes(), |entry, notice| {
+        notices.push((entry.line, entry.name.to_string(), notice));
+    })?;
+    Ok(notices)
+}
+
+/// The fault that the file has, and where.
+fn fault(file: &str) -> (Option<(usize, usize)>, ConfFault) {
+    let error = checked(file).unwrap_err();
+    (error.place, error.fault)
+}
+
+fn read(file: &str) -> Result<[String; 4], ConfError> {
     let mut credentials = Credentials::none();
+    let target = target(TARGET);
     read_credentials(
         file.as_bytes(),
-        Login::Target(TARGET),
+        Login::Target(&target),
         &mut credentials,
         |name, secret| match name {
             "kept" | "kept-too" => secret.set(name.as_bytes()).unwrap(),
@@ -24,9 +57,7 @@ fn read(file: &str) -> Result<[std::string::String; 4], ConfError> {
         },
     )?;
     let Credentials { outgoing, incoming } = &credentials;
-    let secret = |account: &Account| {
-        std::string::String::from_utf8(account.secret.bytes().to_vec()).unwrap()
-    };
+    let secret = |account: &Account| String::from_utf8(account.secret.bytes().to_vec()).unwrap();
     Ok([
         outgoing.name.as_str().to_string(),
         secret(outgoing),
@@ -126,9 +157,9 @@ fn what_is_no_line_is_an_error_with_its_place() {
         (Some((1, 11)), PasswordTooLong)
     );
     let mut credentials = Credentials::none();
-    let target = Login::Target(TARGET);
-    let error =
-        read_credentials(b"Username=\xff", target, &mut credentials, |_, _| {}).unwrap_err();
+    let target = target(TARGET);
+    let login = Login::Target(&target);
+    let error = read_credentials(b"Username=\xff", login, &mut credentials, |_, _| {}).unwrap_err();
     assert_eq!(error.fault, NotUtf8);
 }
 
@@ -173,41 +204,119 @@ fn no_error_has_a_value_in_it() {
         let error = read(file).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("topsecret"));
     }
-}
-
-#[test]
-fn keys_that_mean_nothing_are_seen() {
-    let names: Vec<_> = entries(b"DiskCommandTimeout=3\nPassword=x\nFoo=bar")
-        .map(|entry| entry.unwrap())
-        .map(|entry| (entry.line, entry.name, entry.key))
-        .collect();
-    let password = Some(Key::OutgoingPassword);
-    let expected = [
-        (1, "DiskCommandTimeout", None),
-        (2, "Password", password),
-        (3, "Foo", None),
-    ];
-    assert_eq!(names, expected);
-}
-
-#[test]
-fn a_time_to_wait_is_read_in_every_form() {
-    let read = |file: &str| read_patience(file.as_bytes(), Login::Target(TARGET));
-    let seconds = |file: &str| read(file).unwrap().map(Duration::as_secs);
-    assert_eq!(seconds(""), None);
-    assert_eq!(seconds("ConnFailTimeout=0"), None);
-    assert_eq!(seconds("ConnFailTimeout=90"), Some(90));
-    assert_eq!(seconds("replacementtimeout = 90s"), Some(90));
-    assert_eq!(seconds("ConnFailTimeout=2m"), Some(120));
-    assert_eq!(seconds("ConnFailTimeout=\"1h\""), Some(3_600));
-    assert_eq!(
-        seconds("ConnFailTimeout=4294967295h"),
-        Some(4_294_967_295 * 3_600)
-    );
-    let own = format!("ConnFailTimeout=5\nTargetName={TARGET}\n\tConnFailTimeout=0\n");
-    assert_eq!(seconds(&own), None);
-    for wrong in ["", "s", "-1", "+1", "1d", "1 s", "4294967296", "1.5"] {
-        let error = read(&format!("\nConnFailTimeout=\"{wrong}\"")).unwrap_err();
-        assert_eq!((error.place, error.fault), (Some((2, 17)), ConfFault::Time));
+    // Whatever key it was written behind.
+    for key in [
+        "TargetName",
+        "DiscoveryAddress",
+        "Subnet",
+        "Enabled",
+        "LUNs",
+        "InitiatorName",
+        "HeaderDigest",
+        "ImmediateData",
+        "MaxBurstLength",
+        "LoginTimeout",
+        "IdleTimeout",
+    ] {
+        let error = checked(&format!("{key}=topsecret")).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("topsecret"), "{key}");
     }
+}
+
+#[test]
+fn keys_that_do_not_count_are_told_apart() {
+    use Notice::*;
+    let file = "Continuous=yes\nTCPWindowSize=262144\npassword=x\nFoo=bar\n\
+                SLPMulticast=all\n Foo=bar\n Password=x\n\
+                TargetName=eui.0123456789abcdef\n InitiatorName=eui.0123456789abcdef\n LUNs=1\n\
+                Subnet=192.0.2.0/24\n Password=x\n Enabled=no\n ImmediateData=no\n\
+                DiscoveryAddress=192.0.2.1\n LUNs=1\n Enabled=no\n";
+    let expected = [
+        (1, "Continuous", Obsolete),
+        (2, "TCPWindowSize", Obsolete),
+        (4, "Foo", Unknown),
+        (5, "SLPMulticast", Obsolete),
+        (6, "Foo", Unknown),
+        (7, "Password", NotHere),
+        (9, "InitiatorName", NotHere),
+        (12, "Password", NotHere),
+        (13, "Enabled", NotHere),
+        (16, "LUNs", NotHere),
+    ];
+    let expected = expected.map(|(line, name, notice)| (line, name.to_string(), notice));
+    assert_eq!(checked(file).unwrap(), expected);
+    // What does not count is not looked at.
+    assert!(checked("Continuous=perhaps\nFoo=\nDiscoveryFile=x\n LoginTimeout=x").is_ok());
+}
+
+#[test]
+fn notices_and_errors_read_well() {
+    for (file, expected) in [
+        (
+            "Foo=1",
+            "Foo is no key of this file, and is not used; check its spelling",
+        ),
+        (
+            "PollInterval=1",
+            "PollInterval has no meaning any more, and is not used",
+        ),
+        (
+            "Subnet=::/0\n LUNs=1",
+            "LUNs has no meaning below the line above it, and is not used",
+        ),
+    ] {
+        let notices = checked(file).unwrap();
+        let (_, name, notice) = &notices[0];
+        assert_eq!(format!("{name} {notice}"), expected);
+    }
+    for (file, expected) in [
+        (
+            "\nImmediateData=perhaps",
+            "line 2, column 15: expected yes or no",
+        ),
+        (
+            "LoginTimeout=10m",
+            "line 1, column 14: expected a time from 1 s to 300 s",
+        ),
+        (
+            "MaxBurstLength=511",
+            "line 1, column 16: expected a number of bytes from 512 to 16777215",
+        ),
+        (
+            "InitiatorName=disk",
+            "line 1, column 15: an iSCSI name starts with iqn., eui. or naa.",
+        ),
+        (
+            "DiscoveryAddress=san.example",
+            "line 1, column 18: host names are not resolved; write the target's IP address",
+        ),
+    ] {
+        assert_eq!(checked(file).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn every_line_is_looked_at_whoever_it_is_for() {
+    use ConfFault::*;
+    let other = "TargetName=eui.0123456789abcdef\n\t";
+    assert_eq!(
+        fault(&format!("{other}ImmediateData=x")),
+        (Some((2, 16)), Boolean)
+    );
+    assert_eq!(
+        fault(&format!("{other}DiscoveryAddress=\"192.0.2.1:0\"")),
+        (
+            Some((2, 30)),
+            Address(crate::proto::config::target::TargetFault::Port)
+        )
+    );
+    assert_eq!(fault("Subnet=192.0.2.0/33"), (Some((1, 8)), Network));
+    assert_eq!(fault("LUNs=256"), (Some((1, 6)), Luns));
+    assert_eq!(fault("InitiatorAlias=\"a\tb\""), (Some((1, 16)), Control));
+}
+
+#[test]
+fn the_case_of_a_targets_name_does_not_matter() {
+    let file = "TargetName=IQN.2004-01.net.Example:Root\n Password=own\n";
+    assert_eq!(read(file).unwrap()[1], "own");
 }

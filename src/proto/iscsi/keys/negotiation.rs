@@ -9,9 +9,11 @@ use crate::proto::iscsi::{
     error::{
         Error,
         Malformed,
+        Unsupported,
         Violation, //
     },
     keys::{
+        DigestChoice,
         Key,
         Offer,
         Value, //
@@ -164,20 +166,37 @@ impl Negotiation {
     ///
     /// # Errors
     ///
-    /// The [`Violation`] of values that do not go together.
-    pub fn conclude(&self) -> Result<Parameters, Violation> {
+    /// The [`Violation`] of values that do not go together, or [`Unsupported::Digest`] when the
+    /// target has not answered the only digest that was offered.
+    pub fn conclude(&self) -> Result<Parameters, Error> {
         let parameters = self.parameters;
+        for (key, choice, digest) in [
+            (
+                Key::HeaderDigest,
+                self.offer.header_digest,
+                parameters.header_digest,
+            ),
+            (
+                Key::DataDigest,
+                self.offer.data_digest,
+                parameters.data_digest,
+            ),
+        ] {
+            if !choice.allows(digest) {
+                return Err(Unsupported::Digest(key).into());
+            }
+        }
         // RFC 7143 section 13.14: without unsolicited data of any kind FirstBurstLength means
         // nothing.
         if parameters.initial_r2t && !parameters.immediate_data {
             return Ok(parameters);
         }
         if self.first_burst_is_irrelevant {
-            return Err(Violation::Irrelevant(Key::FirstBurstLength));
+            return Err(Violation::Irrelevant(Key::FirstBurstLength).into());
         }
         let (first, max) = (parameters.first_burst_length, parameters.max_burst_length);
         if first > max {
-            return Err(Violation::FirstBurstAboveMaxBurst { first, max });
+            return Err(Violation::FirstBurstAboveMaxBurst { first, max }.into());
         }
         Ok(parameters)
     }
@@ -225,13 +244,16 @@ fn proposal(key: Key, value: &[u8]) -> Result<Option<Value>, Error> {
     }
 }
 
-/// The answer to the offer of a digest, CRC32C among them if `choice`.
-fn answered_digest(key: Key, value: &[u8], choice: bool) -> Result<Digest, Error> {
+/// The answer to the offer of `choice` for a digest.
+fn answered_digest(key: Key, value: &[u8], choice: DigestChoice) -> Result<Digest, Error> {
     match Answer::parse(value) {
         Answer::Value(value) => match Digest::from_name(value) {
-            Some(digest) if choice || digest == Digest::None => Ok(digest),
+            Some(digest) if choice.allows(digest) => Ok(digest),
+            // Not offered, but no matter of the protocol: it will not have the digest.
+            Some(Digest::None) => Err(Unsupported::Digest(key).into()),
             _ => Err(Violation::InadmissibleAnswer(key).into()),
         },
+        Answer::Reject if choice == DigestChoice::Always => Err(Unsupported::Digest(key).into()),
         // tgt rejects a digest and then waits for it, so only an offered value will do.
         Answer::Reject => Err(Violation::Rejected(key).into()),
         other => Err(inadmissible(key, &other).into()),

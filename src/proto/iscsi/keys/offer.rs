@@ -4,9 +4,12 @@
 //!
 //! Source: RFC 7143 section 13, which gives each range.
 
-use crate::proto::iscsi::keys::{
-    Key,
-    Value, //
+use crate::proto::iscsi::{
+    digest::Digest,
+    keys::{
+        Key,
+        Value, //
+    }, //
 };
 
 /// The values of the keys that leave a choice.
@@ -15,10 +18,10 @@ use crate::proto::iscsi::keys::{
 /// key, and LIO proposes each that is left out, which costs an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Offer {
-    /// Whether the target may choose to protect headers by CRC32C.
-    pub header_digest: bool,
-    /// Whether the target may choose to protect data by CRC32C.
-    pub data_digest: bool,
+    /// Whether headers are protected by CRC32C.
+    pub header_digest: DigestChoice,
+    /// Whether data is protected by CRC32C.
+    pub data_digest: DigestChoice,
     /// Whether the target must ask before any Data-Out.
     pub initial_r2t: bool,
     /// Whether a SCSI Command may carry data.
@@ -47,8 +50,8 @@ impl Default for Offer {
     /// up again, and a new session need not wait for the old one.
     fn default() -> Self {
         Self {
-            header_digest: true,
-            data_digest: true,
+            header_digest: DigestChoice::PreferOff,
+            data_digest: DigestChoice::PreferOff,
             initial_r2t: false,
             immediate_data: true,
             max_receive_data_segment_length: 1_048_576,
@@ -62,9 +65,9 @@ impl Default for Offer {
 
 impl Offer {
     /// The smallest value of the keys that count bytes.
-    pub(super) const LENGTH_MIN: u32 = 512;
+    pub const LENGTH_MIN: u32 = 512;
     /// The largest value of the keys that count bytes.
-    pub(super) const LENGTH_MAX: u32 = (1 << 24) - 1;
+    pub const LENGTH_MAX: u32 = (1 << 24) - 1;
     /// The largest value of the keys that count seconds.
     pub(super) const SECONDS_MAX: u16 = 3_600;
 
@@ -85,8 +88,8 @@ impl Offer {
     /// The keys of the operational stage, as they are sent.
     pub(super) fn pairs(&self) -> [(Key, Value); 14] {
         [
-            (Key::HeaderDigest, Value::Name(digests(self.header_digest))),
-            (Key::DataDigest, Value::Name(digests(self.data_digest))),
+            (Key::HeaderDigest, Value::Name(self.header_digest.offered())),
+            (Key::DataDigest, Value::Name(self.data_digest.offered())),
             (Key::MaxConnections, Value::Number(1)),
             (Key::InitialR2T, Value::Boolean(self.initial_r2t)),
             (Key::ImmediateData, Value::Boolean(self.immediate_data)),
@@ -115,11 +118,36 @@ impl Offer {
     }
 }
 
-/// The list of values offered for a digest.
-const fn digests(choice: bool) -> &'static str {
-    if choice {
-        "None,CRC32C"
-    } else {
-        "None"
+/// Which digests the target may choose from, and which of them it is to take when it has both.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DigestChoice {
+    /// None alone.
+    Never,
+    /// CRC32C alone.
+    Always,
+    /// Both, CRC32C first.
+    PreferOn,
+    /// Both, None first.
+    PreferOff,
+}
+
+impl DigestChoice {
+    /// The list that is offered (RFC 7143 section 6.2.1).
+    const fn offered(self) -> &'static str {
+        match self {
+            Self::Never => "None",
+            Self::Always => "CRC32C",
+            Self::PreferOn => "CRC32C,None",
+            Self::PreferOff => "None,CRC32C",
+        }
+    }
+
+    /// Whether `digest` is in that list.
+    pub(super) fn allows(self, digest: Digest) -> bool {
+        match self {
+            Self::Never => digest == Digest::None,
+            Self::Always => digest == Digest::Crc32c,
+            Self::PreferOn | Self::PreferOff => true,
+        }
     }
 }

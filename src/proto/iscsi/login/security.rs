@@ -80,6 +80,9 @@ impl<'a> Security<'a> {
             None => "None",
         };
         text::put_pair(to, Key::InitiatorName, identity.initiator)?;
+        if let Some(alias) = identity.alias {
+            text::put_pair(to, Key::InitiatorAlias, alias)?;
+        }
         match identity.target {
             Some(target) => {
                 text::put_pair(to, Key::TargetName, target)?;
