@@ -126,11 +126,7 @@ impl Conf {
         if !credentials.are_given() {
             return Ok(None);
         }
-        match Authentication::new(credentials) {
-            Ok(authentication) => Ok(Some(authentication)),
-            Err(ENOPKG) => Err(Failure::NoHash),
-            Err(error) => Err(Failure::Kernel(error)),
-        }
+        authenticate(credentials).map(Some)
     }
 
     fn failure(&self, error: iscsi_conf::ConfError) -> Failure<'static> {
@@ -142,6 +138,16 @@ impl Conf {
 
     fn boxed_path(&self) -> Result<KBox<Path>, Failure<'static>> {
         KBox::new(self.path.clone(), GFP_KERNEL).map_err(Failure::kernel)
+    }
+}
+
+/// What a login authenticates with that has these credentials.
+pub(super) fn authenticate(
+    credentials: KBox<Credentials>,
+) -> Result<Authentication, Failure<'static>> {
+    match Authentication::new(credentials) {
+        Err(ENOPKG) => Err(Failure::NoHash),
+        result => result.map_err(Failure::Kernel),
     }
 }
 

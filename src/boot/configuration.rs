@@ -9,9 +9,15 @@ use super::{
 use crate::{
     linux::params,
     proto::config::{
-        cmdline::Arguments,
-        merge::Request, //
-    }, //
+        cmdline::{
+            Arguments,
+            Others, //
+        },
+        merge::{
+            Ipconfig,
+            Request, //
+        },
+    },
 };
 use kernel::prelude::*;
 
@@ -27,8 +33,20 @@ pub(super) fn is_given(line: &[u8]) -> bool {
 pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf), Failure<'_>> {
     let parameters = parameters();
     let arguments = Arguments::parse(line).map_err(Failure::Argument)?;
-    let request = Request::new(&parameters, &arguments).map_err(Failure::Setting)?;
+    let ipconfig = if cfg!(CONFIG_IP_PNP) {
+        Ipconfig::Kernel
+    } else {
+        Ipconfig::Driver
+    };
+    let request = Request::new(&parameters, &arguments, ipconfig).map_err(Failure::Setting)?;
 
+    if let Some(other) = request.exposed {
+        pr_warn!(
+            "{}= has user names and passwords, which are not used, since everybody can read the \
+             kernel's arguments; write them to /etc/iscsi.conf in the initrd\n",
+            other.name()
+        );
+    }
     pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
     let conf = Conf::read(parameters.conf.or(arguments.conf))?;
     let request = KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)?;
@@ -43,7 +61,7 @@ fn parameters() -> Arguments<'static> {
         lun: params::lun(),
         conf: params::conf(),
         timeout: params::timeout(),
-        ipconfig: false,
+        others: Others::default(),
     }
 }
 
@@ -58,7 +76,9 @@ impl core::fmt::Display for Summary<'_> {
             target,
             lun,
             timeout,
+            details: _,
             ipconfig,
+            exposed: _,
         } = self.0;
 
         write!(f, "interface ")?;

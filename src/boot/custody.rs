@@ -33,7 +33,10 @@ use crate::{
         thread::Run, //
     },
     proto::{
-        config::interface::Ipv4Config,
+        config::{
+            interface::Ipv4Config,
+            ip::Details, //
+        },
         dhcp::lease::Lease,
         rtnetlink::{
             answer::{
@@ -98,13 +101,14 @@ pub(super) struct Custody {
 
 impl Custody {
     /// Takes care of `network`, which `changes` have made; `reconnect` when the session cannot go
-    /// on over the address it has begun with.
+    /// on over the address it has begun with; `details` are what that was asked for with.
     pub(super) fn new(
         network: Network,
         changes: Changes,
         reconnect: Reconnect,
+        details: KBox<Details>,
     ) -> Result<Arc<Self>> {
-        let keeper = Keeper::new(network, changes, reconnect)?;
+        let keeper = Keeper::new(network, changes, reconnect, details)?;
         let status = NetworkStatus::new(keeper.facts())?;
         Arc::pin_init(
             pin_init!(Self {
@@ -163,7 +167,12 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(network: Network, changes: Changes, reconnect: Reconnect) -> Result<Self> {
+    fn new(
+        network: Network,
+        changes: Changes,
+        reconnect: Reconnect,
+        details: KBox<Details>,
+    ) -> Result<Self> {
         let now = clock::milliseconds();
         let config = network.config();
         Ok(Self {
@@ -173,7 +182,7 @@ impl Keeper {
             reconnect,
             config,
             seen: (config.address, config.prefix_length),
-            tenancy: Tenancy::new(&network),
+            tenancy: Tenancy::new(&network, details),
             link: network.into_link(),
             owner: Owner::Driver,
             present: true,

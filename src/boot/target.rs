@@ -4,7 +4,10 @@
 
 use super::{
     attempts::Attempts,
-    conf::Conf,
+    conf::{
+        authenticate,
+        Conf, //
+    },
     error::Failure,
     login,
     network::Network, //
@@ -21,6 +24,7 @@ use crate::{
                 Boot,
                 Request, //
             },
+            name::Name,
             target::{
                 Portal,
                 Target,
@@ -60,7 +64,12 @@ pub(super) fn settle(
         },
         None => None,
     };
-    let boot = Boot::new(request, root_path.as_ref(), network.mac()).map_err(|error| {
+    let named = request.initiator.is_some()
+        || root_path
+            .as_ref()
+            .is_some_and(|path| path.initiator.is_some());
+    let offered = if named { None } else { initiator(network)? };
+    let boot = Boot::new(request, root_path.as_ref(), offered, network.mac()).map_err(|error| {
         Failure::NoTarget {
             asked: informant,
             error,
@@ -75,12 +84,29 @@ pub(super) fn settle(
     KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel)
 }
 
+/// The initiator's name that came with the address, beside the root path.
+fn initiator(network: &Network) -> Result<Option<Name>, Failure<'static>> {
+    let lease = network.lease();
+    let Some((lease, text)) = lease.and_then(|lease| Some((lease, lease.initiator.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    match merge::read_initiator(text.as_str()) {
+        Ok(name) => Ok(Some(name)),
+        Err(error) => Err(Failure::InitiatorOption {
+            server: lease.server,
+            fault: error.fault,
+            text: KBox::new(text.clone(), GFP_KERNEL).map_err(Failure::kernel)?,
+        }),
+    }
+}
+
 /// Completes what has been settled: where nobody has named the target, its portal has to.
 #[inline(never)]
 pub(super) fn account(
     boot: &Boot,
     conf: &Conf,
-    network: &Network,
+    network: &mut Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Account>, Failure<'static>> {
     let mut node = Node {
@@ -96,7 +122,17 @@ pub(super) fn account(
             discover(&mut node, *portal, attempts)?
         }
     };
-    node.authentication = conf.authentication(&target)?;
+    node.authentication = match (conf.authentication(&target)?, network.take_credentials()) {
+        (Some(authentication), _) => Some(authentication),
+        (None, Ok(None)) => None,
+        (None, Ok(Some(credentials))) => {
+            attempts.warn(core::format_args!(
+                "CHAP password from the DHCP server: whoever is on this network can have it"
+            ));
+            Some(authenticate(credentials)?)
+        }
+        (None, Err(failure)) => return Err(failure),
+    };
     let patience = conf.patience(&target)?;
     KBox::new(
         Account {

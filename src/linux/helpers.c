@@ -22,6 +22,7 @@
 #include <linux/net.h>
 #include <linux/scatterlist.h>
 #include <linux/pid.h>
+#include <linux/proc_fs.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
@@ -562,6 +563,11 @@ dev_t iscsi_init_disk_of(struct scsi_device *sdev, char *name, size_t name_size)
 struct proc_dir_entry *iscsi_init_proc_net(void)
 {
 	return init_net.proc_net;
+}
+
+struct proc_dir_entry *iscsi_init_proc_net_mkdir(const char *name)
+{
+	return proc_net_mkdir(&init_net, name, init_net.proc_net);
 }
 
 bool iscsi_init_process_name(int number, char *name, size_t size)

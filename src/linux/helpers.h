@@ -143,6 +143,7 @@ static const blk_mode_t iscsi_init_blk_open_read = BLK_OPEN_READ;
  */
 dev_t iscsi_init_disk_of(struct scsi_device *sdev, char *name, size_t name_size);
 struct proc_dir_entry *iscsi_init_proc_net(void);
+struct proc_dir_entry *iscsi_init_proc_net_mkdir(const char *name);
 
 /*
  * What the kernel's own ipconfig learned of a root path: the text without the server's address, and

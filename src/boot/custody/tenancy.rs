@@ -8,7 +8,10 @@
 use super::{
     super::{
         attempts::Attempts,
-        lease,
+        lease::{
+            self,
+            Answer, //
+        },
         netlink::Netlink,
         network::Network, //
     },
@@ -23,7 +26,11 @@ use crate::{
     },
     proto::{
         backoff::Backoff,
-        config::timeout::Patience,
+        config::{
+            interface::Device,
+            ip::Details,
+            timeout::Patience, //
+        },
         dhcp::{
             lease::Lease,
             packet::{
@@ -37,6 +44,7 @@ use crate::{
             },
         },
         rtnetlink::answer::Link,
+        secret,
         time::{
             Duration,
             Instant, //
@@ -66,6 +74,8 @@ pub(super) struct Tenancy {
     socket: Option<Socket>,
     /// It was said that somebody else has that port.
     told: bool,
+    /// What servers are told of this machine, and what goes before what they say.
+    details: KBox<Details>,
 }
 
 enum State {
@@ -88,11 +98,12 @@ fn random_number() -> u32 {
 
 impl Tenancy {
     /// Keeps the lease that `network` came with, if it did.
-    pub(super) fn new(network: &Network) -> Self {
+    pub(super) fn new(network: &Network, details: KBox<Details>) -> Self {
         let mut tenancy = Self {
             state: State::Free,
             socket: None,
             told: false,
+            details,
         };
         if let Some(lease) = network.lease() {
             tenancy.keep(network.mac(), lease, now());
@@ -175,8 +186,11 @@ impl Tenancy {
         let attempts = Attempts::new(clock::milliseconds(), patience);
         let asked = now();
         let links = core::slice::from_ref(link);
-        match lease::obtain(links, false, Some(&link.name), netlink, &attempts) {
-            Ok((_, lease)) => {
+        let device = Device::Named(link.name.clone());
+        let Details { identity, .. } = &*self.details;
+        match lease::obtain(links, false, &device, identity, netlink, &attempts) {
+            Ok(Answer { mut lease, .. }) => {
+                lease.prefer(&self.details);
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);
                 Some(lease)
             }
@@ -201,7 +215,10 @@ impl Tenancy {
             return;
         };
         let mut message = [0; MESSAGE_LENGTH];
-        while let Some(to) = renewal.poll_transmit(now(), random_number(), &mut message) {
+        let Details { identity, .. } = &*self.details;
+        while let Some((to, length)) =
+            renewal.poll_transmit(now(), random_number(), identity, &mut message)
+        {
             if self.socket.is_none() {
                 match Socket::udp(CLIENT_PORT, link.index) {
                     Ok(socket) => self.socket = Some(socket),
@@ -222,8 +239,8 @@ impl Tenancy {
                 Destination::Server(server) => server,
                 Destination::Broadcast => Ipv4Addr::BROADCAST,
             };
-            if let Some(socket) = &self.socket {
-                let _ = socket.send_to(&message, &SocketAddrV4::new(to, SERVER_PORT));
+            if let (Some(socket), Some(message)) = (&self.socket, message.get(..length)) {
+                let _ = socket.send_to(message, &SocketAddrV4::new(to, SERVER_PORT));
             }
         }
         if let (Some(socket), true) = (&self.socket, renewal.is_asking()) {
@@ -237,6 +254,8 @@ impl Tenancy {
                     // Most messages are other clients'.
                     let _ = renewal.handle_message(message, *from.ip());
                 }
+                // Servers may give passwords along.
+                secret::wipe(&mut buffer);
             }
         }
         if let Some(loss) = renewal.loss() {

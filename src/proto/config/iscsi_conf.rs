@@ -365,7 +365,7 @@ impl Entry<'_> {
 }
 
 /// Looks for credentials that cannot be meant: half of them would be none, and nobody would notice.
-fn check(credentials: &Credentials) -> Result<(), ConfFault> {
+pub(crate) fn check(credentials: &Credentials) -> Result<(), ConfFault> {
     let Credentials { outgoing, incoming } = credentials;
     let nameless = |account: &Account| account.secret.is_none() && !account.name.is_empty();
     if nameless(outgoing) {

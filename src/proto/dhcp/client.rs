@@ -27,6 +27,7 @@ use crate::proto::{
             Failure,
             Ignored, //
         },
+        identity::Identity,
         lease::{
             Lease,
             Protocol, //
@@ -38,7 +39,8 @@ use crate::proto::{
         packet::{
             self,
             Reply,
-            Sender, //
+            Sender,
+            OPTIONS_LENGTH, //
         },
         question::Question,
     },
@@ -126,11 +128,17 @@ impl Client {
         }
     }
 
-    /// Writes the packet that is to be sent now, if any, and gives its length.
+    /// Writes the packet that is to be sent now, if any, and gives its length; `identity` is what
+    /// the machine says of itself, the same each time.
     ///
     /// It is a whole IPv4 packet for the link's broadcast address. Where `buffer` has no room for
     /// [`packet::SENT_LENGTH`] bytes, the packet is lost.
-    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        identity: &Identity,
+        buffer: &mut [u8],
+    ) -> Option<usize> {
         while self.poll_timeout()? <= now {
             if let Some(question) = self.on_time(now) {
                 self.sent = self.sent.saturating_add(1);
@@ -140,7 +148,9 @@ impl Client {
                     secs: question.secs(),
                     address: Ipv4Addr::UNSPECIFIED,
                 };
-                return packet::write(buffer, &sender, &question.options()?);
+                let mut options = [0; OPTIONS_LENGTH];
+                let options = question.options(identity, &mut options)?;
+                return packet::write(buffer, &sender, options);
             }
         }
         None
