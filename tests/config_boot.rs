@@ -30,9 +30,21 @@ use iscsi_init::proto::config::{
 
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
 
+fn request_with(
+    parameters: &Arguments<'_>,
+    arguments: &Arguments<'_>,
+    ipconfig: Ipconfig,
+) -> Result<Request, String> {
+    let mut request = Request::new(parameters, arguments).map_err(|error| error.to_string())?;
+    request
+        .complete(&arguments.others, ipconfig)
+        .map_err(|error| error.to_string())?;
+    Ok(request)
+}
+
 fn request(parameters: &Arguments<'_>, line: &str) -> Result<Request, String> {
     let arguments = Arguments::parse(line.as_bytes()).map_err(|error| error.to_string())?;
-    Request::new(parameters, &arguments, Ipconfig::Driver).map_err(|error| error.to_string())
+    request_with(parameters, &arguments, Ipconfig::Driver)
 }
 
 fn boot(parameters: &Arguments<'_>, line: &str, root_path: Option<&str>) -> Result<Boot, NoTarget> {
@@ -126,8 +138,7 @@ fn what_does_not_count_is_not_looked_at() {
 /// What the request for `line` says of interface, initiator, target and LUN.
 fn settings(line: &str, ipconfig: Ipconfig) -> Result<[String; 4], String> {
     let arguments = Arguments::parse(line.as_bytes()).map_err(|error| error.to_string())?;
-    let request = Request::new(&Arguments::default(), &arguments, ipconfig)
-        .map_err(|error| error.to_string())?;
+    let request = request_with(&Arguments::default(), &arguments, ipconfig)?;
     Ok([
         request.interface.map(|setting| setting.to_string()),
         request.initiator.map(|setting| setting.to_string()),

@@ -39,7 +39,11 @@ pub(crate) fn config_cmdline(data: &[u8]) {
         Ok(arguments) => arguments,
         Err(error) => return assert!(error.to_string().starts_with("iscsi-")),
     };
-    match Request::new(&Arguments::default(), &arguments, Ipconfig::Driver) {
+    let request = Request::new(&Arguments::default(), &arguments).and_then(|mut request| {
+        request.complete(&arguments.others, Ipconfig::Driver)?;
+        Ok(request)
+    });
+    match request {
         Ok(request) => match Boot::new(&request, None, None, MAC) {
             Ok(boot) => {
                 assert_eq!(

@@ -38,7 +38,10 @@ pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf), Failure<'_>> {
     } else {
         Ipconfig::Driver
     };
-    let request = Request::new(&parameters, &arguments, ipconfig).map_err(Failure::Setting)?;
+    let mut request = own(&parameters, &arguments)?;
+    request
+        .complete(&arguments.others, ipconfig)
+        .map_err(Failure::Setting)?;
 
     if let Some(other) = request.exposed {
         pr_warn!(
@@ -49,8 +52,17 @@ pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf), Failure<'_>> {
     }
     pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
     let conf = Conf::read(parameters.conf.or(arguments.conf))?;
-    let request = KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)?;
     Ok((request, conf))
+}
+
+/// What this module's own parameters and arguments say.
+#[inline(never)]
+fn own<'a>(
+    parameters: &Arguments<'a>,
+    arguments: &Arguments<'a>,
+) -> Result<KBox<Request>, Failure<'a>> {
+    let request = Request::new(parameters, arguments).map_err(Failure::Setting)?;
+    KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)
 }
 
 fn parameters() -> Arguments<'static> {

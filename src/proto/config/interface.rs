@@ -46,8 +46,8 @@ impl fmt::Display for DeviceName {
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
-    /// Reads an Ethernet address at the front of `text`, its bytes separated by `separator`; with it
-    /// comes what follows it.
+    /// Reads an Ethernet address at the front of `text`, its bytes separated by `separator`; with
+    /// it comes what follows it.
     fn parse(text: &str, separator: char) -> Option<(Self, &str)> {
         let mut mac = [0; 6];
         let mut rest = text;

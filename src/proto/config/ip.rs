@@ -2,12 +2,10 @@
 
 //! `ip=`, as the kernel's own ipconfig has it, and as dracut has it.
 //!
-//! | form | whose |
-//! |---|---|
-//! | `<method>` | both |
-//! | `<device>:<method>[:[<MTU>][:<MAC>]]` | dracut's |
-//! | `<ip>:<server>:<gateway>:<netmask>:<host name>:<device>:<method>[:<dns>[:<dns>[:<ntp>]]]` | both |
-//! | the same up to `<method>`, then `:<MTU>[:<MAC>]` | dracut's |
+//! - `<method>`
+//! - `<ip>:<server>:<gateway>:<netmask>:<host name>:<device>:<method>[:<dns>[:<dns>[:<ntp>]]]`
+//! - dracut's alone: the same up to `<method>`, then `:<MTU>[:<MAC>]`
+//! - dracut's alone: `<device>:<method>[:[<MTU>][:<MAC>]]`
 //!
 //! An empty field is as good as none. Sources: Documentation/admin-guide/nfs/nfsroot.rst and
 //! dracut.cmdline(7).
@@ -71,8 +69,9 @@ pub struct Details {
 }
 
 impl Ip {
-    /// Reads `ip=`; `None` where it says nothing about this machine's address: `off` and `none`, by
-    /// which the kernel's own ipconfig does nothing, and `ibft`, by which the firmware's table says it.
+    /// Reads `ip=`; `None` where it says nothing about this machine's address: `off` and `none`,
+    /// with which the kernel's own ipconfig does nothing, and `ibft`, which leaves it to the
+    /// firmware's table.
     ///
     /// # Errors
     ///
@@ -89,8 +88,8 @@ impl Ip {
         // The kernel looks for a method alone before it looks for colons, which an identifier may
         // have.
         if rest.is_none() || text.starts_with(CLIENT_ID) {
-            if let Ok(method) = Method::parse(whole) {
-                return Ok(Some(Self::dynamic(Device::Any, method)));
+            if let Ok((_, client_id)) = Method::parse(whole) {
+                return Ok(Some(Self::dynamic(Device::Any, client_id)));
             }
         }
         if !first.text.is_empty() && first.text.parse::<Ipv4Addr>().is_err() {
@@ -103,11 +102,7 @@ impl Ip {
     }
 
     /// An address from a DHCP or BOOTP server.
-    fn dynamic(device: Device, method: Method) -> Self {
-        let client_id = match method {
-            Method::Dhcp(client_id) => client_id,
-            Method::Any | Method::None => None,
-        };
+    fn dynamic(device: Device, client_id: Option<ClientId>) -> Self {
         Self {
             interface: Interface {
                 device,
@@ -127,11 +122,11 @@ impl Ip {
     fn parse_device_first(device: Field<'_>, rest: Field<'_>) -> Result<Self, IpError> {
         let (method_field, rest) = rest.split(':');
         let device = Device::parse(device.text).ok_or(device.error(IpFault::Form))?;
-        let method = Method::parse(method_field)?;
+        let (method, client_id) = Method::parse(method_field)?;
         if let Method::None = method {
             return Err(method_field.error(IpFault::NoAddress));
         }
-        let mut ip = Self::dynamic(device, method);
+        let mut ip = Self::dynamic(device, client_id);
         if let Some(rest) = rest {
             let (mtu, mac) = rest.split(':');
             ip.details.mtu = given(mtu).map(parse_mtu).transpose()?;
@@ -157,11 +152,12 @@ impl Ip {
             None => Device::Any,
         };
         let method_field = fields.next();
-        let method = method_field.map_or(Ok(Method::Any), Method::parse)?;
+        let (method, client_id) = method_field.map_or(Ok((Method::Any, None)), Method::parse)?;
 
         let mut details = Details {
             identity: Identity {
                 host_name,
+                client_id,
                 ..Identity::default()
             },
             nis_domain,
@@ -197,10 +193,7 @@ impl Ip {
 
         let addressing = match (address_field, method) {
             // As for dracut: who says DHCP means it, whatever address is in front.
-            (_, Method::Dhcp(client_id)) => {
-                details.identity.client_id = client_id;
-                Addressing::Dhcp
-            }
+            (_, Method::Dhcp) => Addressing::Dhcp,
             (None, Method::Any) => Addressing::Dhcp,
             (None, Method::None) if details == Details::default() && device == Device::Any => {
                 return Ok(None);
@@ -241,12 +234,12 @@ fn given(field: Field<'_>) -> Option<Field<'_>> {
 }
 
 /// How an address is found.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Method {
     /// By DHCP or BOOTP, where there is none.
     Any,
     /// By DHCP or BOOTP.
-    Dhcp(Option<ClientId>),
+    Dhcp,
     /// Not at all.
     None,
 }
@@ -255,23 +248,23 @@ enum Method {
 const CLIENT_ID: &str = "dhcp,";
 
 impl Method {
-    fn parse(field: Field<'_>) -> Result<Self, IpError> {
-        match field.text {
-            "" | "on" | "any" => Ok(Self::Any),
+    /// Reads a method, with the client identifier that DHCP may have.
+    fn parse(field: Field<'_>) -> Result<(Self, Option<ClientId>), IpError> {
+        let method = match field.text {
+            "" | "on" | "any" => Self::Any,
             // This client speaks both at once.
-            "dhcp" | "bootp" | "both" | "single-dhcp" => Ok(Self::Dhcp(None)),
-            "off" | "none" => Ok(Self::None),
-            "rarp" => Err(field.error(IpFault::Rarp)),
-            "dhcp6" | "auto6" | "either6" | "link6" | "auto" | "link-local" => {
-                Err(field.error(IpFault::Ipv6))
+            "dhcp" | "bootp" | "both" | "single-dhcp" => Self::Dhcp,
+            "off" | "none" => Self::None,
+            "rarp" => return Err(field.error(IpFault::Rarp)),
+            "dhcp6" | "auto6" | "either6" | "link6" => return Err(field.error(IpFault::Ipv6)),
+            text => {
+                let id = text.strip_prefix(CLIENT_ID);
+                let id = id.ok_or(field.error(IpFault::Method))?;
+                let id = parse_client_id(id).ok_or(field.error(IpFault::ClientId))?;
+                return Ok((Self::Dhcp, Some(id)));
             }
-            text => match text.strip_prefix(CLIENT_ID) {
-                Some(id) => parse_client_id(id)
-                    .map(|id| Self::Dhcp(Some(id)))
-                    .ok_or(field.error(IpFault::ClientId)),
-                None => Err(field.error(IpFault::Method)),
-            },
-        }
+        };
+        Ok((method, None))
     }
 }
 

@@ -134,7 +134,7 @@ pub enum Ipconfig {
 
 impl Request {
     /// Reads each setting from the module's parameters or, where those do not have it,
-    /// from the kernel's arguments, and from those of others last.
+    /// from the kernel's arguments.
     ///
     /// # Errors
     ///
@@ -142,7 +142,6 @@ impl Request {
     pub fn new<'a>(
         parameters: &Arguments<'a>,
         arguments: &Arguments<'a>,
-        ipconfig: Ipconfig,
     ) -> Result<Self, SettingError<'a>> {
         let pick = |key, field: fn(&Arguments<'a>) -> Option<&'a str>| {
             let parameter = field(parameters).map(|text| Given {
@@ -157,7 +156,7 @@ impl Request {
             });
             parameter.or(argument)
         };
-        let mut request = Self {
+        Ok(Self {
             interface: read(
                 pick(Key::Interface, |given| given.interface),
                 Interface::parse,
@@ -167,21 +166,22 @@ impl Request {
             lun: read(pick(Key::Lun, |given| given.lun), lun::parse)?,
             timeout: read(pick(Key::Timeout, |given| given.timeout), timeout::parse)?,
             details: Details::default(),
-            ipconfig: ipconfig == Ipconfig::Kernel && arguments.others.ip.is_some(),
+            ipconfig: false,
             exposed: None,
-        };
-        request.complete(&arguments.others, ipconfig)?;
-        Ok(request)
+        })
     }
 
     /// Takes what nobody has said yet from others' arguments.
-    // Not inlined: a kernel stack is too small for all of it together.
-    #[inline(never)]
-    fn complete<'a>(
+    ///
+    /// # Errors
+    ///
+    /// Says which of them is wrong, and how.
+    pub fn complete<'a>(
         &mut self,
         others: &Others<'a>,
         ipconfig: Ipconfig,
     ) -> Result<(), SettingError<'a>> {
+        self.ipconfig = ipconfig == Ipconfig::Kernel && others.ip.is_some();
         let given = |other, text: Option<&'a str>| text.map(|text| (other, text));
         if let (None, Some(text), Ipconfig::Driver) = (&self.interface, others.ip, ipconfig) {
             self.read_ip(text)?;
@@ -216,6 +216,7 @@ impl Request {
     }
 
     /// Reads `ip=`.
+    // Not inlined: a kernel stack is too small for all of it together.
     #[inline(never)]
     fn read_ip<'a>(&mut self, text: &'a str) -> Result<(), SettingError<'a>> {
         if let Some(Ip { interface, details }) = Ip::parse(text).map_err(wrong(Other::Ip, text))? {
@@ -356,8 +357,8 @@ pub struct Boot {
 }
 
 impl Boot {
-    /// Completes `request` with what the root path says, with the `initiator` that DHCP names beside
-    /// it, and with defaults: LUN 0 and a name made from `mac`.
+    /// Completes `request` with what the root path says, with the `initiator` that DHCP names
+    /// beside it, and with defaults: LUN 0 and a name made from `mac`.
     ///
     /// # Errors
     ///

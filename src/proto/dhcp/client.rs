@@ -163,9 +163,10 @@ impl Client {
     /// The packet changed nothing, for the reason that is given; that is
     /// nothing out of the ordinary.
     pub fn handle_packet(&mut self, now: Instant, packet: &[u8]) -> Result<(), Ignored> {
-        let result = self
-            .read(packet)
-            .and_then(|answer| self.on_answer(now, answer));
+        let result = match self.read(packet) {
+            Ok(answer) => self.on_answer(now, answer),
+            Err(reason) => Err(reason),
+        };
         if let Err(reason) = &result {
             if reason.is_fault() {
                 self.faulty = self.faulty.saturating_add(1);
@@ -211,6 +212,8 @@ impl Client {
     }
 
     /// Reads an answer to this client.
+    // Not inlined, as what follows it: a kernel stack is too small for both together.
+    #[inline(never)]
     fn read(&self, packet: &[u8]) -> Result<Answer, Ignored> {
         let reply = Reply::parse(packet).map_err(Ignored::Packet)?;
         if !reply.is_for(self.parameters.mac) {
@@ -230,23 +233,25 @@ impl Client {
             Some(MessageType::NAK) => return Ok(Answer::Nak(Refusal::new(&reply))),
             Some(kind) => return Err(Ignored::MessageType(kind)),
         };
-        let lease = Lease::new(protocol, &reply);
-        if !is_host(lease.address) {
+        let server = reply.server_identifier();
+        let address = reply.your_address();
+        if !is_host(address) {
             return Err(Ignored::Address {
-                server: lease.server,
-                address: lease.address,
+                server: server.unwrap_or(reply.source()),
+                address,
             });
         }
         match kind {
-            Some(MessageType::ACK) => Ok(Answer::Ack(lease)),
-            Some(_) if lease.server_identifier.is_none() => Err(Ignored::NoServerIdentifier {
-                server: lease.server,
+            Some(MessageType::ACK) => Ok(Answer::Ack(Lease::new(protocol, &reply))),
+            Some(_) if server.is_none() => Err(Ignored::NoServerIdentifier {
+                server: reply.source(),
             }),
-            _ => Ok(Answer::Offer(lease)),
+            _ => Ok(Answer::Offer(Lease::new(protocol, &reply))),
         }
     }
 
     /// Takes in an answer.
+    #[inline(never)]
     fn on_answer(&mut self, now: Instant, answer: Answer) -> Result<(), Ignored> {
         let needs_root_path = self.parameters.needs_root_path;
         let rank = |lease: &Lease, progress: &Progress| Rank {

@@ -123,9 +123,7 @@ impl Lease {
                 .map(|seconds| Duration::from_secs(u64::from(seconds)))
         };
         let netmask = options.array::<4>(Code::SUBNET_MASK).map(Ipv4Addr::from);
-        let server_identifier = options
-            .array::<4>(Code::SERVER_IDENTIFIER)
-            .map(Ipv4Addr::from);
+        let server_identifier = reply.server_identifier();
         let prefix_length = netmask
             .and_then(prefix_length)
             .filter(|length| *length != 0)
@@ -272,6 +270,7 @@ fn host_name(options: &Options<'_>, code: Code) -> Option<Text<63>> {
 const FIRST_TARGET: Code = Code(201);
 
 /// The text of the option `code`, unless empty.
+#[inline(never)]
 fn text<const N: usize>(options: &Options<'_>, code: Code) -> Option<Text<N>> {
     let mut buffer = [0; N];
     let mut value = options.value(code, &mut buffer)?;
@@ -279,7 +278,8 @@ fn text<const N: usize>(options: &Options<'_>, code: Code) -> Option<Text<N>> {
     while let Some(shorter) = value.strip_suffix(&[0]) {
         value = shorter;
     }
-    Some(Text::lossy(value)).filter(|text| !text.is_empty())
+    let text = Text::lossy(value);
+    (!text.is_empty()).then_some(text)
 }
 
 /// The text of the option `code` among the [`Code::VENDOR_OPTIONS`], unless empty.

@@ -315,6 +315,13 @@ impl<'a> Reply<'a> {
         self.message.siaddr.into()
     }
 
+    /// The identifier by which a DHCP server is told from others.
+    pub fn server_identifier(&self) -> Option<Ipv4Addr> {
+        self.options
+            .array::<4>(Code::SERVER_IDENTIFIER)
+            .map(Ipv4Addr::from)
+    }
+
     /// Why the server refuses, in its own words; empty where it does not say.
     pub fn refusal(&self) -> Text<64> {
         let mut buffer = [0; 64];

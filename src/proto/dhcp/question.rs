@@ -52,8 +52,8 @@ impl Question {
         }
     }
 
-    /// Writes the message's options, with their cookie and end, and gives their bytes; `None` if they
-    /// did not fit, which they do.
+    /// Writes the message's options, with their cookie and end, and gives their bytes; `None` if
+    /// they did not fit, which they do.
     pub(super) fn options<'b>(
         self,
         identity: &Identity,

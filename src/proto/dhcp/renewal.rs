@@ -203,9 +203,9 @@ impl Renewal {
         }
     }
 
-    /// Writes the message that is to be sent now, if any, and says to whom, and how long it is; `xid`
-    /// is a random number, by which a first request is told from others, and `identity` what the
-    /// lease was asked for with.
+    /// Writes the message that is to be sent now, if any, and says to whom, and how long it is;
+    /// `xid` is a random number, by which a first request is told from others, and `identity` what
+    /// the lease was asked for with.
     pub fn poll_transmit(
         &mut self,
         now: Instant,
