@@ -86,6 +86,9 @@ impl NetRoot {
         } else {
             let (device, rest) = name.split(':');
             let (number, rest) = rest.ok_or(missing)?.split(':');
+            if is_name(number.text) {
+                return Err(device.error(NetRootFault::Fields));
+            }
             (Some(device), number, rest.ok_or(missing)?)
         };
         let device = match device.filter(|device| !device.text.is_empty()) {
@@ -272,6 +275,10 @@ mod tests {
             Some((F::Name(NameFault::Eui), 23))
         );
         assert_eq!(fault("iscsi:10.0.0.1:::1:disk"), Some((F::Fields, 23)));
+        assert_eq!(
+            fault("iscsi:10.0.0.1::::1:eui.02004567a425678d:1"),
+            Some((F::Fields, 18))
+        );
         assert_eq!(
             fault("iscsi:10.0.0.1:::x:a/b:1:eui.0"),
             Some((F::Device, 19))

@@ -43,7 +43,7 @@ impl LoginStatus {
             0x0200 => ("Initiator error", "look at the target's log"),
             0x0201 => (
                 "Authentication failure",
-                "check the user names and passwords of the configuration file, in both directions, \
+                "check the user names and passwords, in both directions, \
                  against the target's settings for this initiator",
             ),
             0x0202 => (
