@@ -12,6 +12,7 @@ use iscsi_init::proto::{
             Parameters,
             LIMIT, //
         },
+        credentials,
         identity::Identity,
         packet::{
             Reply,
@@ -23,6 +24,7 @@ use iscsi_init::proto::{
             MESSAGE_LENGTH, //
         },
     },
+    iscsi::chap::Credentials,
     time::Instant,
 };
 
@@ -39,12 +41,19 @@ pub(crate) fn dhcp_packet(data: &[u8]) {
             .sum();
         assert!(options <= data.len());
     }
+    let mut credentials = Credentials::none();
+    match credentials::read(data, &mut credentials) {
+        // Never half of them.
+        Ok(()) => assert!(credentials.are_given() || !credentials.are_mutual()),
+        Err(fault) => assert!(!fault.to_string().is_empty()),
+    }
 }
 
 pub(crate) fn packet_seeds() -> Vec<Vec<u8>> {
     vec![
         packet(&OFFER),
         packet(&[&OFFER[..], &[1, 4, 255, 255, 255, 0, 255]].concat()),
+        packet(&[&OFFER[..], b"\xaf\x0c\xbe\x02me\xbf\x01x\xc1\x01y\xff"].concat()),
     ]
 }
 
@@ -114,7 +123,13 @@ pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
         b"\x11\x0d10.0.0.1:/iqn\x79\x05\x08\x0a\x0a\x00\x00\x01\xff",
     ]
     .concat();
+    let more = [
+        &ack[..ack.len() - 1],
+        b"\x77\x08\x01a\0\x01b\xc0\0\x2b\x04\xc9\x02x:\x21\x08\x0b\0\0\0\x0a\0\0\x01\xcb\x04iqn.\xff",
+    ]
+    .concat();
     vec![
+        seed(&[&rooted, &more]),
         seed(&[&rooted, &ack]),
         seed(&[&OFFER, &rooted, &nak, &OFFER, &rooted, &ack]),
         seed(&[&nak, &[99, 130, 83, 99, 255]]),

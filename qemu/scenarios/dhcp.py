@@ -4,11 +4,12 @@ import errno
 import re
 
 from lab import guest, wire
+from lab.disk import PARTITION
 from lab.errors import expect
-from lab.machine import Machine
+from lab.machine import BOOT, Machine
 from lab.net import NETMASK, PREFIX, SECOND_SERVER, SERVER
 from lab.process import Process, run
-from lab.scenario import MAC, SECOND_MAC, Lab, scenario
+from lab.scenario import BOOT_FAILED, MAC, SECOND_MAC, Lab, scenario
 from lab.targets import INITIATOR, NAME
 
 from .chap import account
@@ -183,6 +184,22 @@ def dhcp_dracut(lab: Lab) -> None:
     guest.reboots(client)
     expect(initiator(lab) == INITIATOR, f"InitiatorName={INITIATOR}", initiator(lab))
     expect(not guest.dhcp_messages(lab.capture), "no DHCP message on the wire")
+
+
+@scenario
+def dhcp_dracut_root(lab: Lab) -> None:
+    """root=iscsi: is the target, and the whole disk the root file system."""
+    disk = lab.tiny_disk()
+    disk.write_bytes(disk.read_bytes()[PARTITION:])
+    lab.tgt(disk)
+    lab.dnsmasq(None)
+    client = lab.client(f"rdinit=/linuxrc root=iscsi:{SERVER}:6::default:eth0:1:{NAME}")
+    client.console.wait("tiny: root is /dev/sda, ", BOOT, never=BOOT_FAILED)
+    client.wait_agent()
+    status = client.check("cat /proc/iscsi_init")
+    for line in ("setting-if: eth0 (kernel argument root=)", "setting-lun: 1 (kernel argument root=)"):
+        expect(line in status, line, status)
+    guest.reboots(client)
 
 
 @scenario
