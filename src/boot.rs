@@ -61,6 +61,7 @@ use conf::Conf;
 use custody::Custody;
 use error::Failure;
 use ibft::Firmware;
+use identity::Names;
 use kernel::prelude::*;
 use network::Network;
 use report::Report;
@@ -71,7 +72,7 @@ use report::Report;
 /// last the network under it.
 pub(crate) struct Machine {
     _initiator: Initiator,
-    _pnp: Option<File<KVec<u8>>>,
+    _names: Names,
     _report: File<Report>,
     _custody: Thread<Custody>,
 }
@@ -137,7 +138,7 @@ fn attempts(line: &[u8], start: u64, default: Option<Patience>) -> Result<Machin
 struct Done {
     boot: KBox<Boot>,
     network: Network,
-    pnp: Option<File<KVec<u8>>>,
+    names: Names,
     initiator: Initiator,
 }
 
@@ -152,18 +153,27 @@ fn settle_down(
     let Done {
         boot,
         network,
-        pnp,
+        names,
         initiator,
     } = done;
-    let custody = Custody::new(network, changes, initiator.reconnect()).map_err(Failure::Kernel)?;
+    let details = KBox::new(request.details.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
+    let custody =
+        Custody::new(network, changes, initiator.reconnect(), details).map_err(Failure::Kernel)?;
     // From here on it goes before the network under it, should anything fail.
     let initiator = initiator;
-    let report = report::publish(request, &boot, attempts, &initiator, custody.status())?;
+    let report = report::publish(
+        request,
+        &boot,
+        &names,
+        attempts,
+        &initiator,
+        custody.status(),
+    )?;
     let custody = Thread::start(c"iscsi_init_net", custody).map_err(Failure::Kernel)?;
 
     Ok(Machine {
         _initiator: initiator,
-        _pnp: pnp,
+        _names: names,
         _report: report,
         _custody: custody,
     })
@@ -178,11 +188,11 @@ fn attempt(
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<Done, Failure<'static>> {
-    let network = Network::bring_up(request, changes, attempts)?;
+    let mut network = Network::bring_up(request, changes, attempts)?;
     attempts.reached(Milestone::Address);
-    let pnp = identity::set(network.lease(), attempts)?;
+    let names = identity::set(&network, &request.details, attempts)?;
     let mut boot = target::settle(request, conf, &network, attempts)?;
-    let mut account = target::account(&mut boot, conf, firmware, &network, attempts)?;
+    let mut account = target::account(&mut boot, conf, firmware, &mut network, attempts)?;
     let (socket, established) = login::log_in(&mut account, attempts)?;
     attempts.reached(Milestone::Login);
     let target = KBox::new(account.target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
@@ -196,7 +206,7 @@ fn attempt(
     Ok(Done {
         boot,
         network,
-        pnp,
+        names,
         initiator,
     })
 }

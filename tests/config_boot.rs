@@ -11,7 +11,10 @@
 )]
 
 use iscsi_init::proto::config::{
-    cmdline::Arguments,
+    cmdline::{
+        Arguments,
+        Other, //
+    },
     iscsi_conf::{
         check,
         read_settings,
@@ -20,21 +23,36 @@ use iscsi_init::proto::config::{
         Settings, //
     },
     merge::{
+        read_initiator,
         read_root_path,
         Boot,
+        Ipconfig,
         NoTarget,
         Request,
         Source, //
     },
     root_path::RootPath,
-    target::Wanted, //
+    target::Wanted,
+    text::Text, //
 };
 
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
 
+fn request_with(
+    parameters: &Arguments<'_>,
+    arguments: &Arguments<'_>,
+    ipconfig: Ipconfig,
+) -> Result<Request, String> {
+    let mut request = Request::new(parameters, arguments).map_err(|error| error.to_string())?;
+    request
+        .complete(&arguments.others, ipconfig)
+        .map_err(|error| error.to_string())?;
+    Ok(request)
+}
+
 fn request(parameters: &Arguments<'_>, line: &str) -> Result<Request, String> {
     let arguments = Arguments::parse(line.as_bytes()).map_err(|error| error.to_string())?;
-    Request::new(parameters, &arguments).map_err(|error| error.to_string())
+    request_with(parameters, &arguments, Ipconfig::Driver)
 }
 
 fn boot(parameters: &Arguments<'_>, line: &str, root_path: Option<&str>) -> Result<Boot, NoTarget> {
@@ -42,6 +60,7 @@ fn boot(parameters: &Arguments<'_>, line: &str, root_path: Option<&str>) -> Resu
     Boot::new(
         &request(parameters, line).expect("a request"),
         root_path.as_ref(),
+        None,
         MAC,
     )
 }
@@ -114,7 +133,7 @@ fn boot_with(file: &str, line: &str, root_path: Option<&str>) -> Boot {
     let mut request = request(&Arguments::default(), line).expect("a request");
     request.take_told(read_told(file.as_bytes()).expect("a file"));
     let root_path = root_path.map(|text| read_root_path(text).expect("a root path"));
-    let mut boot = Boot::new(&request, root_path.as_ref(), MAC).expect("a target");
+    let mut boot = Boot::new(&request, root_path.as_ref(), None, MAC).expect("a target");
     if let Wanted::Named(target) = &boot.target.value {
         let settings =
             read_settings(file.as_bytes(), Login::Target(target)).expect("a file of settings");
@@ -253,6 +272,174 @@ fn what_does_not_count_is_not_looked_at() {
             .lun
             .map(|lun| lun.value),
         Some(1)
+    );
+}
+
+/// What the request for `line` says of interface, initiator, target and LUN.
+fn settings(line: &str, ipconfig: Ipconfig) -> Result<[String; 4], String> {
+    let arguments = Arguments::parse(line.as_bytes()).map_err(|error| error.to_string())?;
+    let request = request_with(&Arguments::default(), &arguments, ipconfig)?;
+    Ok([
+        request.interface.map(|setting| setting.to_string()),
+        request.initiator.map(|setting| setting.to_string()),
+        request.target.map(|setting| setting.to_string()),
+        request.lun.map(|setting| setting.to_string()),
+    ]
+    .map(Option::unwrap_or_default))
+}
+
+fn interface(line: &str) -> String {
+    let [interface, ..] = settings(line, Ipconfig::Driver).expect(line);
+    interface
+}
+
+#[test]
+fn arguments_of_others_come_after_ours() {
+    const NETROOT: &str = "netroot=iscsi:10.0.0.9::::eth3:12:eui.02004567a425678d";
+    let theirs =
+        "ip=eth1:dhcp rd.iscsi.initiator=eui.00000000000000a1 netroot=iscsi:10.0.0.9:::12:\
+                  eui.02004567a425678d";
+    assert_eq!(
+        settings(theirs, Ipconfig::Driver).expect("settings"),
+        [
+            "eth1 (kernel argument ip=)",
+            "eui.00000000000000a1 (kernel argument rd.iscsi.initiator=)",
+            "10.0.0.9:3260:eui.02004567a425678d (kernel argument netroot=)",
+            "12 (kernel argument netroot=)",
+        ]
+    );
+    let ours =
+        "iscsi-if=eth0 iscsi-initiator=eui.00000000000000a2 iscsi-target=10.0.0.8 iscsi-lun=3";
+    assert_eq!(
+        settings(&format!("{ours} {theirs}"), Ipconfig::Driver).expect("settings"),
+        [
+            "eth0 (kernel argument)",
+            "eui.00000000000000a2 (kernel argument)",
+            "of portal 10.0.0.8:3260 (kernel argument)",
+            "3 (kernel argument)",
+        ]
+    );
+    // What does not count is not looked at.
+    assert!(settings(&format!("{ours} ip=x netroot=iscsi:x"), Ipconfig::Driver).is_ok());
+    assert!(settings("ip=x", Ipconfig::Kernel).is_ok());
+    assert_eq!(
+        settings("ip=x", Ipconfig::Driver).expect_err("nonsense"),
+        "ip=: \"x\": expected dhcp, <device>:dhcp or \
+         <ip>:<server>:<gateway>:<netmask>:<host name>:<device>:<method> (at byte 0)"
+    );
+    let root = "root=iscsi:10.0.0.7::::eui.02004567a425678d";
+    let [_, _, target, _] = settings(root, Ipconfig::Driver).expect("settings");
+    assert!(target.ends_with("(kernel argument root=)"));
+    let both = format!("{root} {NETROOT} iscsi-lun=1");
+    let [_, _, target, lun] = settings(&both, Ipconfig::Driver).expect("settings");
+    assert!(target.ends_with("(kernel argument netroot=)"));
+    assert_eq!(lun, "1 (kernel argument)");
+}
+
+#[test]
+fn a_device_is_named_by_the_first_who_does() {
+    let bootif = "BOOTIF=01-52-54-00-12-34-56";
+    let netroot = "netroot=iscsi:10.0.0.9:::default:eth3:1:eui.02004567a425678d";
+    let mac = "52:54:00:12:34:56";
+    for (line, expected) in [
+        ("", String::new()),
+        (bootif, format!("{mac} (kernel argument BOOTIF=)")),
+        ("BOOTIF=20-52-54-00-12-34-56", String::new()),
+        (netroot, "eth3 (kernel argument netroot=)".into()),
+        ("ip=dhcp", "any (kernel argument ip=)".into()),
+        ("ip=off", String::new()),
+        (
+            "ip=10.0.0.2::10.0.0.1:24::eth1:none",
+            "eth1 with 10.0.0.2/24 via 10.0.0.1 (kernel argument ip=)".into(),
+        ),
+    ] {
+        assert_eq!(interface(line), expected, "{line}");
+        let first = if line.contains("=eth") || line.contains("netroot") {
+            expected
+        } else {
+            String::new()
+        };
+        if !first.is_empty() {
+            assert_eq!(interface(&format!("{line} {bootif}")), first);
+        }
+    }
+    assert_eq!(
+        interface(&format!("ip=dhcp {bootif}")),
+        format!("{mac} (kernel argument ip=)")
+    );
+    assert_eq!(
+        interface(&format!("ip=10.0.0.2:::24 {netroot} {bootif}")),
+        "eth3 with 10.0.0.2/24 (kernel argument ip=)"
+    );
+    assert_eq!(
+        interface(&format!("iscsi-if={mac}:10.0.0.2:255.255.255.0 {netroot}")),
+        format!("{mac} with 10.0.0.2/24 (kernel argument)")
+    );
+    // Where the kernel has brought up a device, that one is used.
+    let line = format!("ip=dhcp {bootif} {netroot}");
+    let [interface, ..] = settings(&line, Ipconfig::Kernel).expect("settings");
+    assert_eq!(interface, "");
+}
+
+#[test]
+fn servers_are_told_what_the_kernel_would_tell_them() {
+    let identity =
+        |line| request(&Arguments::default(), line).map(|request| request.details.identity);
+    let told = identity("ip=::::node1:eth0:dhcp,1,me dhcpclass=diskless").expect("settings");
+    assert_eq!(told.host_name, Text::new("node1"));
+    assert_eq!(told.vendor_class, Text::new("diskless"));
+    assert_eq!(
+        told.client_id.map(|id| (id.kind, id.value)),
+        Text::new("me").map(|id| (1, id))
+    );
+    let told =
+        identity("iscsi-if=eth0 ip=::::node1:eth1:dhcp dhcpclass=diskless").expect("settings");
+    assert_eq!(
+        (told.host_name, told.vendor_class),
+        (None, Text::new("diskless"))
+    );
+    let long = format!("dhcpclass={:x<253}", "");
+    assert!(identity(&long).is_err());
+}
+
+#[test]
+fn a_password_in_the_kernels_arguments_is_neither_used_nor_shown() {
+    let line = "netroot=iscsi:me:top-secret@10.0.0.9::::eui.02004567a425678d";
+    let request = request(&Arguments::default(), line).expect("settings");
+    assert_eq!(request.exposed, Some(Other::NetRoot));
+    assert!(!format!("{request:?}").contains("top-secret"));
+    for line in [
+        "netroot=iscsi:me:top-secret@10.0.0.9::::disk",
+        "root=iscsi:me:top-secret:10.0.0.9::::disk",
+        "netroot=iscsi:me:top-secret",
+    ] {
+        let error = settings(line, Ipconfig::Driver).expect_err(line);
+        assert!(!error.contains("top-secret"), "{error}");
+    }
+}
+
+#[test]
+fn dhcp_may_name_the_initiator_beside_the_root_path() {
+    let offered = |line: &str, path: &str| {
+        let path = read_root_path(path).expect("a root path");
+        let name = read_initiator("eui.00000000000000aa").expect("a name");
+        let request = request(&Arguments::default(), line).expect("a request");
+        let boot = Boot::new(&request, Some(&path), Some(name), MAC).expect("a target");
+        boot.initiator.to_string()
+    };
+    let path = "10.0.0.9:/eui.02004567a425678d";
+    assert_eq!(offered("", path), "eui.00000000000000aa (DHCP option 203)");
+    assert_eq!(
+        offered("", &format!("{path}/eui.00000000000000ab")),
+        "eui.00000000000000ab (DHCP root path)"
+    );
+    assert_eq!(
+        offered("iscsi-initiator=eui.00000000000000ac", path),
+        "eui.00000000000000ac (kernel argument)"
+    );
+    assert_eq!(
+        read_initiator("me").expect_err("no name").to_string(),
+        "DHCP option 203: \"me\": an iSCSI name starts with iqn., eui. or naa. (at byte 0)"
     );
 }
 

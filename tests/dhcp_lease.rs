@@ -15,6 +15,11 @@ use std::net::Ipv4Addr;
 use iscsi_init::proto::{
     config::{
         interface::Route,
+        ip::{
+            Details,
+            Ip, //
+        },
+        name::Name,
         root_path::RootPath, //
     },
     dhcp::{
@@ -24,10 +29,7 @@ use iscsi_init::proto::{
             Lease,
             Protocol, //
         },
-        packet::{
-            PacketFault,
-            SENT_LENGTH, //
-        },
+        packet::PacketFault,
         pnp,
     },
     time::{
@@ -302,6 +304,93 @@ fn classless_routes_are_those_of_rfc_3442() {
 }
 
 #[test]
+fn static_routes_are_classful_and_give_way_to_classless_ones() {
+    let reply = |value: &[u8]| Reply::bootp(1).with(3, &[10, 0, 0, 254]).with(33, value);
+    let routes = |value: &[u8]| -> Vec<Route> { bootp(reply(value)).routes.iter().collect() };
+    let default = route("0.0.0.0", 0, Some("10.0.0.254"));
+    let value = [
+        172, 16, 0, 0, 10, 0, 0, 1, 172, 17, 0, 9, 10, 0, 0, 1, // A network and a host.
+        0, 0, 0, 0, 10, 0, 0, 1, 172, 18, 0, 0, 0, 0, 0, 0, 172, 19, // None of them.
+    ];
+    assert_eq!(
+        routes(&value),
+        [
+            default,
+            route("172.16.0.0", 16, Some("10.0.0.1")),
+            route("172.17.0.9", 32, Some("10.0.0.1"))
+        ]
+    );
+    let lease = bootp(reply(&value).with(121, &[8, 10, 10, 0, 0, 1]));
+    assert!(lease
+        .routes
+        .iter()
+        .eq([route("10.0.0.0", 8, Some("10.0.0.1"))]));
+}
+
+#[test]
+fn a_broadcast_address_is_of_the_network() {
+    let broadcast = |value: &[u8]| bootp(Reply::bootp(1).with(28, value)).broadcast;
+    assert_eq!(broadcast(&[10, 0, 0, 255]), Some(address("10.0.0.255")));
+    assert_eq!(broadcast(&[11, 0, 0, 255]), None);
+    assert_eq!(broadcast(&[10, 0, 0]), None);
+}
+
+#[test]
+fn the_initiator_may_be_named_in_two_places() {
+    let name = |reply: Reply| bootp(reply).initiator.map(|name| name.as_str().to_owned());
+    let vendor = b"\x01\x02zz\xcb\x16iqn.2001-04.com.vendor\xff";
+    let own = b"iqn.2001-04.com.example\0";
+    assert_eq!(
+        name(Reply::bootp(1).with(203, own).with(43, vendor)).as_deref(),
+        Some("iqn.2001-04.com.example")
+    );
+    assert_eq!(
+        name(Reply::bootp(1).with(43, vendor)).as_deref(),
+        Some("iqn.2001-04.com.vendor")
+    );
+    // A name that is cut does not become another one.
+    let long = [&own[..own.len() - 1], &[b'a'; 220]].concat();
+    assert!(Name::parse(&name(Reply::bootp(1).with(203, &long)).expect("a text")).is_err());
+}
+
+#[test]
+fn the_root_path_of_adapters_comes_second() {
+    let path = |reply: Reply| bootp(reply).root_path.map(|path| path.as_str().to_owned());
+    let vendor = b"\xc9\x1ciscsi:10.0.0.8:::1:iqn.2001-";
+    assert_eq!(
+        path(Reply::bootp(1).with(43, vendor)).as_deref(),
+        Some("iscsi:10.0.0.8:::1:iqn.2001-")
+    );
+    assert_eq!(
+        path(Reply::bootp(1).with(43, vendor).rooted()).as_deref(),
+        Some("10.0.0.9:/iqn.2001-04.com.example:disk")
+    );
+    // Not one that goes on behind its end.
+    assert_eq!(path(Reply::bootp(1).with(43, &vendor[..20])), None);
+}
+
+#[test]
+fn a_domain_may_come_from_those_to_search() {
+    let search = b"\x03lab\x07example\0\x03lan\0";
+    let lease = bootp(Reply::bootp(1).with(119, search));
+    assert_eq!(lease.search_domains.as_str(), "lab.example lan");
+    assert_eq!(
+        pnp(&lease),
+        "#PROTO: BOOTP\ndomain lab.example\nnameserver 10.0.0.1\nbootserver 10.0.0.1\n"
+    );
+    let lease = bootp(Reply::bootp(1).with(119, search).with(15, b"example"));
+    assert_eq!(
+        lease.domain_name.map(|name| name.to_string()).as_deref(),
+        Some("example")
+    );
+    // In parts, as RFC 3397 has it for a long one.
+    let parts = Reply::bootp(1)
+        .with(119, &search[..5])
+        .with(119, &search[5..]);
+    assert_eq!(bootp(parts).search_domains.as_str(), "lab.example lan");
+}
+
+#[test]
 fn values_that_make_no_sense_are_not_believed() {
     let netmask = |value: &[u8]| bootp(Reply::bootp(1).with(1, value)).prefix_length;
     assert_eq!(netmask(&[255, 255, 240, 0]), 20);
@@ -417,14 +506,70 @@ fn pnp_is_what_ipconfig_writes() {
         pnp(&ending.outcome.expect("a lease")),
         "#PROTO: DHCP\nnameserver 10.0.0.7\nbootserver 0.0.0.0\n"
     );
-    assert_eq!(pnp::MANUAL, "#MANUAL\n");
+    let manual = |details: &Details| {
+        let mut text = String::new();
+        pnp::write_manual(details, &mut text).expect("room");
+        text
+    };
+    assert_eq!(manual(&Details::default()), "#MANUAL\n");
+    let text = "10.0.0.2:10.0.0.9:::::off::10.0.0.54:10.0.0.123";
+    let details = Ip::parse(text).expect("ip=").expect("ip=").details;
+    assert_eq!(
+        manual(&details),
+        "#MANUAL\nnameserver 10.0.0.54\nbootserver 10.0.0.9\n"
+    );
+    let mut text = String::new();
+    let servers = ["10.0.0.1", "10.0.0.2"].map(address);
+    pnp::write_ntp_servers(servers.into_iter(), &mut text).expect("room");
+    assert_eq!(text, "10.0.0.1\n10.0.0.2\n");
 }
 
 #[test]
-fn every_packet_has_the_promised_length() {
-    let ending = run(client(0, true), |_| Vec::new());
-    assert!(ending
-        .sent
+fn what_a_person_says_comes_before_what_the_server_says() {
+    let reply = Reply::bootp(1)
+        .with(1, &[255, 255, 255, 0])
+        .with(28, &[10, 0, 0, 255])
+        .with(33, &[172, 16, 0, 0, 10, 0, 0, 3])
+        .with(3, &[10, 0, 0, 254])
+        .with(6, &[10, 0, 0, 6, 10, 0, 0, 7, 10, 0, 0, 8])
+        .with(12, b"served")
+        .with(42, &[10, 0, 0, 9, 10, 0, 0, 10]);
+    let mut lease = bootp(reply);
+    let before = lease.clone();
+    let prefer = |lease: &mut Lease, text| {
+        lease.prefer(&Ip::parse(text).expect(text).expect(text).details);
+    };
+    prefer(&mut lease, "eth0:dhcp");
+    assert_eq!(lease, before);
+    prefer(
+        &mut lease,
+        ":10.0.0.77:10.0.0.253:16:mine.nis:eth0:dhcp::10.0.0.70:10.0.0.90",
+    );
+    assert_eq!(
+        lease.ipv4_config().to_string(),
+        "10.0.0.101/16 via 10.0.0.253"
+    );
+    assert_eq!(lease.broadcast, None);
+    assert_eq!(lease.routes.iter().count(), 2);
+    let domain = lease.nis_domain.as_ref().map(ToString::to_string);
+    assert_eq!(domain.as_deref(), Some("nis"));
+    let name = lease.host_name.as_ref().map(ToString::to_string);
+    assert_eq!(name.as_deref(), Some("mine"));
+    assert_eq!(
+        pnp(&lease),
+        "#PROTO: BOOTP\nnameserver 10.0.0.6\nnameserver 10.0.0.70\nnameserver 10.0.0.8\n\
+         bootserver 10.0.0.77\n"
+    );
+    assert!(lease
+        .ntp_servers
         .iter()
-        .all(|sent| sent.packet.len() == SENT_LENGTH));
+        .eq(["10.0.0.90", "10.0.0.10"].map(address)));
+    prefer(&mut lease, "eth0:dhcp:1400");
+    assert_eq!(lease.mtu, Some(1_400));
+}
+
+#[test]
+fn every_packet_is_long_enough_for_relay_agents() {
+    let ending = run(client(0, true), |_| Vec::new());
+    assert!(ending.sent.iter().all(|sent| sent.packet.len() == 328));
 }

@@ -15,6 +15,7 @@ use std::net::Ipv4Addr;
 use iscsi_init::proto::{
     dhcp::{
         error::Ignored,
+        identity::Identity,
         lease::Lease,
         packet::{
             PacketFault,
@@ -89,8 +90,9 @@ fn asks(renewal: &mut Renewal, seconds: u64) -> Option<(Destination, Vec<u8>)> {
 
 fn asks_at(renewal: &mut Renewal, now: Instant) -> Option<(Destination, Vec<u8>)> {
     let mut message = [0; MESSAGE_LENGTH];
-    let destination = renewal.poll_transmit(now, XID, &mut message)?;
-    let packet = [&[0; MESSAGE_OFFSET][..], &message].concat();
+    let (destination, length) =
+        renewal.poll_transmit(now, XID, &Identity::default(), &mut message)?;
+    let packet = [&[0; MESSAGE_OFFSET][..], &message[..length]].concat();
     Some((destination, packet))
 }
 

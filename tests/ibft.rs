@@ -73,7 +73,9 @@ fn request(line: &str) -> Request {
 
 fn completed(line: &str, table: &[u8]) -> Request {
     let mut request = request(line);
-    request.complete(Ibft::parse(table).unwrap(), true).unwrap();
+    request
+        .take_ibft(Ibft::parse(table).unwrap(), true)
+        .unwrap();
     request
 }
 
@@ -174,7 +176,7 @@ fn a_machine_without_arguments_boots_from_it() {
     );
     // The DHCP root path comes last.
     let path = RootPath::parse("10.0.0.3:/eui.0000000000000003/eui.00000000000000a3/3").unwrap();
-    let boot = Boot::new(&request, Some(&path), MAC).unwrap();
+    let boot = Boot::new(&request, Some(&path), None, MAC).unwrap();
     assert_eq!(
         [
             boot.initiator.to_string(),
@@ -201,7 +203,7 @@ fn what_somebody_has_said_stays() {
     // A network that is there already is not made again.
     let mut request = request("");
     request
-        .complete(Ibft::parse(&table).unwrap(), false)
+        .take_ibft(Ibft::parse(&table).unwrap(), false)
         .unwrap();
     assert!(request.interface.is_none() && request.target.is_some());
 }
@@ -282,7 +284,7 @@ fn a_nic_is_used_as_the_firmware_does_or_not_at_all() {
         let table = usual(nic, &Target::default());
         let mut request = request("");
         let interface = request
-            .complete(Ibft::parse(&table).unwrap(), true)
+            .take_ibft(Ibft::parse(&table).unwrap(), true)
             .map(|()| request.interface.unwrap().value.to_string());
         // With another one by argument, that does not matter.
         completed("iscsi-if=eth0", &table);

@@ -59,6 +59,7 @@ fn address(change: Change) -> Request {
         index: 3,
         address: Ipv4Addr::new(10, 0, 0, 2),
         prefix_length: 24,
+        broadcast: None,
     }
 }
 
@@ -134,19 +135,42 @@ fn addresses_are_changed_as_iproute2_changes_them() {
 
 #[test]
 fn networks_of_one_or_two_addresses_have_no_broadcast_address() {
-    let length = |prefix_length| {
+    let length = |prefix_length, broadcast| {
         let address = Ipv4Addr::new(10, 0, 0, 2);
         let request = Request::Address {
             change: Change::Add,
             index: 3,
             address,
             prefix_length,
+            broadcast,
         };
         request.write(1, &mut [0; MAX_LENGTH])
     };
     assert_eq!(
-        [0, 30, 31, 32].map(length),
+        [0, 30, 31, 32].map(|prefix_length| length(prefix_length, None)),
         [Some(48), Some(48), Some(40), Some(40)]
+    );
+    let given = Some(Ipv4Addr::new(10, 0, 0, 3));
+    assert_eq!(
+        [30, 31].map(|prefix_length| length(prefix_length, given)),
+        [Some(48); 2]
+    );
+}
+
+#[test]
+fn a_broadcast_address_that_is_given_is_written() {
+    // ip address add 10.0.0.2/24 broadcast 10.0.0.0 dev v0
+    let request = Request::Address {
+        change: Change::Add,
+        index: 3,
+        address: Ipv4Addr::new(10, 0, 0, 2),
+        prefix_length: 24,
+        broadcast: Some(Ipv4Addr::new(10, 0, 0, 0)),
+    };
+    assert_written(
+        request,
+        "30000000 14000506 a33f036b 00000000 02180000 03000000 08000200 0a000002 08000100 0a000002
+         08000400 0a000000",
     );
 }
 

@@ -5,7 +5,12 @@
 use iscsi_init::proto::{
     config::{
         cmdline::Arguments,
-        interface::Interface,
+        interface::{
+            Addressing,
+            Device,
+            Interface, //
+        },
+        ip::Ip,
         iscsi_conf::{
             check,
             entries,
@@ -18,9 +23,11 @@ use iscsi_init::proto::{
         lun,
         merge::{
             Boot,
+            Ipconfig,
             Request, //
         },
         name::Name,
+        netroot::NetRoot,
         root_path::RootPath,
         target::Wanted, //
     },
@@ -35,8 +42,12 @@ pub(crate) fn config_cmdline(data: &[u8]) {
         Ok(arguments) => arguments,
         Err(error) => return assert!(error.to_string().starts_with("iscsi-")),
     };
-    match Request::new(&Arguments::default(), &arguments) {
-        Ok(request) => match Boot::new(&request, None, MAC) {
+    let request = Request::new(&Arguments::default(), &arguments).and_then(|mut request| {
+        request.complete(&arguments.others, Ipconfig::Driver)?;
+        Ok(request)
+    });
+    match request {
+        Ok(request) => match Boot::new(&request, None, None, MAC) {
             Ok(boot) => {
                 assert_eq!(
                     Name::parse(boot.initiator.value.as_str()),
@@ -48,7 +59,7 @@ pub(crate) fn config_cmdline(data: &[u8]) {
                 }
                 assert!(boot.lun.value <= lun::MAX);
             }
-            Err(error) => assert!(arguments.target.is_none(), "{error}"),
+            Err(error) => assert!(request.target.is_none(), "{error}"),
         },
         Err(error) => {
             // The place of the fault is in the text, in front of a character or at its end.
@@ -70,6 +81,8 @@ pub(crate) fn cmdline_seeds() -> Vec<Vec<u8>> {
     [
         "ro root=/dev/sda1 iscsi-if=eth0 iscsi_initiator=iqn.2001-04.com.example:me quiet\n",
         "iscsi-if=\"eth0:10.0.0.2:255.255.255.0:10.0.0.1\" iscsi-lun=7 iscsi-target=[2001:db8::1]:3261:eui.02004567a425678d",
+        "ip=10.0.0.2::10.0.0.1:24:node1.lab:eth0:none:10.0.0.53 netroot=iscsi:u:p@10.0.0.1:::eth1:2:eui.02004567a425678d",
+        "ip=:::::eth0:dhcp,1,me BOOTIF=01-52-54-00-12-34-56 rd.iscsi.initiator=eui.02004567a425678d dhcpclass=x root=iscsi:[::1]::::",
         "\"iscsi-target=10.0.0.1:naa.52004567ba64678d\" iscsi-lun=16383 -- iscsi-lun=1",
     ]
     .map(|line| line.as_bytes().to_vec())
@@ -148,7 +161,27 @@ pub(crate) fn config_texts(data: &[u8]) {
     };
     assert!(offset <= text.len());
     if let Ok(interface) = Interface::parse(text) {
-        assert!(text.starts_with(&interface.device.to_string()));
+        match interface.device {
+            Device::Named(name) => assert!(text.starts_with(name.as_str())),
+            Device::Mac(mac) => {
+                let text = text.to_ascii_lowercase().replace('-', ":");
+                assert!(text.starts_with(&mac.to_string()));
+            }
+            Device::Any => panic!("no device"),
+        }
+    }
+    match Ip::parse(text) {
+        Ok(Some(ip)) => {
+            if let Addressing::Static(config) = ip.interface.addressing {
+                assert!(text.starts_with(&config.address.to_string()));
+            }
+        }
+        Ok(None) => {}
+        Err(error) => assert!(text.is_char_boundary(error.offset), "{error}"),
+    }
+    match NetRoot::parse(text) {
+        Ok(root) => assert!(root.lun <= lun::MAX),
+        Err(error) => assert!(text.is_char_boundary(error.offset), "{error}"),
     }
     if let Ok(name) = Name::parse(text) {
         assert!(name.as_str().eq_ignore_ascii_case(text));
@@ -169,6 +202,11 @@ pub(crate) fn texts_seeds() -> Vec<Vec<u8>> {
         "10.0.0.1:3261:/iqn.2001-04.com.example:disk/iqn.2001-04.com.example:me/12",
         "iscsi:[2001:db8::1]:6:3260:4001-0-0-0:naa.62004567ba64678d0123456789abcdef",
         "eth0:10.0.0.2:255.255.255.0:10.0.0.1",
+        "52:54:00:12:34:56:10.0.0.2",
+        "10.0.0.2:10.0.0.9:10.0.0.1:255.255.255.0:node1.lab:eth0:none:10.0.0.53:10.0.0.54:10.0.0.123",
+        "enp1s0:dhcp:1400",
+        "dhcp,0x01,me",
+        "iscsi:u:p@10.0.0.1:6:3260:default:eth0:1:iqn.2001-04.com.example:disk",
         "eui.02004567A425678D",
         "00016383",
     ]

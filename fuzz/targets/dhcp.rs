@@ -12,6 +12,8 @@ use iscsi_init::proto::{
             Parameters,
             LIMIT, //
         },
+        credentials,
+        identity::Identity,
         packet::{
             Reply,
             MESSAGE_OFFSET,
@@ -22,6 +24,7 @@ use iscsi_init::proto::{
             MESSAGE_LENGTH, //
         },
     },
+    iscsi::chap::Credentials,
     time::Instant,
 };
 
@@ -38,12 +41,19 @@ pub(crate) fn dhcp_packet(data: &[u8]) {
             .sum();
         assert!(options <= data.len());
     }
+    let mut credentials = Credentials::none();
+    match credentials::read(data, &mut credentials) {
+        // Never half of them.
+        Ok(()) => assert!(credentials.are_given() || !credentials.are_mutual()),
+        Err(fault) => assert!(!fault.to_string().is_empty()),
+    }
 }
 
 pub(crate) fn packet_seeds() -> Vec<Vec<u8>> {
     vec![
         packet(&OFFER),
         packet(&[&OFFER[..], &[1, 4, 255, 255, 255, 0, 255]].concat()),
+        packet(&[&OFFER[..], b"\xaf\x0c\xbe\x02me\xbf\x01x\xc1\x01y\xff"].concat()),
     ]
 }
 
@@ -64,8 +74,10 @@ pub(crate) fn dhcp_client(data: &[u8]) {
     let mut sent = 0;
     while client.outcome().is_none() {
         let mut buffer = [0; SENT_LENGTH];
-        while let Some(length) = client.poll_transmit(Instant::from_millis(now), &mut buffer) {
-            assert_eq!(length, SENT_LENGTH);
+        while let Some(length) =
+            client.poll_transmit(Instant::from_millis(now), &Identity::default(), &mut buffer)
+        {
+            assert!(length <= SENT_LENGTH);
             sent += 1;
         }
         let due = client.poll_timeout().map(Instant::as_millis);
@@ -112,7 +124,13 @@ pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
         b"\x11\x0d10.0.0.1:/iqn\x79\x05\x08\x0a\x0a\x00\x00\x01\xff",
     ]
     .concat();
+    let more = [
+        &ack[..ack.len() - 1],
+        b"\x77\x08\x01a\0\x01b\xc0\0\x2b\x04\xc9\x02x:\x21\x08\x0b\0\0\0\x0a\0\0\x01\xcb\x04iqn.\xff",
+    ]
+    .concat();
     vec![
+        seed(&[&rooted, &more]),
         seed(&[&rooted, &ack]),
         seed(&[&OFFER, &rooted, &nak, &OFFER, &rooted, &ack]),
         seed(&[&nak, &[99, 130, 83, 99, 255]]),
@@ -136,7 +154,10 @@ pub(crate) fn dhcp_renewal(data: &[u8]) {
     let start = Instant::from_millis(0);
     let ack = [&options[..4], &[53, 1, 5], &options[7..]].concat();
     for message in [&options, &ack] {
-        while client.poll_transmit(start, &mut [0; SENT_LENGTH]).is_some() {}
+        while client
+            .poll_transmit(start, &Identity::default(), &mut [0; SENT_LENGTH])
+            .is_some()
+        {}
         client.handle_packet(start, &packet(message)).unwrap();
     }
     let lease = client.outcome().unwrap().unwrap();
@@ -145,7 +166,10 @@ pub(crate) fn dhcp_renewal(data: &[u8]) {
     let mut sent = 0;
     let mut message = [0; MESSAGE_LENGTH];
     while let Some(due) = renewal.poll_timeout() {
-        if renewal.poll_transmit(due, XID, &mut message).is_some() {
+        if renewal
+            .poll_transmit(due, XID, &Identity::default(), &mut message)
+            .is_some()
+        {
             sent += 1;
         }
         assert!(renewal.poll_timeout().is_none_or(|next| next > due));

@@ -57,7 +57,7 @@ fn read(table: &[u8]) {
     }
     let none = Arguments::default();
     let mut request = Request::new(&none, &none).unwrap();
-    if request.complete(ibft, true).is_ok() {
+    if request.take_ibft(ibft, true).is_ok() {
         assert_eq!(request.target.is_some(), request.lun.is_some());
         assert_eq!(request.interface.is_some(), ibft.boot_nic().is_some());
     }

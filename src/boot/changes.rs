@@ -90,6 +90,7 @@ impl Changes {
                     index,
                     address,
                     prefix_length,
+                    broadcast,
                     ..
                 } => (
                     Request::Address {
@@ -97,6 +98,7 @@ impl Changes {
                         index,
                         address,
                         prefix_length,
+                        broadcast,
                     },
                     Step::Address,
                 ),
@@ -225,6 +227,7 @@ impl Changes {
             index,
             address: config.address,
             prefix_length: config.prefix_length,
+            broadcast: config.broadcast,
         };
         self.make(
             link,

@@ -11,9 +11,15 @@ use super::{
 use crate::{
     linux::params,
     proto::config::{
-        cmdline::Arguments,
-        merge::Request, //
-    }, //
+        cmdline::{
+            Arguments,
+            Others, //
+        },
+        merge::{
+            Ipconfig,
+            Request, //
+        },
+    },
 };
 use kernel::prelude::*;
 
@@ -30,15 +36,39 @@ pub(super) fn is_given(line: &[u8]) -> bool {
 pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf, Firmware), Failure<'_>> {
     let parameters = parameters();
     let arguments = Arguments::parse(line).map_err(Failure::Argument)?;
-    let request = Request::new(&parameters, &arguments).map_err(Failure::Setting)?;
-    let mut request = KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)?;
+    let ipconfig = if cfg!(CONFIG_IP_PNP) {
+        Ipconfig::Kernel
+    } else {
+        Ipconfig::Driver
+    };
+    let mut request = own(&parameters, &arguments)?;
+    request
+        .complete(&arguments.others, ipconfig)
+        .map_err(Failure::Setting)?;
 
+    if let Some(other) = request.exposed {
+        pr_warn!(
+            "{}= has user names and passwords, which are not used, since everybody can read the \
+             kernel's arguments; write them to /etc/iscsi.conf in the initrd\n",
+            other.name()
+        );
+    }
     let conf = Conf::read(parameters.conf.or(arguments.conf))?;
     request.take_told(conf.told()?);
     let firmware = Firmware::read()?;
     firmware.complete(&mut request)?;
     pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
     Ok((request, conf, firmware))
+}
+
+/// What this module's own parameters and arguments say.
+#[inline(never)]
+fn own<'a>(
+    parameters: &Arguments<'a>,
+    arguments: &Arguments<'a>,
+) -> Result<KBox<Request>, Failure<'a>> {
+    let request = Request::new(parameters, arguments).map_err(Failure::Setting)?;
+    KBox::new(request, GFP_KERNEL).map_err(Failure::kernel)
 }
 
 fn parameters() -> Arguments<'static> {
@@ -49,7 +79,7 @@ fn parameters() -> Arguments<'static> {
         lun: params::lun(),
         conf: params::conf(),
         timeout: params::timeout(),
-        ipconfig: false,
+        others: Others::default(),
     }
 }
 
@@ -64,7 +94,9 @@ impl core::fmt::Display for Summary<'_> {
             target,
             lun,
             timeout,
+            details: _,
             ipconfig,
+            exposed: _,
         } = self.0;
 
         write!(f, "interface ")?;

@@ -34,7 +34,10 @@ use crate::{
         thread::Run, //
     },
     proto::{
-        config::interface::Ipv4Config,
+        config::{
+            interface::Ipv4Config,
+            ip::Details, //
+        },
         dhcp::lease::Lease,
         rtnetlink::{
             answer::{
@@ -99,13 +102,14 @@ pub(super) struct Custody {
 
 impl Custody {
     /// Takes care of `network`, which `changes` have made; `reconnect` when the session cannot go
-    /// on over the address it has begun with.
+    /// on over the address it has begun with; `details` are what that was asked for with.
     pub(super) fn new(
         network: Network,
         changes: Changes,
         reconnect: Reconnect,
+        details: KBox<Details>,
     ) -> Result<Arc<Self>> {
-        let keeper = Keeper::new(network, changes, reconnect)?;
+        let keeper = Keeper::new(network, changes, reconnect, details)?;
         let status = NetworkStatus::new(keeper.facts())?;
         Arc::pin_init(
             pin_init!(Self {
@@ -166,7 +170,12 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(network: Network, changes: Changes, reconnect: Reconnect) -> Result<Self> {
+    fn new(
+        network: Network,
+        changes: Changes,
+        reconnect: Reconnect,
+        details: KBox<Details>,
+    ) -> Result<Self> {
         let now = clock::milliseconds();
         let config = network.config();
         Ok(Self {
@@ -176,7 +185,7 @@ impl Keeper {
             reconnect,
             config,
             seen: (config.address, config.prefix_length),
-            tenancy: Tenancy::new(&network),
+            tenancy: Tenancy::new(&network, details),
             link: network.into_link(),
             owner: Owner::Driver,
             present: true,

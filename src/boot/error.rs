@@ -46,7 +46,10 @@ use crate::{
                 DeviceName,
                 Route, //
             },
-            iscsi_conf::ConfError,
+            iscsi_conf::{
+                ConfError,
+                ConfFault, //
+            },
             merge::{
                 NoTarget,
                 Origin,
@@ -61,7 +64,10 @@ use crate::{
         },
         dhcp::{
             error::Failure as DhcpFailure,
-            lease::RootPathText, //
+            lease::{
+                InitiatorText,
+                RootPathText, //
+            },
         },
         iscsi::error::{
             Error as ProtocolError,
@@ -95,15 +101,9 @@ pub(super) enum Failure<'a> {
     /// There are credentials, but nothing to use them with.
     NoHash,
     /// There is no such network device, or none at all.
-    NoDevice {
-        device: Option<Device>,
-        seconds: u64,
-    },
+    NoDevice { device: Device, seconds: u64 },
     /// No device that could be used has a carrier.
-    NoCarrier {
-        name: Option<DeviceName>,
-        seconds: u64,
-    },
+    NoCarrier { device: Device, seconds: u64 },
     /// The kernel refuses a change of a device.
     Device {
         name: DeviceName,
@@ -127,6 +127,14 @@ pub(super) enum Failure<'a> {
         text: KBox<RootPathText>,
         fault: SettingFault,
     },
+    /// The initiator's name that DHCP gives cannot be understood.
+    InitiatorOption {
+        server: Ipv4Addr,
+        text: KBox<InitiatorText>,
+        fault: SettingFault,
+    },
+    /// The user names and passwords that DHCP gives cannot be meant.
+    DhcpCredentials { server: Ipv4Addr, fault: ConfFault },
     /// The portal tells of no target.
     NoTargets { portal: Portal },
     /// The portal tells of several targets.
@@ -222,7 +230,9 @@ impl Failure<'_> {
             Self::Device { error, .. } => *error,
             Self::Dhcp { .. } => EADDRNOTAVAIL,
             Self::NoTarget { .. } => ENODATA,
-            Self::RootPath { .. } => EBADMSG,
+            Self::RootPath { .. } | Self::InitiatorOption { .. } | Self::DhcpCredentials { .. } => {
+                EBADMSG
+            }
             Self::Login(failure, _) => login_errno(failure),
             Self::Lost(_) => ECONNABORTED,
             Self::Interrupted => EINTR,
@@ -291,29 +301,20 @@ impl fmt::Display for Failure<'_> {
             Self::Nic(fault) => write!(f, "the network device of the iBFT cannot be used: {fault}"),
             Self::NoHash => write!(
                 f,
-                "the configuration file or the iBFT has a password for CHAP, but the kernel no \
-                 hash function for it; it takes CRYPTO_MD5 or CRYPTO_SHA256, built in or loaded \
-                 before"
+                "there is a password for CHAP, but the kernel has no hash function for it; \
+                 it takes CRYPTO_MD5 or CRYPTO_SHA256, built in or loaded before"
             ),
             Self::Argument(error) => write!(f, "{error}; correct the kernel argument"),
             Self::Setting(error) => {
                 let place = match error.origin {
                     Origin::Parameter(_) => "module parameter",
-                    Origin::Argument(_) => "kernel argument",
-                    Origin::RootPath => "root path",
+                    Origin::Argument(_) | Origin::Other(_) => "kernel argument",
+                    Origin::RootPath | Origin::DhcpInitiator => "DHCP server's configuration",
                 };
                 write!(f, "{error}; correct the {place}")
             }
             Self::NoDevice {
-                device: Some(device @ Device::Named(_)),
-                seconds,
-            } => write!(
-                f,
-                "no network device {device} after {seconds} s; \
-                 check the name and that its driver is loaded"
-            ),
-            Self::NoDevice {
-                device: Some(device @ Device::Mac(_)),
+                device: device @ Device::Mac(_),
                 seconds,
             } => write!(
                 f,
@@ -321,17 +322,24 @@ impl fmt::Display for Failure<'_> {
                  check that its driver is loaded, or give another one with iscsi-if="
             ),
             Self::NoDevice {
-                device: None,
+                device: Device::Any,
                 seconds,
             } => write!(
                 f,
                 "no Ethernet device after {seconds} s; \
                  check that the driver of the network device is loaded"
             ),
-            Self::NoCarrier { name, seconds } => {
-                match name {
-                    Some(name) => write!(f, "{name}: no carrier after {seconds} s")?,
-                    None => write!(f, "no carrier on any Ethernet device after {seconds} s")?,
+            Self::NoDevice { device, seconds } => write!(
+                f,
+                "no network device {device} after {seconds} s; \
+                 check the name and that its driver is loaded"
+            ),
+            Self::NoCarrier { device, seconds } => {
+                match device {
+                    Device::Any => {
+                        write!(f, "no carrier on any Ethernet device after {seconds} s")?;
+                    }
+                    device => write!(f, "{device}: no carrier after {seconds} s")?,
                 }
                 write!(f, "; check the cable and the switch port")
             }
@@ -387,6 +395,20 @@ impl fmt::Display for Failure<'_> {
                 "{informant}: root path {:?}: {fault}; \
                  check the DHCP server's root-path (option 17)",
                 text.as_str()
+            ),
+            Self::InitiatorOption {
+                server,
+                text,
+                fault,
+            } => write!(
+                f,
+                "DHCP server {server}: initiator name {:?}: {fault}; check the server's option 203",
+                text.as_str()
+            ),
+            Self::DhcpCredentials { server, fault } => write!(
+                f,
+                "DHCP server {server}: user names and passwords: {fault}; \
+                 check the server's option 175, in it 190 to 193"
             ),
             Self::Login(failure, parties) => {
                 let (initiator, target) = &**parties;

@@ -85,7 +85,7 @@ impl Firmware {
         let may_configure = !(cfg!(CONFIG_IP_PNP) && request.ipconfig);
 
         match self.ibft() {
-            Some(ibft) => request.complete(ibft, may_configure).map_err(Failure::Nic),
+            Some(ibft) => request.take_ibft(ibft, may_configure).map_err(Failure::Nic),
             None => Ok(()),
         }
     }

@@ -5,63 +5,135 @@
 use super::{
     attempts::Attempts,
     error::Failure,
-    growing::Growing, //
+    growing::Growing,
+    network::Network, //
 };
 use crate::{
     linux::{
         proc::{
+            Directory,
             File,
             Place, //
         },
         uts, //
     },
-    proto::dhcp::{
-        lease::Lease,
-        pnp, //
-    }, //
+    proto::{
+        config::ip::Details,
+        dhcp::{
+            lease::Lease,
+            pnp,
+            search::SearchDomains, //
+        }, //
+    },
 };
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
 
-/// Sets host and domain name as the lease has them, and makes `/proc/net/pnp`.
+/// What tells others of names and servers.
+pub(super) struct Names {
+    /// The domains in which names are looked for, separated by spaces.
+    pub(super) search_domains: SearchDomains,
+    _files: Option<Files>,
+}
+
+/// The files of the kernel's own ipconfig, where it is not there. Dropping them removes them.
+struct Files {
+    _pnp: File<KVec<u8>>,
+    _ntp_servers: File<KVec<u8>>,
+}
+
+/// Sets host and domain name as the lease or `ip=` has them, and makes `/proc/net/pnp` and
+/// `/proc/net/ipconfig/ntp_servers`.
 ///
 /// The host name without one in the lease is the address, as with the kernel's own ipconfig.
+#[inline(never)]
 pub(super) fn set(
-    lease: Option<&Lease>,
+    network: &Network,
+    details: &Details,
     attempts: &mut Attempts,
-) -> Result<Option<File<KVec<u8>>>, Failure<'static>> {
-    if let Some(lease) = lease {
-        let mut name = Growing::new();
-        match &lease.host_name {
-            Some(host) => name.print(core::format_args!("{host}"))?,
-            None => name.print(core::format_args!("{}", lease.address))?,
-        }
-        let name = core::str::from_utf8(&name.0).unwrap_or_default();
-        uts::set_host_name(name);
-        match &lease.domain_name {
-            Some(domain) => {
-                uts::set_domain_name(domain.as_str());
-                attempts.tell(core::format_args!("host name {name}, domain name {domain}"));
-            }
-            None => attempts.tell(core::format_args!("host name {name}")),
-        }
-    }
+) -> Result<Names, Failure<'static>> {
+    let lease = network.lease();
+    set_names(network, lease, details, attempts)?;
+    let search_domains = lease
+        .map(|lease| lease.search_domains.clone())
+        .unwrap_or_default();
     if cfg!(CONFIG_IP_PNP) {
         attempts.tell(core::format_args!(
             "/proc/net/pnp belongs to the kernel's own ipconfig and is left as it is"
         ));
-        return Ok(None);
+        return Ok(Names {
+            search_domains,
+            _files: None,
+        });
     }
-    let mut text = Growing::new();
+    Ok(Names {
+        search_domains,
+        _files: Some(files(lease, details)?),
+    })
+}
+
+fn set_names(
+    network: &Network,
+    lease: Option<&Lease>,
+    details: &Details,
+    attempts: &mut Attempts,
+) -> Result<(), Failure<'static>> {
+    let mut name = Growing::new();
+    let (host, domain) = match lease {
+        Some(lease) => (
+            lease.host_name.as_ref().map(|name| name.as_str()),
+            lease.nis_domain.as_ref().or(lease.domain_name.as_ref()),
+        ),
+        None => (None, None),
+    };
+    let given = &details.identity.host_name;
+    let host = given.as_ref().map(|name| name.as_str()).or(host);
+    let given = details.nis_domain.as_ref().map(|name| name.as_str());
+    let domain = given.or(domain.map(|name| name.as_str()));
+    match host {
+        Some(host) => name.print(core::format_args!("{host}"))?,
+        None if lease.is_some() => {
+            name.print(core::format_args!("{}", network.config().address))?;
+        }
+        // Somebody else has given the address, or a person, who has not given a name.
+        None => return Ok(()),
+    }
+    let name = core::str::from_utf8(&name.0).unwrap_or_default();
+    uts::set_host_name(name);
+    match domain {
+        Some(domain) => {
+            uts::set_domain_name(domain);
+            attempts.tell(core::format_args!("host name {name}, domain name {domain}"));
+        }
+        None => attempts.tell(core::format_args!("host name {name}")),
+    }
+    Ok(())
+}
+
+fn files(lease: Option<&Lease>, details: &Details) -> Result<Files, Failure<'static>> {
+    let no_memory = |_| Failure::Kernel(ENOMEM);
+    let mut pnp = Growing::new();
+    let mut ntp = Growing::new();
     match lease {
-        Some(lease) => lease
-            .write_pnp(&mut text)
-            .map_err(|_| Failure::Kernel(ENOMEM))?,
-        None => text.print(core::format_args!("{}", pnp::MANUAL))?,
+        Some(lease) => {
+            lease.write_pnp(&mut pnp).map_err(no_memory)?;
+            pnp::write_ntp_servers(lease.ntp_servers.iter(), &mut ntp).map_err(no_memory)?;
+        }
+        None => {
+            pnp::write_manual(details, &mut pnp).map_err(no_memory)?;
+            pnp::write_ntp_servers(details.ntp_server.into_iter(), &mut ntp).map_err(no_memory)?;
+        }
     }
-    let text = Arc::new(text.0, GFP_KERNEL).map_err(Failure::kernel)?;
-    let file = File::new(Place::Net, c"pnp", text).map_err(Failure::Kernel)?;
-    Ok(Some(file))
+    let shared = |text: Growing| Arc::new(text.0, GFP_KERNEL).map_err(Failure::kernel);
+    let pnp = File::new(Place::Net, c"pnp", shared(pnp)?).map_err(Failure::Kernel)?;
+    let directory = Directory::in_net(c"ipconfig").map_err(Failure::Kernel)?;
+    let directory = Arc::new(directory, GFP_KERNEL).map_err(Failure::kernel)?;
+    let place = Place::In(directory);
+    let ntp = File::new(place, c"ntp_servers", shared(ntp)?).map_err(Failure::Kernel)?;
+    Ok(Files {
+        _pnp: pnp,
+        _ntp_servers: ntp,
+    })
 }

@@ -15,17 +15,24 @@ use crate::{
         socket::Socket, //
     },
     proto::{
-        config::interface::DeviceName,
+        config::{
+            interface::Device,
+            iscsi_conf::ConfFault, //
+        },
         dhcp::{
             client::{
                 Client,
                 Parameters,
                 LIMIT, //
             },
+            credentials,
+            identity::Identity,
             lease::Lease,
             packet::SENT_LENGTH, //
         },
+        iscsi::chap::Credentials,
         rtnetlink::answer::Link,
+        secret,
         time::{
             Duration,
             Instant, //
@@ -44,12 +51,28 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How often it is looked whether a device without carrier has found one.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// What one of several devices was given.
+pub(super) struct Answer {
+    /// The device's place among the links.
+    pub(super) link: usize,
+    pub(super) lease: KBox<Lease>,
+    pub(super) credentials: Offer,
+}
+
+/// User names and passwords that came with a lease.
+pub(super) struct Offer {
+    pub(super) credentials: KBox<Credentials>,
+    /// What is wrong with them.
+    pub(super) fault: Option<ConfFault>,
+}
+
 /// A device that asks.
 struct Candidate {
     /// Its place among the links.
     link: usize,
     index: i32,
     client: KBox<Client>,
+    offer: Offer,
 }
 
 /// What an answer has to have, or should.
@@ -61,15 +84,25 @@ pub(super) struct Wish {
     pub(super) address: Option<Ipv4Addr>,
 }
 
-/// Asks on each of `links` from when it has a carrier, and returns the number in `links` of the
-/// first with a usable answer, and that answer.
+/// What is received, which may have passwords; it is cleared when it is dropped.
+struct Buffer(KVec<u8>);
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        secret::wipe(&mut self.0);
+    }
+}
+
+/// Asks on each of `links`, which `device` means, from when it has a carrier, and returns the first
+/// usable answer; `identity` is what servers are told of this machine.
 pub(super) fn obtain(
     links: &[Link],
     wish: Wish,
-    name: Option<&DeviceName>,
+    device: &Device,
+    identity: &Identity,
     netlink: &mut Netlink,
     attempts: &Attempts,
-) -> Result<(usize, KBox<Lease>), Failure<'static>> {
+) -> Result<Answer, Failure<'static>> {
     // On a device alone, so that a running machine's other packets stay out of its way.
     let alone = match links {
         [link] => Some(link.index),
@@ -77,7 +110,8 @@ pub(super) fn obtain(
     };
     let socket = Socket::ipv4_packets(alone).map_err(Failure::Kernel)?;
     let limit = Duration::from_millis(attempts.at_most(LIMIT.as_millis()));
-    let mut buffer = KVec::from_elem(0, PACKET_SIZE, GFP_KERNEL).map_err(Failure::kernel)?;
+    let buffer = KVec::from_elem(0, PACKET_SIZE, GFP_KERNEL).map_err(Failure::kernel)?;
+    let Buffer(buffer) = &mut Buffer(buffer);
     let begin = Instant::from_millis(clock::milliseconds());
     let end = begin.after(limit);
     let mut candidates = KVec::new();
@@ -101,7 +135,7 @@ pub(super) fn obtain(
         }
         for candidate in &mut candidates {
             let packet = buffer.get_mut(..SENT_LENGTH).unwrap_or_default();
-            while let Some(length) = candidate.client.poll_transmit(now, packet) {
+            while let Some(length) = candidate.client.poll_transmit(now, identity, packet) {
                 // A packet that a device does not take is like one that the network loses.
                 let packet = packet.get(..length).unwrap_or_default();
                 let _ = socket.broadcast(packet, candidate.index);
@@ -116,7 +150,7 @@ pub(super) fn obtain(
                 })
         };
         if let Some(first) = answered(wish.root_path) {
-            return lease_of(&candidates, first);
+            return lease_of(candidates, first);
         }
         // Those without carrier get their time, too.
         let dark = candidates.len() < links.len();
@@ -133,11 +167,11 @@ pub(super) fn obtain(
         if let Some(second) = answered(false) {
             let until = *second_choice_until.get_or_insert(now.after(GRACE));
             if next.is_none() && !dark || now >= until {
-                return lease_of(&candidates, second);
+                return lease_of(candidates, second);
             }
         }
         let Some(next) = next.or(second_choice_until) else {
-            return Err(refusal(links, &candidates, name, limit));
+            return Err(refusal(links, &candidates, device, limit));
         };
         let next = second_choice_until.map_or(next, |until| next.min(until));
         let next = match next_look {
@@ -145,7 +179,7 @@ pub(super) fn obtain(
             _ => next,
         };
         socket.set_timeout(next.since(now).as_millis());
-        let (length, index) = match socket.receive_from(&mut buffer) {
+        let (length, index) = match socket.receive_from(buffer) {
             Ok(received) => received,
             // A device that is set down has nothing to say until it is up again.
             Err(EAGAIN | ENETDOWN) => continue,
@@ -159,7 +193,11 @@ pub(super) fn obtain(
             .filter(|candidate| candidate.index == index)
         {
             // Most packets are somebody else's.
-            let _ = candidate.client.handle_packet(now, packet);
+            let taken = candidate.client.handle_packet(now, packet).is_ok();
+            if taken && matches!(candidate.client.outcome(), Some(Ok(_))) {
+                let Offer { credentials, fault } = &mut candidate.offer;
+                *fault = credentials::read(packet, credentials).err();
+            }
         }
     }
 }
@@ -182,6 +220,10 @@ fn join(
                 link: place,
                 index: link.index,
                 client: KBox::new(Client::new(parameters(link), now), GFP_KERNEL)?,
+                offer: Offer {
+                    credentials: KBox::new(Credentials::none(), GFP_KERNEL)?,
+                    fault: None,
+                },
             };
             candidates.push(candidate, GFP_KERNEL)?;
         }
@@ -189,16 +231,16 @@ fn join(
     Ok(())
 }
 
-fn lease_of(
-    candidates: &[Candidate],
-    index: usize,
-) -> Result<(usize, KBox<Lease>), Failure<'static>> {
-    let candidate = candidates.get(index).ok_or(Failure::Kernel(EINVAL))?;
+fn lease_of(mut candidates: KVec<Candidate>, index: usize) -> Result<Answer, Failure<'static>> {
+    let candidate = candidates
+        .remove(index)
+        .map_err(|_| Failure::Kernel(EINVAL))?;
     match candidate.client.outcome() {
-        Some(Ok(lease)) => {
-            let lease = KBox::new(lease.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
-            Ok((candidate.link, lease))
-        }
+        Some(Ok(lease)) => Ok(Answer {
+            link: candidate.link,
+            lease: KBox::new(lease.clone(), GFP_KERNEL).map_err(Failure::kernel)?,
+            credentials: candidate.offer,
+        }),
         _ => Err(Failure::Kernel(EINVAL)),
     }
 }
@@ -208,7 +250,7 @@ fn lease_of(
 fn refusal(
     links: &[Link],
     candidates: &[Candidate],
-    name: Option<&DeviceName>,
+    device: &Device,
     limit: Duration,
 ) -> Failure<'static> {
     let first = candidates
@@ -225,7 +267,7 @@ fn refusal(
         },
         // Each has lost the carrier it had.
         None => Failure::NoCarrier {
-            name: name.cloned(),
+            device: device.clone(),
             seconds: limit.as_secs(),
         },
     }

@@ -144,6 +144,7 @@ mod tests {
             index,
             address: ADDRESS,
             prefix_length: 24,
+            broadcast: None,
         }
     }
 

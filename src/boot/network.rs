@@ -10,7 +10,11 @@ use super::{
         Informant,
         Step, //
     },
-    lease,
+    lease::{
+        self,
+        Answer,
+        Offer, //
+    },
     netlink::Netlink, //
 };
 use crate::{
@@ -23,8 +27,8 @@ use crate::{
             interface::{
                 Addressing,
                 Device,
-                DeviceName,
-                Ipv4Config, //
+                Ipv4Config,
+                Mac, //
             },
             merge::Request as Settings,
             text::Text, //
@@ -33,6 +37,7 @@ use crate::{
             Lease,
             RootPathText, //
         },
+        iscsi::chap::Credentials,
         rtnetlink::{
             answer::Link,
             request::Request, //
@@ -55,6 +60,7 @@ pub(super) struct Network {
     lease: Option<KBox<Lease>>,
     /// When an address was first asked for, on the clock.
     asked: u64,
+    offer: Option<Offer>,
     ipconfig: bool,
 }
 
@@ -67,50 +73,56 @@ impl Network {
         attempts: &mut Attempts,
     ) -> Result<Self, Failure<'static>> {
         let interface = settings.interface.as_ref().map(|setting| &setting.value);
-        let device = interface.map(|interface| &interface.device);
+        let device = interface.map_or(&Device::Any, |interface| &interface.device);
         let addressing = interface.map_or(Addressing::Dhcp, |interface| interface.addressing);
 
-        if cfg!(CONFIG_IP_PNP) && settings.ipconfig && matches!(addressing, Addressing::Dhcp) {
+        if settings.ipconfig && matches!(addressing, Addressing::Dhcp) {
             if let Some((link, config)) = configured(&mut changes.netlink, device, attempts)? {
                 return Ok(Self {
                     link,
                     config,
                     lease: None,
                     asked: 0,
+                    offer: None,
                     ipconfig: true,
                 });
             }
         }
         loopback(&mut changes.netlink)?;
         let links = find(&mut changes.netlink, device, attempts)?;
-        // What failures call the device.
-        let name = links.first().map(|link| link.name.clone());
-        let name = name.as_ref().filter(|_| device.is_some());
         let mut usable = KVec::new();
         for link in links {
             match changes.set_up(&link) {
                 Ok(()) => usable.push(link, GFP_KERNEL).map_err(Failure::kernel)?,
                 // One of several may be broken.
-                Err(failure) if name.is_none() => attempts.warn(core::format_args!("{failure}")),
+                Err(failure) if *device == Device::Any => {
+                    attempts.warn(core::format_args!("{failure}"))
+                }
                 Err(failure) => return Err(failure),
             }
         }
-        carrier(&mut changes.netlink, &usable, name, attempts)?;
+        let first = carrier(&mut changes.netlink, &usable, device, attempts)?;
 
         let asked = clock::milliseconds();
-        let (link, lease, config) = match addressing {
+        let (link, lease, offer, config) = match addressing {
             Addressing::Dhcp => {
-                let (chosen, lease) = lease::obtain(
+                let Answer {
+                    link,
+                    mut lease,
+                    credentials,
+                } = lease::obtain(
                     &usable,
                     lease::Wish {
                         root_path: settings.target.is_none(),
                         address: None,
                     },
-                    name,
+                    device,
+                    &settings.details.identity,
                     &mut changes.netlink,
                     attempts,
                 )?;
-                let link = usable.get(chosen).ok_or(Failure::Kernel(ENODEV))?;
+                lease.prefer(&settings.details);
+                let link = usable.get(link).ok_or(Failure::Kernel(ENODEV))?;
                 let config = lease.ipv4_config();
                 attempts.tell(core::format_args!(
                     "{}: {} from server {}, {config}",
@@ -118,12 +130,15 @@ impl Network {
                     lease.protocol,
                     lease.server
                 ));
-                (link, Some(lease), config)
+                (link, Some(lease), Some(credentials), config)
             }
             Addressing::Static(config) => {
-                let link = usable.first().ok_or(Failure::Kernel(ENODEV))?;
+                let mut links = usable.iter();
+                let link = links
+                    .find(|link| link.index == first)
+                    .ok_or(Failure::Kernel(ENODEV))?;
                 attempts.tell(core::format_args!("{}: static address {config}", link.name));
-                (link, None, config)
+                (link, None, None, config)
             }
         };
         changes.configure(link, &config, lease.as_deref(), attempts)?;
@@ -132,6 +147,7 @@ impl Network {
             config,
             lease,
             asked,
+            offer,
             ipconfig: false,
         })
     }
@@ -166,6 +182,20 @@ impl Network {
         self.asked
     }
 
+    /// The user names and passwords that came with the address, if there are any that can be meant.
+    pub(super) fn take_credentials(
+        &mut self,
+    ) -> Result<Option<KBox<Credentials>>, Failure<'static>> {
+        let (Some(offer), Some(lease)) = (self.offer.take(), &self.lease) else {
+            return Ok(None);
+        };
+        if let Some(fault) = offer.fault {
+            let server = lease.server;
+            return Err(Failure::DhcpCredentials { server, fault });
+        }
+        Ok(Some(offer.credentials).filter(|credentials| credentials.are_given()))
+    }
+
     /// Who may know of a root path.
     pub(super) fn informant(&self) -> Option<Informant> {
         match &self.lease {
@@ -184,18 +214,20 @@ impl Network {
     }
 }
 
-/// Whether `link` is the device that is wanted.
-fn is(link: &Link, device: &Device) -> bool {
+/// Whether `link` is what `device` means.
+fn is_meant(link: &Link, device: &Device) -> bool {
+    let is_hardware = link.is_ethernet() && !link.is_virtual;
     match device {
+        Device::Any => is_hardware,
         Device::Named(name) => link.name == *name,
-        Device::Mac(mac) => link.mac == Some(*mac) && link.is_ethernet() && !link.is_virtual,
+        Device::Mac(Mac(mac)) => is_hardware && link.mac == Some(*mac),
     }
 }
 
-/// The device that the kernel's own ipconfig has given an address, if it is the one wanted.
+/// The device that the kernel's own ipconfig has given an address, if `device` means it.
 fn configured(
     netlink: &mut Netlink,
-    device: Option<&Device>,
+    device: &Device,
     attempts: &mut Attempts,
 ) -> Result<Option<(Link, Ipv4Config)>, Failure<'static>> {
     let addresses = netlink.addresses().map_err(Failure::Kernel)?;
@@ -204,7 +236,8 @@ fn configured(
         let address = addresses
             .iter()
             .find(|address| address.index == link.index && address.is_global);
-        if let Some(address) = address.filter(|_| device.is_none_or(|device| is(&link, device))) {
+        if let Some(address) = address.filter(|_| *device == Device::Any || is_meant(&link, device))
+        {
             attempts.tell(core::format_args!(
                 "{}: {}/{}, configured by the kernel (ip=)",
                 link.name,
@@ -214,6 +247,7 @@ fn configured(
             let config = Ipv4Config {
                 address: address.address,
                 prefix_length: address.prefix_length,
+                broadcast: None,
                 gateway: None,
                 mtu: None,
             };
@@ -257,10 +291,10 @@ fn loopback(netlink: &mut Netlink) -> Result<(), Failure<'static>> {
     Ok(())
 }
 
-/// Waits for the device that is wanted, or for any Ethernet device.
+/// Waits for what `device` means.
 fn find(
     netlink: &mut Netlink,
-    device: Option<&Device>,
+    device: &Device,
     attempts: &Attempts,
 ) -> Result<KVec<Link>, Failure<'static>> {
     let patience = attempts.at_most(DEVICE_TIMEOUT);
@@ -268,16 +302,13 @@ fn find(
 
     loop {
         let mut links = netlink.links().map_err(Failure::Kernel)?;
-        links.retain(|link| match device {
-            Some(device) => is(link, device),
-            None => link.is_ethernet() && !link.is_virtual,
-        });
+        links.retain(|link| is_meant(link, device));
         if !links.is_empty() {
             return Ok(links);
         }
         if clock::milliseconds() >= deadline {
             return Err(Failure::NoDevice {
-                device: device.cloned(),
+                device: device.clone(),
                 seconds: patience / 1_000,
             });
         }
@@ -285,15 +316,15 @@ fn find(
     }
 }
 
-/// Waits until one of `links` has a carrier.
+/// Waits until one of `links` has a carrier, and gives the number of that.
 ///
 /// The others may find theirs while an address is asked for.
 fn carrier(
     netlink: &mut Netlink,
     links: &[Link],
-    name: Option<&DeviceName>,
+    device: &Device,
     attempts: &mut Attempts,
-) -> Result<(), Failure<'static>> {
+) -> Result<i32, Failure<'static>> {
     let start = clock::milliseconds();
     let patience = attempts.at_most(CARRIER_TIMEOUT);
 
@@ -312,11 +343,11 @@ fn carrier(
                     core::format_args!("{}: carrier after {after} ms", first.name),
                 );
             }
-            return Ok(());
+            return Ok(first.index);
         }
         if after >= patience {
             return Err(Failure::NoCarrier {
-                name: name.cloned(),
+                device: device.clone(),
                 seconds: patience / 1_000,
             });
         }

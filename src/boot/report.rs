@@ -6,7 +6,8 @@ use super::{
     attempts::Attempts,
     custody::status::NetworkStatus,
     error::Failure,
-    growing::Growing, //
+    growing::Growing,
+    identity::Names, //
 };
 use crate::{
     initiator::{
@@ -50,12 +51,13 @@ impl Show for Report {
 pub(super) fn publish(
     request: &Request,
     boot: &Boot,
+    names: &Names,
     attempts: &Attempts,
     initiator: &Initiator,
     network: Arc<NetworkStatus>,
 ) -> Result<File<Report>, Failure<'static>> {
     let report = Report {
-        fixed: fixed(request, boot, attempts)?,
+        fixed: fixed(request, boot, names, attempts)?,
         session: initiator.session(),
         network,
     };
@@ -66,6 +68,7 @@ pub(super) fn publish(
 fn fixed(
     request: &Request,
     boot: &Boot,
+    names: &Names,
     attempts: &Attempts,
 ) -> Result<KVec<u8>, Failure<'static>> {
     let mut text = Growing::new();
@@ -80,6 +83,12 @@ fn fixed(
     ))?;
     text.print(core::format_args!("setting-target: {}\n", boot.target))?;
     text.print(core::format_args!("setting-lun: {}\n", boot.lun))?;
+    if !names.search_domains.is_empty() {
+        text.print(core::format_args!(
+            "search-domains: {}\n",
+            names.search_domains
+        ))?;
+    }
     for (milestone, at) in attempts.milestones() {
         text.print(core::format_args!("boot-{milestone}: {at}\n"))?;
     }

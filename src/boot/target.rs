@@ -12,9 +12,12 @@ use super::{
     network::Network, //
 };
 use crate::{
-    initiator::login::{
-        Account,
-        Node, //
+    initiator::{
+        authentication::Authentication,
+        login::{
+            Account,
+            Node, //
+        }, //
     },
     proto::{
         config::{
@@ -29,6 +32,7 @@ use crate::{
                 Request,
                 Source, //
             },
+            name::Name,
             target::{
                 Portal,
                 Target,
@@ -69,12 +73,18 @@ pub(super) fn settle(
         },
         None => None,
     };
-    let mut boot = Boot::new(request, root_path.as_ref(), network.mac()).map_err(|error| {
-        Failure::NoTarget {
-            asked: informant,
-            error,
-        }
-    })?;
+    let named = request.initiator.is_some()
+        || root_path
+            .as_ref()
+            .is_some_and(|path| path.initiator.is_some());
+    let offered = if named { None } else { initiator(network)? };
+    let mut boot =
+        Boot::new(request, root_path.as_ref(), offered, network.mac()).map_err(|error| {
+            Failure::NoTarget {
+                asked: informant,
+                error,
+            }
+        })?;
     if let Wanted::Named(target) = &boot.target.value {
         let luns = conf.settings(Login::Target(target))?.luns;
         boot.take_lun(luns.map(|luns| luns.first()));
@@ -88,13 +98,60 @@ pub(super) fn settle(
     KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel)
 }
 
+/// The initiator's name that came with the address, beside the root path.
+fn initiator(network: &Network) -> Result<Option<Name>, Failure<'static>> {
+    let lease = network.lease();
+    let Some((lease, text)) = lease.and_then(|lease| Some((lease, lease.initiator.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    match merge::read_initiator(text.as_str()) {
+        Ok(name) => Ok(Some(name)),
+        Err(error) => Err(Failure::InitiatorOption {
+            server: lease.server,
+            fault: error.fault,
+            text: KBox::new(text.clone(), GFP_KERNEL).map_err(Failure::kernel)?,
+        }),
+    }
+}
+
+/// What a login to `target` authenticates with, by the first who has credentials.
+#[inline(never)]
+fn authentication(
+    target: &Target,
+    conf: &Conf,
+    firmware: &Firmware,
+    network: &mut Network,
+    attempts: &mut Attempts,
+) -> Result<Option<Authentication>, Failure<'static>> {
+    if let Some(authentication) = conf.authentication(target)? {
+        return Ok(Some(authentication));
+    }
+    if let Some(authentication) = firmware.authentication(target)? {
+        attempts.tell(core::format_args!(
+            "credentials for target {} (iBFT)",
+            target.name
+        ));
+        return Ok(Some(authentication));
+    }
+    let Some(credentials) = network.take_credentials()? else {
+        return Ok(None);
+    };
+    attempts.warn(core::format_args!(
+        "CHAP password from the DHCP server: whoever is on this network can have it"
+    ));
+    Authentication::new(credentials)
+        .map(Some)
+        .map_err(Failure::authentication)
+}
+
 /// Completes what has been settled: where nobody has named the target, its portal has to.
 #[inline(never)]
 pub(super) fn account(
     boot: &mut Boot,
     conf: &Conf,
     firmware: &Firmware,
-    network: &Network,
+    network: &mut Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Account>, Failure<'static>> {
     let mut node = Node {
@@ -119,16 +176,7 @@ pub(super) fn account(
             discover(&mut node, *portal, attempts)?
         }
     };
-    node.authentication = conf.authentication(&target)?;
-    if node.authentication.is_none() {
-        node.authentication = firmware.authentication(&target)?;
-        if node.authentication.is_some() {
-            attempts.tell(core::format_args!(
-                "credentials for target {} (iBFT)",
-                target.name
-            ));
-        }
-    }
+    node.authentication = authentication(&target, conf, firmware, network, attempts)?;
     let luns = configure(&mut node, conf, Login::Target(&target))?;
     if boot.take_lun(luns.map(|luns| luns.first())) {
         attempts.tell(core::format_args!("LUN {}", boot.lun));

@@ -23,6 +23,7 @@
 #include <linux/net.h>
 #include <linux/scatterlist.h>
 #include <linux/pid.h>
+#include <linux/proc_fs.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
@@ -45,7 +46,7 @@
 
 char iscsi_init_if[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(if, iscsi_init_if, sizeof(iscsi_init_if), 0444);
-MODULE_PARM_DESC(if, "<dev>[:<ip>[:<netmask>[:<gateway>]]]: network interface; "
+MODULE_PARM_DESC(if, "<dev>[:<ip>[:<netmask>[:<gateway>]]]: network interface, by name or MAC; "
 		 "an address means static, none DHCP/BOOTP; "
 		 "absent: every Ethernet device, the first with a usable answer");
 
@@ -452,6 +453,11 @@ struct llist_node *iscsi_init_list_take(struct llist_head *list)
 struct proc_dir_entry *iscsi_init_proc_net(void)
 {
 	return init_net.proc_net;
+}
+
+struct proc_dir_entry *iscsi_init_proc_net_mkdir(const char *name)
+{
+	return proc_net_mkdir(&init_net, name, init_net.proc_net);
 }
 
 bool iscsi_init_process_name(int number, char *name, size_t size)

@@ -154,6 +154,7 @@ bool iscsi_init_device_has_driver(struct scsi_device *sdev);
  */
 dev_t iscsi_init_disk_of(struct scsi_device *sdev, char *name, size_t name_size);
 struct proc_dir_entry *iscsi_init_proc_net(void);
+struct proc_dir_entry *iscsi_init_proc_net_mkdir(const char *name);
 
 /*
  * What the kernel's own ipconfig learned of a root path: the text without the server's address, and

@@ -49,12 +49,41 @@ impl Show for KVec<u8> {
 }
 
 /// Where a file is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Place {
     /// In `/proc`.
     Root,
     /// In `/proc/net` of the first network name space.
     Net,
+    /// In this directory.
+    In(Arc<Directory>),
+}
+
+/// A directory; dropping it removes it.
+pub(crate) struct Directory(NonNull<bindings::proc_dir_entry>);
+
+// SAFETY: The entry may be removed from any thread.
+unsafe impl Send for Directory {}
+// SAFETY: Nothing is reachable through a shared reference but the entry, which is not changed.
+unsafe impl Sync for Directory {}
+
+impl Directory {
+    /// Makes a directory in `/proc/net` of the first network name space.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` also stands for a name that exists.
+    pub(crate) fn in_net(name: &CStr) -> Result<Self> {
+        // SAFETY: `name` is valid; `/proc/net` of the first network name space exists for ever.
+        let entry = unsafe { bindings::iscsi_init_proc_net_mkdir(name.as_char_ptr()) };
+        Ok(Self(NonNull::new(entry).ok_or(ENOMEM)?))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // SAFETY: The entry was made by `in_net` and is removed once.
+        unsafe { bindings::proc_remove(self.0.as_ptr()) }
+    }
 }
 
 /// The file, readable by all; dropping it removes it.
@@ -62,6 +91,8 @@ pub(crate) struct File<T: Show> {
     entry: NonNull<bindings::proc_dir_entry>,
     // Freed after the file is gone.
     _content: Arc<T>,
+    // Goes after the file, which would go with it.
+    _directory: Option<Arc<Directory>>,
 }
 
 // SAFETY: The entry may be removed from any thread; `T` is `Send` and `Sync` by `Show`.
@@ -76,18 +107,19 @@ impl<T: Show> File<T> {
     ///
     /// `ENOMEM` also stands for a name that exists.
     pub(crate) fn new(place: Place, name: &CStr, content: Arc<T>) -> Result<Self> {
-        let directory = match place {
+        let parent = match &place {
             Place::Root => core::ptr::null_mut(),
             // SAFETY: The directory of the first network name space exists for ever.
             Place::Net => unsafe { bindings::iscsi_init_proc_net() },
+            Place::In(directory) => directory.0.as_ptr(),
         };
-        // SAFETY: `name` is valid, and `directory` is one, or stands for the root; the content
+        // SAFETY: `name` is valid, and `parent` is a directory, or stands for the root; the content
         // outlives the file, since removing that waits for readers.
         let entry = unsafe {
             bindings::proc_create_single_data(
                 name.as_char_ptr(),
                 0o444,
-                directory,
+                parent,
                 Some(show::<T>),
                 Arc::as_ptr(&content).cast_mut().cast(),
             )
@@ -95,6 +127,10 @@ impl<T: Show> File<T> {
         Ok(Self {
             entry: NonNull::new(entry).ok_or(ENOMEM)?,
             _content: content,
+            _directory: match place {
+                Place::In(directory) => Some(directory),
+                Place::Root | Place::Net => None,
+            },
         })
     }
 }
@@ -167,6 +203,22 @@ mod tests {
         let _file = File::new(Place::Root, c"iscsi_init_test", counter)?;
         assert_eq!(&*procfs::read(c"iscsi_init_test")?, b"0\n".as_slice());
         assert_eq!(&*procfs::read(c"iscsi_init_test")?, b"1\n".as_slice());
+        Ok(())
+    }
+
+    #[test]
+    fn a_directory_has_its_file_and_goes() -> Result {
+        // The second one could not be made if the first were still there.
+        for _ in 0..2 {
+            let directory = Arc::new(Directory::in_net(c"iscsi_init_tests")?, GFP_KERNEL)?;
+            let text = Arc::new(text()?, GFP_KERNEL)?;
+            let file = File::new(Place::In(directory), c"test", text.clone())?;
+            let read = procfs::read(c"net/iscsi_init_tests/test");
+            drop(file);
+            assert_eq!(read?, *text);
+            let gone = procfs::read(c"net/iscsi_init_tests/test").err();
+            assert_eq!(gone, Some(ENOENT));
+        }
         Ok(())
     }
 

@@ -6,7 +6,8 @@
 //! DHCP root path.
 //! - [`cmdline`] finds the kernel arguments in the command line.
 //! - [`interface`], [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`] each turn one text
-//!   into a value, or into a [`ParseError`] that says what is wrong and where.
+//!   into a value, or into a [`ParseError`] that says what is wrong and where; so do [`ip`] and
+//!   [`netroot`] with kernel arguments that others have made.
 //! - [`iscsi_conf`] reads the configuration file, [`ibft`] the table that firmware leaves.
 //! - [`merge`] picks the one source of each setting.
 //! - [`text`] is the string without a heap that they are kept in.
@@ -18,10 +19,12 @@ use core::fmt;
 pub mod cmdline;
 pub mod ibft;
 pub mod interface;
+pub mod ip;
 pub mod iscsi_conf;
 pub mod lun;
 pub mod merge;
 pub mod name;
+pub mod netroot;
 pub mod root_path;
 pub mod target;
 pub mod text;

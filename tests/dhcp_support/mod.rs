@@ -14,6 +14,7 @@ use iscsi_init::proto::{
             LIMIT, //
         },
         error::Failure,
+        identity::Identity,
         lease::Lease,
         packet::SENT_LENGTH, //
     },
@@ -297,7 +298,9 @@ pub(crate) fn run(
     let mut under_way: Vec<(u64, Vec<u8>)> = Vec::new();
     loop {
         let mut buffer = [0; SENT_LENGTH];
-        while let Some(length) = client.poll_transmit(Instant::from_millis(now), &mut buffer) {
+        while let Some(length) =
+            client.poll_transmit(Instant::from_millis(now), &Identity::default(), &mut buffer)
+        {
             let message = Sent::new(now, &buffer[..length]);
             under_way.extend(
                 servers(&message)

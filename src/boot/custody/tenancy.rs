@@ -10,6 +10,7 @@ use super::{
         attempts::Attempts,
         lease::{
             self,
+            Answer,
             Wish, //
         },
         netlink::Netlink,
@@ -26,7 +27,11 @@ use crate::{
     },
     proto::{
         backoff::Backoff,
-        config::timeout::Patience,
+        config::{
+            interface::Device,
+            ip::Details,
+            timeout::Patience, //
+        },
         dhcp::{
             lease::Lease,
             packet::{
@@ -40,6 +45,7 @@ use crate::{
             },
         },
         rtnetlink::answer::Link,
+        secret,
         time::{
             Duration,
             Instant, //
@@ -71,6 +77,8 @@ pub(super) struct Tenancy {
     socket: Option<Socket>,
     /// It was said that somebody else has that port.
     told: bool,
+    /// What servers are told of this machine, and what goes before what they say.
+    details: KBox<Details>,
 }
 
 enum State {
@@ -93,12 +101,13 @@ fn random_number() -> u32 {
 
 impl Tenancy {
     /// Keeps the lease that `network` came with, if it did.
-    pub(super) fn new(network: &Network) -> Self {
+    pub(super) fn new(network: &Network, details: KBox<Details>) -> Self {
         let mut tenancy = Self {
             state: State::Free,
             leased: false,
             socket: None,
             told: false,
+            details,
         };
         if let Some(lease) = network.lease() {
             let asked = Instant::from_millis(network.asked());
@@ -199,8 +208,11 @@ impl Tenancy {
             root_path: false,
             address: Some(address),
         };
-        match lease::obtain(links, wish, Some(&link.name), netlink, &attempts) {
-            Ok((_, lease)) => {
+        let device = Device::Named(link.name.clone());
+        let Details { identity, .. } = &*self.details;
+        match lease::obtain(links, wish, &device, identity, netlink, &attempts) {
+            Ok(Answer { mut lease, .. }) => {
+                lease.prefer(&self.details);
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);
                 Some(lease)
             }
@@ -225,7 +237,10 @@ impl Tenancy {
             return;
         };
         let mut message = [0; MESSAGE_LENGTH];
-        while let Some(to) = renewal.poll_transmit(now(), random_number(), &mut message) {
+        let Details { identity, .. } = &*self.details;
+        while let Some((to, length)) =
+            renewal.poll_transmit(now(), random_number(), identity, &mut message)
+        {
             if self.socket.is_none() {
                 match Socket::udp(CLIENT_PORT, link.index) {
                     Ok(socket) => self.socket = Some(socket),
@@ -246,8 +261,8 @@ impl Tenancy {
                 Destination::Server(server) => server,
                 Destination::Broadcast => Ipv4Addr::BROADCAST,
             };
-            if let Some(socket) = &self.socket {
-                let _ = socket.send_to(&message, &SocketAddrV4::new(to, SERVER_PORT));
+            if let (Some(socket), Some(message)) = (&self.socket, message.get(..length)) {
+                let _ = socket.send_to(message, &SocketAddrV4::new(to, SERVER_PORT));
             }
         }
         if let (Some(socket), true) = (&self.socket, renewal.is_asking()) {
@@ -261,6 +276,8 @@ impl Tenancy {
                     // Most messages are other clients'.
                     let _ = renewal.handle_message(message, *from.ip());
                 }
+                // Servers may give passwords along.
+                secret::wipe(&mut buffer);
             }
         }
         if let Some(loss) = renewal.loss() {

@@ -8,6 +8,8 @@
 
 use core::fmt;
 
+use crate::proto::config::netroot::SCHEME;
+
 /// The texts of the settings; an empty one is as good as none.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Arguments<'a> {
@@ -23,8 +25,98 @@ pub struct Arguments<'a> {
     pub conf: Option<&'a str>,
     /// For how long the boot is tried.
     pub timeout: Option<&'a str>,
-    /// Whether the kernel's own ipconfig was told to set up the network (`ip=` or `nfsaddrs=`).
-    pub ipconfig: bool,
+    /// Kernel arguments of others.
+    pub others: Others<'a>,
+}
+
+/// Kernel arguments that were made for others and mean the same here; an empty one is as good as
+/// none. One that is not UTF-8 is left to them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Others<'a> {
+    /// `ip=` or `nfsaddrs=`, of the kernel's own ipconfig and of dracut.
+    pub ip: Option<&'a str>,
+    /// `dhcpclass=`, of the kernel's own ipconfig.
+    pub vendor_class: Option<&'a str>,
+    /// `BOOTIF=`, of PXELINUX.
+    pub boot_interface: Option<&'a str>,
+    /// `netroot=iscsi:`, of dracut.
+    pub net_root: Option<&'a str>,
+    /// `root=iscsi:`, of dracut.
+    pub root: Option<&'a str>,
+    /// `rd.iscsi.initiator=`, of dracut.
+    pub initiator: Option<&'a str>,
+}
+
+impl<'a> Others<'a> {
+    /// Takes note of the argument, if it is one of them.
+    fn take(&mut self, other: Other, value: Option<&'a [u8]>) {
+        let Some(value) = value.and_then(|value| core::str::from_utf8(value).ok()) else {
+            return;
+        };
+        let slot = match other {
+            Other::Ip => &mut self.ip,
+            Other::VendorClass => &mut self.vendor_class,
+            Other::BootInterface => &mut self.boot_interface,
+            Other::NetRoot => &mut self.net_root,
+            Other::Root => &mut self.root,
+            Other::Initiator => &mut self.initiator,
+        };
+        let is_ours = match other {
+            Other::NetRoot | Other::Root => value.starts_with(SCHEME),
+            _ => !value.is_empty(),
+        };
+        *slot = Some(value).filter(|_| is_ours);
+    }
+}
+
+/// A kernel argument that was made for others.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Other {
+    /// The network device and how it is addressed.
+    Ip,
+    /// What a DHCP server is told that the machine is.
+    VendorClass,
+    /// The network device that the boot loader came from.
+    BootInterface,
+    /// The target.
+    NetRoot,
+    /// The target, in place of the root file system's device.
+    Root,
+    /// The initiator's name.
+    Initiator,
+}
+
+impl Other {
+    const ALL: [Self; 6] = [
+        Self::Ip,
+        Self::VendorClass,
+        Self::BootInterface,
+        Self::NetRoot,
+        Self::Root,
+        Self::Initiator,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ip => "ip",
+            Self::VendorClass => "dhcpclass",
+            Self::BootInterface => "BOOTIF",
+            Self::NetRoot => "netroot",
+            Self::Root => "root",
+            Self::Initiator => "rd.iscsi.initiator",
+        }
+    }
+
+    /// The argument that is called `name`.
+    fn named(name: &[u8]) -> Option<Self> {
+        if name == b"nfsaddrs" {
+            return Some(Self::Ip);
+        }
+        Self::ALL
+            .into_iter()
+            .find(|other| other.name().as_bytes() == name)
+    }
 }
 
 impl<'a> Arguments<'a> {
@@ -40,7 +132,9 @@ impl<'a> Arguments<'a> {
         let mut found = Self::default();
         for word in Words::new(line) {
             let Some(key) = Key::named(word.name) else {
-                found.ipconfig |= matches!(word.name, b"ip" | b"nfsaddrs") && word.value.is_some();
+                if let Some(other) = Other::named(word.name) {
+                    found.others.take(other, word.value);
+                }
                 continue;
             };
             let error = |fault| ArgumentError { key, fault };
@@ -59,7 +153,7 @@ impl<'a> Arguments<'a> {
         Ok(found)
     }
 
-    /// Whether one of these settings is given.
+    /// Whether one of these settings is given; others' arguments do not count.
     pub fn any(&self) -> bool {
         let Self {
             interface,
@@ -68,7 +162,7 @@ impl<'a> Arguments<'a> {
             lun,
             conf,
             timeout,
-            ipconfig: _,
+            others: _,
         } = self;
         [interface, initiator, target, lun, conf, timeout]
             .into_iter()
@@ -336,11 +430,36 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_ipconfig_is_noticed() {
-        let ipconfig = |line: &str| Arguments::parse(line.as_bytes()).map(|found| found.ipconfig);
-        assert_eq!(ipconfig("ip=dhcp"), Ok(true));
-        assert_eq!(ipconfig("nfsaddrs=10.0.0.2::10.0.0.1"), Ok(true));
-        assert_eq!(ipconfig("ip quiet xip=dhcp ip6=x -- ip=dhcp"), Ok(false));
+    fn arguments_of_others_are_found() {
+        let others = |line: &'static str| {
+            let found = Arguments::parse(line.as_bytes()).expect(line);
+            assert!(!found.any(), "{line}");
+            found.others
+        };
+        assert_eq!(others("ip=dhcp").ip, Some("dhcp"));
+        assert_eq!(
+            others("nfsaddrs=10.0.0.2::10.0.0.1").ip,
+            Some("10.0.0.2::10.0.0.1")
+        );
+        assert_eq!(
+            others("ip quiet xip=dhcp ip6=x root=/dev/sda1 netroot=nbd:x bootif=x -- ip=dhcp"),
+            Others::default()
+        );
+        assert_eq!(others("ip=dhcp ip=").ip, None);
+        let found = others(
+            "root=iscsi:a netroot=iscsi:b rd.iscsi.initiator=c BOOTIF=01-d dhcpclass=e ip=f ip=g",
+        );
+        let all = Others {
+            ip: Some("g"),
+            vendor_class: Some("e"),
+            boot_interface: Some("01-d"),
+            net_root: Some("iscsi:b"),
+            root: Some("iscsi:a"),
+            initiator: Some("c"),
+        };
+        assert_eq!(found, all);
+        let found = Arguments::parse(b"root=\xff ip=\xff");
+        assert_eq!(found, Ok(Arguments::default()));
     }
 
     #[test]

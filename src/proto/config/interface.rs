@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Which network device to boot over and how it is addressed:
-//! `<dev>[:<ip>[:<netmask>[:<gateway>]]]`.
+//! `<dev>[:<ip>[:<netmask>[:<gateway>]]]`, where `<dev>` is a name or an Ethernet address.
 
 use core::{
     fmt,
@@ -41,23 +41,88 @@ impl fmt::Display for DeviceName {
     }
 }
 
-/// Which network device.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Device {
-    /// The one of this name.
-    Named(DeviceName),
-    /// The Ethernet device that has this address and is no virtual one.
-    Mac([u8; 6]),
+/// An Ethernet address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// Reads an Ethernet address at the front of `text`, its bytes separated by `separator`; with
+    /// it comes what follows it.
+    fn parse(text: &str, separator: char) -> Option<(Self, &str)> {
+        let mut mac = [0; 6];
+        let mut rest = text;
+        for (place, byte) in mac.iter_mut().enumerate() {
+            if place > 0 {
+                rest = rest.strip_prefix(separator)?;
+            }
+            let (digits, behind) = rest.split_at_checked(2)?;
+            if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return None;
+            }
+            *byte = u8::from_str_radix(digits, 16).ok()?;
+            rest = behind;
+        }
+        Some((Self(mac), rest))
+    }
+
+    /// Reads PXELINUX's `BOOTIF=`: the hardware type of Ethernet, 01, and the address.
+    pub fn parse_bootif(text: &str) -> Option<Self> {
+        let (mac, rest) = Self::parse(text.strip_prefix("01-")?, '-')?;
+        rest.is_empty().then_some(mac)
+    }
 }
 
-/// The name, or `<xx>:<xx>:<xx>:<xx>:<xx>:<xx>`.
+/// Six bytes in hexadecimal, with colons.
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// A network device as people name it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Device {
+    /// Whichever it is.
+    Any,
+    /// The one of this name.
+    Named(DeviceName),
+    /// The one that is no mere part of software, with this Ethernet address.
+    Mac(Mac),
+}
+
+impl Device {
+    /// The device that `text` names, with `-` between the bytes of an Ethernet address.
+    pub fn parse(text: &str) -> Option<Self> {
+        match Mac::parse(text, '-') {
+            Some((mac, "")) => Some(Self::Mac(mac)),
+            _ => DeviceName::new(text).map(Self::Named),
+        }
+    }
+
+    /// The device that the first part of `text` names, with what follows its `:`.
+    fn split(text: Field<'_>) -> Option<(Self, Option<Field<'_>>)> {
+        // No name is as long as an Ethernet address, and no address field looks like its bytes.
+        if let Some((mac, rest)) = Mac::parse(text.text, ':') {
+            let offset = text.end().saturating_sub(rest.len());
+            let rest = Field { text: rest, offset };
+            if rest.text.is_empty() {
+                return Some((Self::Mac(mac), None));
+            }
+            return rest.strip(':').map(|rest| (Self::Mac(mac), Some(rest)));
+        }
+        let (device, rest) = text.split(':');
+        Some((Self::parse(device.text)?, rest))
+    }
+}
+
+/// The name or the Ethernet address.
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Any => f.write_str("any"),
             Self::Named(name) => name.fmt(f),
-            Self::Mac([a, b, c, d, e, g]) => {
-                write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-            }
+            Self::Mac(mac) => mac.fmt(f),
         }
     }
 }
@@ -69,6 +134,8 @@ pub struct Ipv4Config {
     pub address: Ipv4Addr,
     /// How many of the address's bits are the network's (0 to 32).
     pub prefix_length: u8,
+    /// The broadcast address of the network, where somebody said so.
+    pub broadcast: Option<Ipv4Addr>,
     /// The router of everything else; on the same network.
     pub gateway: Option<Ipv4Addr>,
     /// The largest packet in bytes, where somebody said so.
@@ -142,9 +209,9 @@ impl Interface {
     ///
     /// [`InterfaceFault`] says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, InterfaceError> {
-        let (device, rest) = Field::whole(text).split(':');
-        let Some(name) = DeviceName::new(device.text) else {
-            return Err(device.error(InterfaceFault::Device));
+        let whole = Field::whole(text);
+        let Some((device, rest)) = Device::split(whole) else {
+            return Err(whole.error(InterfaceFault::Device));
         };
         let (address, rest) = split_off(rest);
         let (netmask, rest) = split_off(rest);
@@ -156,14 +223,14 @@ impl Interface {
             return match netmask.or(gateway) {
                 Some(field) => Err(field.error(InterfaceFault::NoAddress)),
                 None => Ok(Self {
-                    device: Device::Named(name),
+                    device,
                     addressing: Addressing::Dhcp,
                 }),
             };
         };
         let config = parse_static(address, netmask, gateway)?;
         Ok(Self {
-            device: Device::Named(name),
+            device,
             addressing: Addressing::Static(config),
         })
     }
@@ -209,6 +276,7 @@ fn parse_static(
     Ok(Ipv4Config {
         address: parsed,
         prefix_length,
+        broadcast: None,
         gateway,
         mtu: None,
     })
@@ -287,7 +355,7 @@ impl fmt::Display for InterfaceFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const FORM: &str = "expected <dev>[:<ip>[:<netmask>[:<gateway>]]]";
         match self {
-            Self::Device => write!(f, "this is no device name; {FORM}"),
+            Self::Device => write!(f, "this is no device name or MAC address; {FORM}"),
             Self::Address => write!(f, "this is no IPv4 address; {FORM}"),
             Self::NoAddress => write!(f, "a netmask or gateway needs an address before it; {FORM}"),
             Self::NotAHost => f.write_str("a machine cannot have this address"),
@@ -336,8 +404,10 @@ mod tests {
 
     #[test]
     fn interfaces_are_read() {
-        let device = Interface::parse("eth0").expect("eth0").device;
-        assert_eq!(Some(device), DeviceName::new("eth0").map(Device::Named));
+        assert_eq!(
+            Interface::parse("eth0").expect("eth0").device.to_string(),
+            "eth0"
+        );
         assert_eq!(static_address("eth0"), "dhcp");
         assert_eq!(static_address("eth0:"), "dhcp");
         assert_eq!(static_address("eth0:::"), "dhcp");
@@ -363,6 +433,56 @@ mod tests {
             static_address("eth0:10.0.0.2:0.0.0.0:192.0.2.1"),
             "10.0.0.2/0 via 192.0.2.1"
         );
+    }
+
+    #[test]
+    fn a_device_may_be_an_ethernet_address() {
+        let whole = |text: &str| Interface::parse(text).expect(text).to_string();
+        let mac = "52:54:00:ab:cd:ef";
+        for text in [mac, "52-54-00-AB-cd-ef", "52:54:00:AB:CD:EF:"] {
+            assert_eq!(whole(text), mac);
+        }
+        for separator in [":", "-"] {
+            let mac = mac.replace(':', separator);
+            assert_eq!(
+                whole(&std::format!("{mac}:10.0.0.2:255.255.255.0:10.0.0.1")),
+                "52:54:00:ab:cd:ef with 10.0.0.2/24 via 10.0.0.1"
+            );
+        }
+        assert_eq!(
+            fault("52:54:00:12:34:56:10.0.0.2:24"),
+            Some((InterfaceFault::Address, 27))
+        );
+        // A device whose name looks like the first byte.
+        assert_eq!(static_address("52:10.0.0.2"), "10.0.0.2/8");
+        assert_eq!(fault("52:54:00:12:34"), Some((InterfaceFault::TooMany, 12)));
+        assert_eq!(
+            fault("52:54:00:12:34:567"),
+            Some((InterfaceFault::Device, 0))
+        );
+        assert_eq!(
+            fault("52:54:00:12:34:+6"),
+            Some((InterfaceFault::TooMany, 12))
+        );
+    }
+
+    #[test]
+    fn pxelinux_names_the_device() {
+        let mac = |text| Mac::parse_bootif(text).map(|mac| mac.to_string());
+        assert_eq!(
+            mac("01-52-54-00-12-34-56").as_deref(),
+            Some("52:54:00:12:34:56")
+        );
+        for text in [
+            "52-54-00-12-34-56",
+            "20-52-54-00-12-34-56",
+            "01-52-54-00-12-34-56-",
+            "01-52:54:00:12:34:56",
+            "01-52-54-00-12-34-5é",
+            "",
+        ] {
+            assert_eq!(mac(text), None, "{text}");
+        }
     }
 
     #[test]

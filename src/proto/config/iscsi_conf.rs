@@ -28,7 +28,10 @@ mod told;
 mod value;
 
 pub use self::{
-    credentials::read_credentials,
+    credentials::{
+        check_credentials,
+        read_credentials, //
+    },
     error::{
         ConfError,
         ConfFault, //

@@ -11,15 +11,26 @@ use core::fmt;
 use crate::proto::config::{
     cmdline::{
         Arguments,
-        Key, //
+        Key,
+        Other,
+        Others, //
     },
     ibft::{
         Ibft,
         NicFault, //
     },
     interface::{
+        Addressing,
+        Device,
+        DeviceName,
         Interface,
-        InterfaceError, //
+        InterfaceError,
+        Mac, //
+    },
+    ip::{
+        Details,
+        Ip,
+        IpError, //
     },
     iscsi_conf::Told,
     lun::{
@@ -30,6 +41,10 @@ use crate::proto::config::{
         Name,
         NameError, //
     },
+    netroot::{
+        NetRoot,
+        NetRootError, //
+    },
     root_path::{
         RootPath,
         RootPathError, //
@@ -38,6 +53,7 @@ use crate::proto::config::{
         TargetError,
         Wanted, //
     },
+    text::Text,
     timeout::{
         self,
         Patience,
@@ -52,12 +68,16 @@ pub enum Source {
     Parameter,
     /// A kernel argument.
     Argument,
+    /// A kernel argument that was made for others.
+    Other(Other),
     /// The configuration file.
     Conf,
     /// The firmware's table.
     Ibft,
     /// The DHCP root path.
     Dhcp,
+    /// The DHCP option for an initiator's name.
+    DhcpInitiator,
     /// Nobody gave it.
     Default,
 }
@@ -67,9 +87,11 @@ impl fmt::Display for Source {
         f.write_str(match self {
             Self::Parameter => "module parameter",
             Self::Argument => "kernel argument",
+            Self::Other(other) => return write!(f, "kernel argument {}=", other.name()),
             Self::Conf => "iscsi.conf",
             Self::Ibft => "iBFT",
             Self::Dhcp => "DHCP root path",
+            Self::DhcpInitiator => "DHCP option 203",
             Self::Default => "default",
         })
     }
@@ -104,8 +126,21 @@ pub struct Request {
     pub lun: Option<Setting<u16>>,
     /// For how long the boot is tried.
     pub timeout: Option<Setting<Patience>>,
+    /// What goes with the address, and what DHCP servers are told.
+    pub details: Details,
     /// Whether the kernel's own ipconfig was told to set up the network.
     pub ipconfig: bool,
+    /// The argument that has user names and passwords, which are not used.
+    pub exposed: Option<Other>,
+}
+
+/// Who acts on `ip=`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ipconfig {
+    /// The kernel's own ipconfig.
+    Kernel,
+    /// This driver: the kernel has no ipconfig.
+    Driver,
 }
 
 impl Request {
@@ -141,7 +176,9 @@ impl Request {
             target: read(pick(Key::Target, |given| given.target), Wanted::parse)?,
             lun: read(pick(Key::Lun, |given| given.lun), lun::parse)?,
             timeout: read(pick(Key::Timeout, |given| given.timeout), timeout::parse)?,
-            ipconfig: arguments.ipconfig,
+            details: Details::default(),
+            ipconfig: false,
+            exposed: None,
         })
     }
 
@@ -158,7 +195,7 @@ impl Request {
     /// # Errors
     ///
     /// The network device is wanted, and used in a way that this driver cannot set up.
-    pub fn complete(&mut self, ibft: Ibft<'_>, may_configure: bool) -> Result<(), NicFault> {
+    pub fn take_ibft(&mut self, ibft: Ibft<'_>, may_configure: bool) -> Result<(), NicFault> {
         if self.interface.is_none() && may_configure {
             let interface = ibft.boot_nic().map(|nic| nic.interface()).transpose()?;
             fill(&mut self.interface, interface, Source::Ibft);
@@ -169,12 +206,128 @@ impl Request {
         fill(&mut self.lun, lun, Source::Ibft);
         Ok(())
     }
+
+    /// Takes what nobody has said yet from others' arguments.
+    ///
+    /// # Errors
+    ///
+    /// Says which of them is wrong, and how.
+    pub fn complete<'a>(
+        &mut self,
+        others: &Others<'a>,
+        ipconfig: Ipconfig,
+    ) -> Result<(), SettingError<'a>> {
+        self.ipconfig = ipconfig == Ipconfig::Kernel && others.ip.is_some();
+        let given = |other, text: Option<&'a str>| text.map(|text| (other, text));
+        if let (None, Some(text), Ipconfig::Driver) = (&self.interface, others.ip, ipconfig) {
+            self.read_ip(text)?;
+        }
+        let mut device = None;
+        if self.target.is_none() {
+            let root = given(Other::Root, others.root);
+            if let Some((other, text)) = given(Other::NetRoot, others.net_root).or(root) {
+                device = self.read_net_root(other, text)?;
+            }
+        }
+        let boot_interface = others.boot_interface.and_then(Mac::parse_bootif);
+        self.narrow(
+            device
+                .map(|(device, other)| (Device::Named(device), other))
+                .or(boot_interface.map(|mac| (Device::Mac(mac), Other::BootInterface))),
+        );
+        if let (None, Some(text)) = (&self.initiator, others.initiator) {
+            let value = Name::parse(text).map_err(wrong(Other::Initiator, text))?;
+            let source = Source::Other(Other::Initiator);
+            self.initiator = Some(Setting { value, source });
+        }
+        if let Some(text) = others.vendor_class {
+            let class = Text::new(text).ok_or(SettingError {
+                origin: Origin::Other(Other::VendorClass),
+                text,
+                fault: SettingFault::VendorClass,
+            })?;
+            self.details.identity.vendor_class = Some(class);
+        }
+        Ok(())
+    }
+
+    /// Reads `ip=`.
+    // Not inlined: a kernel stack is too small for all of it together.
+    #[inline(never)]
+    fn read_ip<'a>(&mut self, text: &'a str) -> Result<(), SettingError<'a>> {
+        if let Some(Ip { interface, details }) = Ip::parse(text).map_err(wrong(Other::Ip, text))? {
+            self.interface = Some(Setting {
+                value: interface,
+                source: Source::Other(Other::Ip),
+            });
+            self.details = details;
+        }
+        Ok(())
+    }
+
+    /// Reads dracut's target, and gives the device that it names.
+    #[inline(never)]
+    fn read_net_root<'a>(
+        &mut self,
+        other: Other,
+        text: &'a str,
+    ) -> Result<Option<(DeviceName, Other)>, SettingError<'a>> {
+        let root = NetRoot::parse(text).map_err(wrong(other, text))?;
+        let source = Source::Other(other);
+        self.target = Some(Setting {
+            value: root.target,
+            source,
+        });
+        let _ = self.lun.get_or_insert(Setting {
+            value: root.lun,
+            source,
+        });
+        self.exposed = root.has_credentials.then_some(other);
+        Ok(root.device.map(|device| (device, other)))
+    }
+
+    /// Uses this device where nobody has named one.
+    fn narrow(&mut self, device: Option<(Device, Other)>) {
+        let Some((device, other)) = device else {
+            return;
+        };
+        match &mut self.interface {
+            Some(interface) => {
+                if interface.value.device == Device::Any {
+                    interface.value.device = device;
+                }
+            }
+            // The kernel's own ipconfig knows better.
+            None if self.ipconfig => {}
+            None => {
+                self.interface = Some(Setting {
+                    value: Interface {
+                        device,
+                        addressing: Addressing::Dhcp,
+                    },
+                    source: Source::Other(other),
+                });
+            }
+        }
+    }
 }
 
 /// Sets what is not set.
 fn fill<T>(setting: &mut Option<Setting<T>>, value: Option<T>, source: Source) {
     if setting.is_none() {
         *setting = value.map(|value| Setting { value, source });
+    }
+}
+
+/// The error of an argument of others.
+fn wrong<'a, E: Into<SettingFault>>(
+    other: Other,
+    text: &'a str,
+) -> impl FnOnce(E) -> SettingError<'a> {
+    move |error| SettingError {
+        origin: Origin::Other(other),
+        text,
+        fault: error.into(),
     }
 }
 
@@ -222,6 +375,19 @@ pub fn read_root_path(text: &str) -> Result<RootPath, SettingError<'_>> {
     })
 }
 
+/// Reads the DHCP option for an initiator's name.
+///
+/// # Errors
+///
+/// Says what is wrong with it.
+pub fn read_initiator(text: &str) -> Result<Name, SettingError<'_>> {
+    Name::parse(text).map_err(|error| SettingError {
+        origin: Origin::DhcpInitiator,
+        text,
+        fault: SettingFault::Initiator(error),
+    })
+}
+
 /// What to boot from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Boot {
@@ -234,8 +400,8 @@ pub struct Boot {
 }
 
 impl Boot {
-    /// Completes `request` with what the root path says, and with defaults: LUN 0
-    /// and a name made from `mac`.
+    /// Completes `request` with what the root path says, with the `initiator` that DHCP names
+    /// beside it, and with defaults: LUN 0 and a name made from `mac`.
     ///
     /// # Errors
     ///
@@ -243,6 +409,7 @@ impl Boot {
     pub fn new(
         request: &Request,
         root_path: Option<&RootPath>,
+        initiator: Option<Name>,
         mac: [u8; 6],
     ) -> Result<Self, NoTarget> {
         let dhcp = |path: &RootPath| Setting {
@@ -254,6 +421,10 @@ impl Boot {
             .clone()
             .or_else(|| root_path.map(dhcp))
             .ok_or(NoTarget)?;
+        let offered = initiator.map(|value| Setting {
+            value,
+            source: Source::DhcpInitiator,
+        });
         let initiator = request
             .initiator
             .clone()
@@ -263,6 +434,7 @@ impl Boot {
                     source: Source::Dhcp,
                 })
             })
+            .or(offered)
             .unwrap_or_else(|| Setting {
                 value: Name::from_mac(mac),
                 source: Source::Default,
@@ -325,7 +497,13 @@ pub struct SettingError<'a> {
 
 impl fmt::Display for SettingError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:?}: {}", self.origin, self.text, self.fault)
+        match self.origin {
+            // It may have a password.
+            Origin::Other(Other::NetRoot | Other::Root) => {
+                write!(f, "{}: {}", self.origin, self.fault)
+            }
+            origin => write!(f, "{origin}: {:?}: {}", self.text, self.fault),
+        }
     }
 }
 
@@ -336,8 +514,12 @@ pub enum Origin {
     Parameter(Key),
     /// The kernel argument of this setting.
     Argument(Key),
+    /// A kernel argument that was made for others.
+    Other(Other),
     /// The DHCP root path.
     RootPath,
+    /// The DHCP option for an initiator's name.
+    DhcpInitiator,
 }
 
 impl fmt::Display for Origin {
@@ -345,6 +527,8 @@ impl fmt::Display for Origin {
         match self {
             Self::Parameter(key) => write!(f, "{}=", key.parameter()),
             Self::Argument(key) => write!(f, "{}=", key.argument()),
+            Self::Other(other) => write!(f, "{}=", other.name()),
+            Self::DhcpInitiator => f.write_str("DHCP option 203"),
             Self::RootPath => f.write_str("DHCP root path"),
         }
     }
@@ -365,6 +549,24 @@ pub enum SettingFault {
     Timeout(TimeoutError),
     /// With the root path.
     RootPath(RootPathError),
+    /// With `ip=`.
+    Ip(IpError),
+    /// With dracut's target.
+    NetRoot(NetRootError),
+    /// With the vendor class, which has more than 252 bytes.
+    VendorClass,
+}
+
+impl From<IpError> for SettingFault {
+    fn from(error: IpError) -> Self {
+        Self::Ip(error)
+    }
+}
+
+impl From<NetRootError> for SettingFault {
+    fn from(error: NetRootError) -> Self {
+        Self::NetRoot(error)
+    }
 }
 
 impl From<InterfaceError> for SettingFault {
@@ -406,6 +608,9 @@ impl fmt::Display for SettingFault {
             Self::Lun(error) => error.fmt(f),
             Self::Timeout(error) => error.fmt(f),
             Self::RootPath(error) => error.fmt(f),
+            Self::Ip(error) => error.fmt(f),
+            Self::NetRoot(error) => error.fmt(f),
+            Self::VendorClass => f.write_str("a vendor class has at most 252 bytes (at byte 0)"),
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::proto::{
             Failure,
             Ignored, //
         },
+        identity::Identity,
         lease::{
             Lease,
             Protocol, //
@@ -38,7 +39,8 @@ use crate::proto::{
         packet::{
             self,
             Reply,
-            Sender, //
+            Sender,
+            OPTIONS_LENGTH, //
         },
         question::Question,
     },
@@ -129,11 +131,17 @@ impl Client {
         }
     }
 
-    /// Writes the packet that is to be sent now, if any, and gives its length.
+    /// Writes the packet that is to be sent now, if any, and gives its length; `identity` is what
+    /// the machine says of itself, the same each time.
     ///
     /// It is a whole IPv4 packet for the link's broadcast address. Where `buffer` has no room for
     /// [`packet::SENT_LENGTH`] bytes, the packet is lost.
-    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        identity: &Identity,
+        buffer: &mut [u8],
+    ) -> Option<usize> {
         while self.poll_timeout()? <= now {
             if let Some(question) = self.on_time(now) {
                 self.sent = self.sent.saturating_add(1);
@@ -143,7 +151,9 @@ impl Client {
                     secs: question.secs(),
                     address: Ipv4Addr::UNSPECIFIED,
                 };
-                return packet::write(buffer, &sender, &question.options(self.parameters.wanted)?);
+                let mut options = [0; OPTIONS_LENGTH];
+                let options = question.options(identity, self.parameters.wanted, &mut options)?;
+                return packet::write(buffer, &sender, options);
             }
         }
         None
@@ -156,9 +166,10 @@ impl Client {
     /// The packet changed nothing, for the reason that is given; that is
     /// nothing out of the ordinary.
     pub fn handle_packet(&mut self, now: Instant, packet: &[u8]) -> Result<(), Ignored> {
-        let result = self
-            .read(packet)
-            .and_then(|answer| self.on_answer(now, answer));
+        let result = match self.read(packet) {
+            Ok(answer) => self.on_answer(now, answer),
+            Err(reason) => Err(reason),
+        };
         if let Err(reason) = &result {
             if reason.is_fault() {
                 self.faulty = self.faulty.saturating_add(1);
@@ -204,6 +215,8 @@ impl Client {
     }
 
     /// Reads an answer to this client.
+    // Not inlined, as what follows it: a kernel stack is too small for both together.
+    #[inline(never)]
     fn read(&self, packet: &[u8]) -> Result<Answer, Ignored> {
         let reply = Reply::parse(packet).map_err(Ignored::Packet)?;
         if !reply.is_for(self.parameters.mac) {
@@ -223,23 +236,25 @@ impl Client {
             Some(MessageType::NAK) => return Ok(Answer::Nak(Refusal::new(&reply))),
             Some(kind) => return Err(Ignored::MessageType(kind)),
         };
-        let lease = Lease::new(protocol, &reply);
-        if !is_host(lease.address) {
+        let server = reply.server_identifier();
+        let address = reply.your_address();
+        if !is_host(address) {
             return Err(Ignored::Address {
-                server: lease.server,
-                address: lease.address,
+                server: server.unwrap_or(reply.source()),
+                address,
             });
         }
         match kind {
-            Some(MessageType::ACK) => Ok(Answer::Ack(lease)),
-            Some(_) if lease.server_identifier.is_none() => Err(Ignored::NoServerIdentifier {
-                server: lease.server,
+            Some(MessageType::ACK) => Ok(Answer::Ack(Lease::new(protocol, &reply))),
+            Some(_) if server.is_none() => Err(Ignored::NoServerIdentifier {
+                server: reply.source(),
             }),
-            _ => Ok(Answer::Offer(lease)),
+            _ => Ok(Answer::Offer(Lease::new(protocol, &reply))),
         }
     }
 
     /// Takes in an answer.
+    #[inline(never)]
     fn on_answer(&mut self, now: Instant, answer: Answer) -> Result<(), Ignored> {
         let Parameters {
             needs_root_path,

@@ -10,9 +10,12 @@ use crate::proto::{
         interface::{
             classful_prefix_length,
             prefix_length,
+            same_network,
             Ipv4Config,
             Route, //
         },
+        ip::Details,
+        name,
         root_path,
         text::Text, //
     },
@@ -21,7 +24,11 @@ use crate::proto::{
             Code,
             Options, //
         },
-        packet::Reply, //
+        packet::Reply,
+        search::{
+            self,
+            SearchDomains, //
+        },
     },
     time::Duration,
 };
@@ -47,6 +54,9 @@ impl core::fmt::Display for Protocol {
 /// The text of a root path, with room for one that is too long.
 pub type RootPathText = Text<{ root_path::MAX_LENGTH + 4 }>;
 
+/// The text of an initiator name, with room for one that is too long.
+pub type InitiatorText = Text<{ name::MAX_LENGTH + 4 }>;
+
 /// An address with all that goes with it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Lease {
@@ -57,6 +67,8 @@ pub struct Lease {
     /// How many of the address's bits are the network's (0 to 32); by its class where the
     /// server gives no netmask.
     pub prefix_length: u8,
+    /// The broadcast address of the network, where the server gives one that is in it.
+    pub broadcast: Option<Ipv4Addr>,
     /// The routes to other networks; the default route is the one of prefix length 0.
     pub routes: List<Route, 16>,
     /// The domain name servers, the preferred one first.
@@ -65,8 +77,15 @@ pub struct Lease {
     pub ntp_servers: List<Ipv4Addr, 3>,
     /// The machine's name, cut after 63 bytes as ipconfig does.
     pub host_name: Option<Text<63>>,
-    /// The machine's DNS domain, cut after 63 bytes as ipconfig does.
+    /// The machine's DNS domain, cut after 63 bytes as ipconfig does; the first of the search
+    /// domains, where the server gives those alone.
     pub domain_name: Option<Text<63>>,
+    /// The domains in which names are looked for.
+    pub search_domains: SearchDomains,
+    /// The machine's NIS domain, cut after 63 bytes as ipconfig does.
+    pub nis_domain: Option<Text<63>>,
+    /// The machine's iSCSI name, as it is.
+    pub initiator: Option<InitiatorText>,
     /// The root path, as it is. One that is too long for [`root_path::RootPath`] is
     /// cut, but still too long.
     pub root_path: Option<RootPathText>,
@@ -104,22 +123,33 @@ impl Lease {
                 .map(|seconds| Duration::from_secs(u64::from(seconds)))
         };
         let netmask = options.array::<4>(Code::SUBNET_MASK).map(Ipv4Addr::from);
-        let server_identifier = options
-            .array::<4>(Code::SERVER_IDENTIFIER)
-            .map(Ipv4Addr::from);
+        let server_identifier = reply.server_identifier();
+        let prefix_length = netmask
+            .and_then(prefix_length)
+            .filter(|length| *length != 0)
+            .unwrap_or(classful_prefix_length(address));
+        let search_domains = search_domains(options);
+        let first = search_domains.as_str().split(' ').next();
+        let first = first.filter(|domain| !domain.is_empty());
         Self {
             protocol,
             address,
-            prefix_length: netmask
-                .and_then(prefix_length)
-                .filter(|length| *length != 0)
-                .unwrap_or(classful_prefix_length(address)),
+            prefix_length,
+            broadcast: options
+                .array::<4>(Code::BROADCAST_ADDRESS)
+                .map(Ipv4Addr::from)
+                .filter(|broadcast| same_network(*broadcast, address, prefix_length)),
             routes: routes(options),
             dns_servers: addresses(options, Code::DNS_SERVERS),
             ntp_servers: addresses(options, Code::NTP_SERVERS),
             host_name: host_name(options, Code::HOST_NAME),
-            domain_name: host_name(options, Code::DOMAIN_NAME),
-            root_path: root_path(options),
+            domain_name: host_name(options, Code::DOMAIN_NAME).or(first.and_then(Text::new)),
+            search_domains,
+            nis_domain: host_name(options, Code::NIS_DOMAIN),
+            initiator: text(options, Code::INITIATOR_NAME)
+                .or_else(|| vendor_text(options, Code::INITIATOR_NAME)),
+            root_path: text(options, Code::ROOT_PATH)
+                .or_else(|| vendor_text(options, FIRST_TARGET)),
             mtu: options
                 .array(Code::INTERFACE_MTU)
                 .map(u16::from_be_bytes)
@@ -131,6 +161,33 @@ impl Lease {
             renewal_time: time(Code::RENEWAL_TIME),
             rebinding_time: time(Code::REBINDING_TIME),
         }
+    }
+
+    /// Puts `details` in the place of what the server says, as ipconfig does with what `ip=` says.
+    pub fn prefer(&mut self, details: &Details) {
+        if let Some(name) = &details.identity.host_name {
+            self.host_name = Some(Text::host_name(name.as_str().as_bytes()));
+        }
+        if let Some(domain) = &details.nis_domain {
+            self.nis_domain = Some(Text::host_name(domain.as_str().as_bytes()));
+        }
+        if let Some(prefix_length) = details.prefix_length {
+            self.prefix_length = prefix_length;
+            self.broadcast = None;
+        }
+        if let Some(gateway) = details.gateway {
+            let default = Route {
+                destination: Ipv4Addr::UNSPECIFIED,
+                prefix_length: 0,
+                gateway: Some(gateway),
+            };
+            let others = self.routes.iter().filter(|route| route.prefix_length != 0);
+            self.routes = core::iter::once(default).chain(others).collect();
+        }
+        self.mtu = details.mtu.or(self.mtu);
+        self.boot_server = details.server.unwrap_or(self.boot_server);
+        self.dns_servers.prefer(details.dns_servers);
+        self.ntp_servers.prefer([details.ntp_server]);
     }
 
     /// The router of everything that no other route leads to.
@@ -146,6 +203,7 @@ impl Lease {
         Ipv4Config {
             address: self.address,
             prefix_length: self.prefix_length,
+            broadcast: self.broadcast,
             gateway: self.router(),
             mtu: self.mtu,
         }
@@ -162,6 +220,13 @@ impl<T: Copy, const N: usize> List<T, N> {
     /// The items.
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
         self.items.iter().copied().flatten()
+    }
+
+    /// Puts those of `items` that there are in their places.
+    fn prefer(&mut self, items: impl IntoIterator<Item = Option<T>>) {
+        for (slot, item) in self.items.iter_mut().zip(items) {
+            *slot = item.or(*slot);
+        }
     }
 
     /// Whether there is no item.
@@ -200,15 +265,38 @@ fn host_name(options: &Options<'_>, code: Code) -> Option<Text<63>> {
     Some(Text::host_name(options.value(code, &mut buffer)?)).filter(|text| !text.is_empty())
 }
 
-/// The root path, unless empty.
-fn root_path(options: &Options<'_>) -> Option<RootPathText> {
-    let mut buffer = [0; root_path::MAX_LENGTH + 4];
-    let mut value = options.value(Code::ROOT_PATH, &mut buffer)?;
+/// The first target's root path among the [`Code::VENDOR_OPTIONS`], as the boot firmware of network
+/// adapters has it (Broadcom, QLogic).
+const FIRST_TARGET: Code = Code(201);
+
+/// The text of the option `code`, unless empty.
+#[inline(never)]
+fn text<const N: usize>(options: &Options<'_>, code: Code) -> Option<Text<N>> {
+    let mut buffer = [0; N];
+    let mut value = options.value(code, &mut buffer)?;
     // RFC 2132 section 2: a text may end with NULs, which are no part of it.
     while let Some(shorter) = value.strip_suffix(&[0]) {
         value = shorter;
     }
-    Some(Text::lossy(value)).filter(|text| !text.is_empty())
+    let text = Text::lossy(value);
+    (!text.is_empty()).then_some(text)
+}
+
+/// The text of the option `code` among the [`Code::VENDOR_OPTIONS`], unless empty.
+// Not inlined, for its buffer's sake: a kernel stack is small.
+#[inline(never)]
+fn vendor_text<const N: usize>(options: &Options<'_>, code: Code) -> Option<Text<N>> {
+    let mut buffer = [0; 512];
+    let value = options.value(Code::VENDOR_OPTIONS, &mut buffer)?;
+    text(&Options::encapsulated(value), code)
+}
+
+/// The domains in which names are looked for.
+#[inline(never)]
+fn search_domains(options: &Options<'_>) -> SearchDomains {
+    let mut buffer = [0; 512];
+    let value = options.value(Code::DOMAIN_SEARCH, &mut buffer);
+    search::domains(value.unwrap_or_default())
 }
 
 /// The routes to other networks.
@@ -216,7 +304,7 @@ fn routes(options: &Options<'_>) -> List<Route, 16> {
     // The longest descriptor of a destination has five bytes, its router four.
     let mut buffer = [0; 16 * 9];
     // RFC 3442: a client that understands classless routes ignores the routers of
-    // option 3 when there are any.
+    // option 3 and the routes of option 33 when there are any.
     if let Some(routes) = options
         .value(Code::CLASSLESS_ROUTES, &mut buffer)
         .and_then(classless_routes)
@@ -232,7 +320,31 @@ fn routes(options: &Options<'_>) -> List<Route, 16> {
         prefix_length: 0,
         gateway: Some(router),
     };
-    router.map(default).into_iter().collect()
+    let value = options.value(Code::STATIC_ROUTES, &mut buffer);
+    let routes = router.map(default).into_iter();
+    Iterator::chain(routes, static_routes(value.unwrap_or_default())).collect()
+}
+
+/// The routes in the value of option 33 (RFC 2132 section 5.8): destinations and their routers.
+fn static_routes(value: &[u8]) -> impl Iterator<Item = Route> + '_ {
+    let mut reader = Reader::new(value);
+    let pairs = core::iter::from_fn(move || Some((reader.array::<4>()?, reader.array::<4>()?)));
+    pairs.filter_map(|(destination, router)| {
+        let destination = Ipv4Addr::from(destination);
+        let gateway = Ipv4Addr::from(router);
+        // The default route is none of them.
+        if destination.is_unspecified() || gateway.is_unspecified() {
+            return None;
+        }
+        let network = classful_prefix_length(destination);
+        let host_bits = u32::MAX.checked_shr(u32::from(network)).unwrap_or(0);
+        let is_network = destination.to_bits() & host_bits == 0;
+        Some(Route {
+            destination,
+            prefix_length: if is_network { network } else { 32 },
+            gateway: Some(gateway),
+        })
+    })
 }
 
 /// The routes in the value of option 121 (RFC 3442), or `None` when that is not a

@@ -31,8 +31,16 @@ impl Code {
     pub const ROOT_PATH: Self = Self(17);
     /// The MTU of the interface.
     pub const INTERFACE_MTU: Self = Self(26);
+    /// The broadcast address of the interface.
+    pub const BROADCAST_ADDRESS: Self = Self(28);
+    /// Routes to hosts and to networks of their class.
+    pub const STATIC_ROUTES: Self = Self(33);
+    /// The client's NIS domain.
+    pub const NIS_DOMAIN: Self = Self(40);
     /// Time servers, the preferred one first.
     pub const NTP_SERVERS: Self = Self(42);
+    /// Options whose meaning is the vendor's.
+    pub const VENDOR_OPTIONS: Self = Self(43);
     /// The address that the client asks for.
     pub const REQUESTED_ADDRESS: Self = Self(50);
     /// How long the lease lasts, in seconds.
@@ -53,8 +61,21 @@ impl Code {
     pub const RENEWAL_TIME: Self = Self(58);
     /// After how long a lease is renewed with any server, in seconds.
     pub const REBINDING_TIME: Self = Self(59);
+    /// What the client is, in its vendor's words.
+    pub const VENDOR_CLASS: Self = Self(60);
+    /// By what the server is to know the client again, in place of its hardware address.
+    pub const CLIENT_IDENTIFIER: Self = Self(61);
+    /// What the client is, in its user's words (RFC 3004).
+    pub const USER_CLASS: Self = Self(77);
+    /// The domains in which names are looked for, the preferred one first (RFC 3397).
+    pub const DOMAIN_SEARCH: Self = Self(119);
     /// Routes to networks of any size (RFC 3442).
     pub const CLASSLESS_ROUTES: Self = Self(121);
+    /// Options of iPXE's own (<https://ipxe.org/howto/dhcpd>).
+    pub const IPXE_OPTIONS: Self = Self(175);
+    /// The client's iSCSI name, as iPXE has it; network adapters have the same number among the
+    /// [`VENDOR_OPTIONS`](Self::VENDOR_OPTIONS).
+    pub const INITIATOR_NAME: Self = Self(203);
     /// Ends the options; has neither length nor value.
     pub const END: Self = Self(255);
 }
@@ -113,6 +134,13 @@ impl<'a> Options<'a> {
         let held = |mark, field| if overload & mark != 0 { field } else { &[][..] };
         Self {
             fields: [options, held(IN_FILE, file), held(IN_SNAME, sname)],
+        }
+    }
+
+    /// The options that are in the value of another option.
+    pub const fn encapsulated(value: &'a [u8]) -> Self {
+        Self {
+            fields: [value, &[], &[]],
         }
     }
 

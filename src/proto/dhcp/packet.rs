@@ -35,15 +35,18 @@ use crate::proto::{
     }, //
 };
 
-/// The length in bytes of every packet that the client sends.
+/// The length in bytes of the longest packet that the client sends.
 pub const SENT_LENGTH: usize = size_of::<Headers>() + OPTIONS_LENGTH;
 
 /// Where the message begins in such a packet, for a UDP socket, which makes the headers itself.
 pub const MESSAGE_OFFSET: usize = size_of::<Ipv4>() + size_of::<Udp>();
 
-/// The room for options in a message of 300 bytes, the shortest that relay agents pass
-/// on (RFC 1542 section 2.1).
-pub(crate) const OPTIONS_LENGTH: usize = 300 - size_of::<Message>();
+/// The room for options: a packet with all of them is no fragment on any link of Ethernet.
+pub(crate) const OPTIONS_LENGTH: usize = 700;
+
+/// The bytes of options that every message has: it is 300 bytes long then, the shortest that relay
+/// agents pass on (RFC 1542 section 2.1).
+const OPTIONS_MIN: usize = 300 - size_of::<Message>();
 
 /// The UDP port of servers.
 pub const SERVER_PORT: u16 = 67;
@@ -136,18 +139,20 @@ pub(crate) struct Sender {
 
 /// Writes the packet that broadcasts a message of a client.
 ///
-/// `options` are the options with their cookie and end. `None`, when `buffer` has fewer than
-/// [`SENT_LENGTH`] bytes.
-pub(crate) fn write(
-    buffer: &mut [u8],
-    sender: &Sender,
-    options: &[u8; OPTIONS_LENGTH],
-) -> Option<usize> {
-    // CAST: 328 and 308 fit in 16 bits.
-    const TOTAL_LENGTH: U16 = U16::new(SENT_LENGTH as u16);
-    const UDP_LENGTH: U16 = U16::new((SENT_LENGTH - size_of::<Ipv4>()) as u16);
+/// `options` are the options with their cookie and end. `None`, when `buffer` has no room;
+/// [`SENT_LENGTH`] bytes are enough.
+pub(crate) fn write(buffer: &mut [u8], sender: &Sender, options: &[u8]) -> Option<usize> {
+    const PADDING: [u8; OPTIONS_MIN] = [Code::PAD.0; OPTIONS_MIN];
     const DO_NOT_FRAGMENT: U16 = U16::new(0x4000);
 
+    let padding = PADDING.get(options.len()..).unwrap_or_default();
+    let length = size_of::<Headers>()
+        .checked_add(options.len())?
+        .checked_add(padding.len())?;
+    let field = |behind: usize| {
+        let length = length.checked_sub(behind)?;
+        u16::try_from(length).ok().map(U16::new)
+    };
     let mut chaddr = [0; 16];
     chaddr.first_chunk_mut().map(|slot| *slot = sender.mac)?;
     let (htype, hlen) = ETHERNET;
@@ -155,7 +160,7 @@ pub(crate) fn write(
         ipv4: Ipv4 {
             version_ihl: 0x45,
             tos: 0,
-            total_length: TOTAL_LENGTH,
+            total_length: field(0)?,
             identification: U16::ZERO,
             flags_fragment: DO_NOT_FRAGMENT,
             ttl: 64,
@@ -167,7 +172,7 @@ pub(crate) fn write(
         udp: Udp {
             source: U16::new(CLIENT_PORT),
             destination: U16::new(SERVER_PORT),
-            length: UDP_LENGTH,
+            length: field(size_of::<Ipv4>())?,
             checksum: U16::ZERO,
         },
         message: Message {
@@ -190,6 +195,7 @@ pub(crate) fn write(
         },
     };
     headers.ipv4.checksum = U16::new(!Sum::new().add(headers.ipv4.as_bytes()).folded());
+    // The padding adds nothing.
     let sum = pseudo_header(&headers.ipv4, headers.udp.length)
         .add(headers.udp.as_bytes())
         .add(headers.message.as_bytes())
@@ -200,9 +206,10 @@ pub(crate) fn write(
         checksum => checksum,
     });
 
-    let mut writer = Writer::new(buffer.get_mut(..SENT_LENGTH)?);
+    let mut writer = Writer::new(buffer);
     writer.put(headers.as_bytes())?;
     writer.put(options)?;
+    writer.put(padding)?;
     Some(writer.len())
 }
 
@@ -306,6 +313,13 @@ impl<'a> Reply<'a> {
     /// The server of the next step of the boot (`siaddr`); often 0.0.0.0.
     pub fn boot_server(&self) -> Ipv4Addr {
         self.message.siaddr.into()
+    }
+
+    /// The identifier by which a DHCP server is told from others.
+    pub fn server_identifier(&self) -> Option<Ipv4Addr> {
+        self.options
+            .array::<4>(Code::SERVER_IDENTIFIER)
+            .map(Ipv4Addr::from)
     }
 
     /// Why the server refuses, in its own words; empty where it does not say.

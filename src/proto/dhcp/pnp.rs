@@ -1,20 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `/proc/net/pnp`, in the bytes of the kernel's own ipconfig
-//! (net/ipv4/ipconfig.c, `pnp_seq_show`).
+//! `/proc/net/pnp` and `/proc/net/ipconfig/ntp_servers`, in the bytes of the kernel's own ipconfig
+//! (net/ipv4/ipconfig.c, `pnp_seq_show` and `ntp_servers_show`).
 
-use core::fmt;
-
-use crate::proto::dhcp::lease::{
-    Lease,
-    Protocol, //
+use core::{
+    fmt,
+    net::Ipv4Addr, //
 };
 
-/// What the file says when the address is static.
-pub const MANUAL: &str = "#MANUAL\n";
+use crate::proto::{
+    config::ip::Details,
+    dhcp::lease::{
+        Lease,
+        Protocol, //
+    }, //
+};
+
+/// Writes what `/proc/net/pnp` says when the address is static and `details` go with it.
+///
+/// # Errors
+///
+/// `out` takes no more.
+pub fn write_manual(details: &Details, out: &mut dyn fmt::Write) -> fmt::Result {
+    out.write_str("#MANUAL\n")?;
+    for server in details.dns_servers.iter().flatten() {
+        writeln!(out, "nameserver {server}")?;
+    }
+    details
+        .server
+        .map_or(Ok(()), |server| writeln!(out, "bootserver {server}"))
+}
+
+/// Writes what `/proc/net/ipconfig/ntp_servers` says.
+///
+/// # Errors
+///
+/// `out` takes no more.
+pub fn write_ntp_servers(
+    mut servers: impl Iterator<Item = Ipv4Addr>,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    servers.try_for_each(|server| writeln!(out, "{server}"))
+}
 
 impl Lease {
-    /// Writes what the file says when the address is this lease's.
+    /// Writes what `/proc/net/pnp` says when the address is this lease's.
     ///
     /// # Errors
     ///

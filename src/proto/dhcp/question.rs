@@ -7,6 +7,10 @@ use core::net::Ipv4Addr;
 use crate::proto::{
     bytes::Writer,
     dhcp::{
+        identity::{
+            Identity,
+            USER_CLASS, //
+        },
         options::{
             Code,
             MessageType,
@@ -48,32 +52,49 @@ impl Question {
         }
     }
 
-    /// The message's options, with their cookie and end; `None` if they did not fit, which they do.
-    /// A DISCOVER says that `wanted` is the address that would be best.
-    pub(super) fn options(self, wanted: Option<Ipv4Addr>) -> Option<[u8; OPTIONS_LENGTH]> {
+    /// Writes the message's options, with their cookie and end, and gives their bytes; `None` if
+    /// they did not fit, which they do. A DISCOVER says that `wanted` is the address that would be
+    /// best.
+    pub(super) fn options<'b>(
+        self,
+        identity: &Identity,
+        wanted: Option<Ipv4Addr>,
+        buffer: &'b mut [u8; OPTIONS_LENGTH],
+    ) -> Option<&'b [u8]> {
         /// What the client takes, and no fragments: an Ethernet frame's 1500 bytes
         /// less the IPv4 and UDP headers, so that it holds for servers that count
         /// those and for those that do not.
         const MAXIMUM_MESSAGE_SIZE: u16 = 1_472;
-        const WANTED: [Code; 9] = [
+        // RFC 3442: the classless routes come before what they take the place of.
+        const WANTED: [Code; 16] = [
             Code::SUBNET_MASK,
+            Code::CLASSLESS_ROUTES,
             Code::ROUTERS,
+            Code::STATIC_ROUTES,
             Code::DNS_SERVERS,
             Code::HOST_NAME,
             Code::DOMAIN_NAME,
             Code::ROOT_PATH,
             Code::INTERFACE_MTU,
+            Code::BROADCAST_ADDRESS,
+            Code::NIS_DOMAIN,
             Code::NTP_SERVERS,
-            Code::CLASSLESS_ROUTES,
+            Code::VENDOR_OPTIONS,
+            Code::DOMAIN_SEARCH,
+            Code::IPXE_OPTIONS,
+            Code::INITIATOR_NAME,
         ];
 
-        let mut buffer = [Code::PAD.0; OPTIONS_LENGTH];
-        let mut writer = Writer::new(&mut buffer);
+        let mut writer = Writer::new(buffer);
         writer.put(&MAGIC_COOKIE)?;
-        let mut put = |code: Code, value: &[u8]| {
-            writer.put(&[code.0, u8::try_from(value.len()).ok()?])?;
+        // An option whose value starts with a byte of its own.
+        let mut put_with = |code: Code, first: &[u8], value: &[u8]| {
+            let length = first.len().checked_add(value.len())?;
+            writer.put(&[code.0, u8::try_from(length).ok()?])?;
+            writer.put(first)?;
             writer.put(value)
         };
+        let mut put = |code: Code, value: &[u8]| put_with(code, &[], value);
         let (kind, server, address) = match self {
             Self::Discover { .. } => (MessageType::DISCOVER, None, wanted),
             Self::Request {
@@ -93,7 +114,23 @@ impl Question {
             Code::MAXIMUM_MESSAGE_SIZE,
             &MAXIMUM_MESSAGE_SIZE.to_be_bytes(),
         )?;
+        if let Some(name) = &identity.host_name {
+            put(Code::HOST_NAME, name.as_str().as_bytes())?;
+        }
+        if let Some(class) = &identity.vendor_class {
+            put(Code::VENDOR_CLASS, class.as_str().as_bytes())?;
+        }
+        if let Some(id) = &identity.client_id {
+            put_with(
+                Code::CLIENT_IDENTIFIER,
+                &[id.kind],
+                id.value.as_str().as_bytes(),
+            )?;
+        }
+        // RFC 3004 section 4: a list of classes, each with its length.
+        let length = u8::try_from(USER_CLASS.len()).ok()?;
+        put_with(Code::USER_CLASS, &[length], USER_CLASS.as_bytes())?;
         writer.put(&[Code::END.0])?;
-        Some(buffer)
+        Some(writer.finish())
     }
 }

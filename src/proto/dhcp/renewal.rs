@@ -28,6 +28,7 @@ use crate::proto::{
     },
     dhcp::{
         error::Ignored,
+        identity::Identity,
         lease::{
             Lease,
             Protocol, //
@@ -41,6 +42,7 @@ use crate::proto::{
             Reply,
             Sender,
             MESSAGE_OFFSET,
+            OPTIONS_LENGTH,
             SENT_LENGTH, //
         },
         question::Question,
@@ -51,7 +53,7 @@ use crate::proto::{
     },
 };
 
-/// The length in bytes of every message that is sent.
+/// The length in bytes of the longest message that is sent.
 pub const MESSAGE_LENGTH: usize = SENT_LENGTH - MESSAGE_OFFSET;
 
 /// The least time between two requests (RFC 2131 section 4.4.5).
@@ -212,14 +214,16 @@ impl Renewal {
         }
     }
 
-    /// Writes the message that is to be sent now, if any, and says to whom; `xid` is a random
-    /// number, by which a first request is told from others.
+    /// Writes the message that is to be sent now, if any, and says to whom, and how long it is;
+    /// `xid` is a random number, by which a first request is told from others, and `identity` what
+    /// the lease was asked for with.
     pub fn poll_transmit(
         &mut self,
         now: Instant,
         xid: u32,
+        identity: &Identity,
         buffer: &mut [u8; MESSAGE_LENGTH],
-    ) -> Option<Destination> {
+    ) -> Option<(Destination, usize)> {
         if self.poll_timeout()? > now {
             return None;
         }
@@ -255,14 +259,18 @@ impl Renewal {
             secs: question.secs(),
             address: self.address,
         };
+        let mut options = [0; OPTIONS_LENGTH];
+        let options = question.options(identity, None, &mut options)?;
         let mut packet = [0; SENT_LENGTH];
-        packet::write(&mut packet, &sender, &question.options(None)?)?;
-        buffer.copy_from_slice(packet.get(MESSAGE_OFFSET..)?);
-        Some(if anyone {
+        let length = packet::write(&mut packet, &sender, options)?;
+        let message = packet.get(MESSAGE_OFFSET..length)?;
+        buffer.get_mut(..message.len())?.copy_from_slice(message);
+        let destination = if anyone {
             Destination::Broadcast
         } else {
             Destination::Server(self.server)
-        })
+        };
+        Some((destination, message.len()))
     }
 
     /// Takes in a message that came to the client's port from `source`.

@@ -82,7 +82,7 @@ pub enum Request {
         /// The MTU in bytes.
         mtu: u32,
     },
-    /// Changes an address, with the broadcast address of its network where that has one.
+    /// Changes an address.
     Address {
         /// What is to happen.
         change: Change,
@@ -92,6 +92,8 @@ pub enum Request {
         address: Ipv4Addr,
         /// How many of the address's bits are the network's (0 to 32).
         prefix_length: u8,
+        /// The broadcast address; without it the last one of the network, where that has one.
+        broadcast: Option<Ipv4Addr>,
     },
     /// Changes a route in the main table.
     Route {
@@ -171,6 +173,7 @@ impl Request {
                 index,
                 address,
                 prefix_length,
+                broadcast,
             } => {
                 let (kind, flags) = ADDRESS.of(change);
                 let header = AddressHeader {
@@ -185,12 +188,13 @@ impl Request {
                 body.attribute(address::ADDRESS, address.octets())?;
                 // RFC 3021: a network of two addresses has none for broadcast; one of one
                 // address has no room for it.
-                if prefix_length < 31 && change != Change::Delete {
+                let last = (prefix_length < 31).then(|| {
                     let host_bits = u32::MAX.checked_shr(u32::from(prefix_length)).unwrap_or(0);
-                    body.attribute(
-                        address::BROADCAST,
-                        (address.to_bits() | host_bits).to_be_bytes(),
-                    )?;
+                    Ipv4Addr::from_bits(address.to_bits() | host_bits)
+                });
+                let broadcast = broadcast.or(last).filter(|_| change != Change::Delete);
+                if let Some(broadcast) = broadcast {
+                    body.attribute(address::BROADCAST, broadcast.octets())?;
                 }
                 body.finish(kind, flags | ACK, sequence)
             }

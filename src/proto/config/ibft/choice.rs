@@ -29,6 +29,7 @@ use crate::proto::config::{
         Device,
         Interface,
         Ipv4Config, //
+        Mac,
     },
     name::Name,
     target, //
@@ -145,7 +146,7 @@ impl Nic {
             Some(IpAddr::V4(address)) => Addressing::Static(self.ipv4_config(address)),
         };
         Ok(Interface {
-            device: Device::Mac(self.mac),
+            device: Device::Mac(Mac(self.mac)),
             addressing,
         })
     }
@@ -165,6 +166,7 @@ impl Nic {
         Ipv4Config {
             address,
             prefix_length,
+            broadcast: None,
             gateway,
             mtu: None,
         }

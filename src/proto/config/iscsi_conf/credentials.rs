@@ -51,7 +51,7 @@ pub fn read_credentials(
             look_for(account.name.as_str(), &mut account.secret);
         }
     }
-    check(to).map_err(|fault| ConfError { place: None, fault })
+    check_credentials(to).map_err(|fault| ConfError { place: None, fault })
 }
 
 fn read_into(entry: &Entry<'_>, to: &mut Credentials) -> Result<(), ConfError> {
@@ -73,7 +73,7 @@ fn read_into(entry: &Entry<'_>, to: &mut Credentials) -> Result<(), ConfError> {
 }
 
 /// Looks for credentials that cannot be meant: half of them would be none, and nobody would notice.
-fn check(credentials: &Credentials) -> Result<(), ConfFault> {
+pub fn check_credentials(credentials: &Credentials) -> Result<(), ConfFault> {
     let Credentials { outgoing, incoming } = credentials;
     let nameless = |account: &Account| account.secret.is_none() && !account.name.is_empty();
     if nameless(outgoing) {

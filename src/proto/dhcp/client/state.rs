@@ -16,7 +16,6 @@ use crate::proto::{
             Lease,
             Protocol, //
         },
-        options::Code,
         packet::Reply,
         question::Question, //
     },
@@ -327,10 +326,7 @@ impl Refusal {
     /// Takes the refusal out of `reply`.
     pub(super) fn new(reply: &Reply<'_>) -> Self {
         Self {
-            server_identifier: reply
-                .options()
-                .array::<4>(Code::SERVER_IDENTIFIER)
-                .map(Ipv4Addr::from),
+            server_identifier: reply.server_identifier(),
             message: reply.refusal(),
         }
     }

@@ -43,8 +43,8 @@ impl LoginStatus {
             0x0200 => ("Initiator error", "look at the target's log"),
             0x0201 => (
                 "Authentication failure",
-                "check the user names and passwords of the configuration file or the iBFT, in both \
-                 directions, against the target's settings for this initiator",
+                "check the user names and passwords, in both directions, \
+                 against the target's settings for this initiator",
             ),
             0x0202 => (
                 "Authorization failure",
