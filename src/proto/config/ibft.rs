@@ -485,7 +485,7 @@ impl<'a> Ibft<'a> {
         let name = self.string(name)?;
         let name = core::str::from_utf8(name).map_err(|_| IbftFault::NotUtf8)?;
         let secret = self.string(secret)?;
-        // CHAP_N is a text value (RFC 7143 section 6.1).
+        // What CHAP_N has room for.
         if name.len() > 255 {
             return Err(IbftFault::ChapNameLength);
         }
