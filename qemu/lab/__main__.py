@@ -22,8 +22,8 @@ from .scenario import REGISTRY, Lab, fresh_directory
 TAIL = 25
 # No scenario may take longer, in seconds.
 LIMIT, LONG_LIMIT = 900, 5400
-# How many run at the same time. Most of a scenario is waiting for one virtual processor.
-JOBS = min(os.cpu_count() or 1, 4)
+# How many run at the same time: one virtual processor is what most have, and much of their time they wait.
+JOBS = min((os.cpu_count() or 1) + 1, 4)
 # QEMU with a thread for each virtual processor now and then runs a breakpoint that the kernel, patching its own code, has
 # already taken away again. The kernel dies of that wherever it was; no real processor does it.
 EMULATOR_FAULT = "Oops: int3"
