@@ -4,8 +4,8 @@
 //!
 //! 1. [`configuration`]: parameters, kernel arguments, the configuration file ([`conf`]), and what
 //!    the firmware has left ([`ibft`]).
-//! 2. [`network`], with [`changes`], [`netlink`] and [`lease`]: a device that is up, with carrier
-//!    and an address.
+//! 2. [`network`], with [`changes`], [`netlink`], [`lease`] and [`conflict`]: a device that is up,
+//!    with carrier and an address.
 //! 3. [`identity`]: host name, domain name, `/proc/net/pnp`.
 //! 4. [`target`]: the target, by all of these, the DHCP root path or its portal; the [`login`].
 //! 5. [`disk`]: the SCSI host, and the boot LUN as a disk that can be opened.
@@ -22,6 +22,7 @@ mod attempts;
 mod changes;
 mod conf;
 mod configuration;
+mod conflict;
 mod custody;
 mod disk;
 mod error;
@@ -79,14 +80,14 @@ pub(crate) struct Machine {
 
 /// Boots a machine whose kernel loads this as a module, as far as `insmod` waits for it.
 #[cfg(MODULE)]
-pub(crate) fn init() -> Result<Option<Machine>> {
+pub(crate) fn init() -> Result<Option<KBox<Machine>>> {
     boot(None).map(Some)
 }
 
 /// Has a machine whose kernel this is part of boot, if its arguments say so, before its root file
 /// system is mounted.
 #[cfg(not(MODULE))]
-pub(crate) fn init() -> Result<Option<Machine>> {
+pub(crate) fn init() -> Result<Option<KBox<Machine>>> {
     if configuration::is_given(&cmdline::read()?) {
         crate::linux::root_mount::hold_for(|| {
             if let Ok(machine) = boot(Some(Patience::Endless)) {
@@ -100,7 +101,7 @@ pub(crate) fn init() -> Result<Option<Machine>> {
 
 /// Boots; says in one line why it cannot. `patience` is that of a machine
 /// which is told nothing of it.
-fn boot(patience: Option<Patience>) -> Result<Machine> {
+fn boot(patience: Option<Patience>) -> Result<KBox<Machine>> {
     let start = clock::milliseconds();
     let line = cmdline::read().unwrap_or_else(|error| {
         pr_warn!(
@@ -117,15 +118,31 @@ fn boot(patience: Option<Patience>) -> Result<Machine> {
 
 // Not inlined, as each step of the boot: a kernel stack is too small for all of them together.
 #[inline(never)]
-fn attempts(line: &[u8], start: u64, default: Option<Patience>) -> Result<Machine, Failure<'_>> {
+fn attempts(
+    line: &[u8],
+    start: u64,
+    default: Option<Patience>,
+) -> Result<KBox<Machine>, Failure<'_>> {
     let (request, conf, firmware) = configuration::read(line)?;
+    try_again(&request, &conf, &firmware, start, default)
+}
+
+/// Makes one attempt after the other, as long as there is to be one.
+#[inline(never)]
+fn try_again(
+    request: &Request,
+    conf: &Conf,
+    firmware: &Firmware,
+    start: u64,
+    default: Option<Patience>,
+) -> Result<KBox<Machine>, Failure<'static>> {
     let patience = request.timeout.as_ref().map(|timeout| timeout.value);
     let mut attempts = Attempts::new(start, patience.or(default));
     let mut changes = Changes::new()?;
 
     loop {
-        match attempt(&request, &conf, &firmware, &mut changes, &mut attempts) {
-            Ok(done) => return settle_down(&request, done, changes, &attempts),
+        match attempt(request, conf, firmware, &mut changes, &mut attempts) {
+            Ok(done) => return settle_down(request, done, changes, &attempts),
             Err(failure) => {
                 changes.unconfigure();
                 attempts.again(failure)?;
@@ -149,7 +166,7 @@ fn settle_down(
     done: Done,
     changes: Changes,
     attempts: &Attempts,
-) -> Result<Machine, Failure<'static>> {
+) -> Result<KBox<Machine>, Failure<'static>> {
     let Done {
         boot,
         network,
@@ -171,12 +188,13 @@ fn settle_down(
     )?;
     let custody = Thread::start(c"iscsi_init_net", custody).map_err(Failure::Kernel)?;
 
-    Ok(Machine {
+    let machine = Machine {
         _initiator: initiator,
         _names: names,
         _report: report,
         _custody: custody,
-    })
+    };
+    KBox::new(machine, GFP_KERNEL).map_err(Failure::kernel)
 }
 
 /// Goes through all steps once.

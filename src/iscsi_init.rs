@@ -29,7 +29,7 @@ module! {
 }
 
 struct IscsiInit {
-    _machine: Option<boot::Machine>,
+    _machine: Option<KBox<boot::Machine>>,
 }
 
 impl kernel::Module for IscsiInit {

@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arp;
 pub mod backoff;
 pub mod bytes;
 pub mod config;

@@ -18,12 +18,8 @@ use crate::{
     },
     proto::{
         config::{
-            iscsi_conf::{
-                self,
-                Login,
-                Settings,
-                Told, //
-            },
+            iscsi_conf::{self, Login, Settings},
+            merge::Request,
             target::{
                 Portal,
                 Target, //
@@ -57,6 +53,7 @@ pub(super) struct Conf {
 impl Conf {
     /// Reads the file that is `given`, or the usual one where there is one, and tells of keys that
     /// mean nothing.
+    #[inline(never)]
     pub(super) fn read(given: Option<&str>) -> Result<Self, Failure<'static>> {
         let mut conf = Self {
             path: Path::new(given.unwrap_or(DEFAULT)).ok_or(Failure::Kernel(ENAMETOOLONG))?,
@@ -96,9 +93,13 @@ impl Conf {
         Ok(())
     }
 
-    /// Who boots from where.
-    pub(super) fn told(&self) -> Result<Told, Failure<'static>> {
-        iscsi_conf::read_told(&self.content).map_err(|error| self.failure(error))
+    /// Takes from the file what nobody has said before: who boots from where.
+    #[inline(never)]
+    pub(super) fn complete(&self, request: &mut Request) -> Result<(), Failure<'static>> {
+        let told = iscsi_conf::read_told(&self.content).map_err(|error| self.failure(error))?;
+
+        request.take_told(told);
+        Ok(())
     }
 
     /// What this machine is called for people; empty if nothing.

@@ -54,7 +54,7 @@ pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf, Firmware), Failu
         );
     }
     let conf = Conf::read(parameters.conf.or(arguments.conf))?;
-    request.take_told(conf.told()?);
+    conf.complete(&mut request)?;
     let firmware = Firmware::read()?;
     firmware.complete(&mut request)?;
     pr_info!("{}\n", core::format_args!("{}", Summary(&request)));

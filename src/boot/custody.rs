@@ -6,6 +6,7 @@
 //! |----------------------------------------------|-------------------------------------------|
 //! | device, address or route taken away          | put back; the log says by whom            |
 //! | a lease that is renewed for another address  | taken over, and the session made anew     |
+//! | another machine has the address              | the log says which; it is defended        |
 //! | device renamed, or its driver bound again    | followed: its number, or Ethernet address |
 //! | address given a lifetime, or another address | user space has taken over: left to it     |
 //! | address moved to another device, or device   | left to user space, for good              |
@@ -21,6 +22,7 @@ mod tenancy;
 use super::{
     attempts::Attempts,
     changes::Changes,
+    conflict,
     error::Step,
     network::Network, //
 };
@@ -159,6 +161,8 @@ struct Keeper {
     /// When all was last looked at, and when it is to be because of a change.
     checked: u64,
     due: Option<u64>,
+    /// Listens for another machine with the address.
+    conflicts: Option<conflict::Watch>,
     /// Further addresses that the device had while it had its own: they are not in its place.
     others: KVec<Ipv4Addr>,
     /// Who last took something away from the device.
@@ -192,7 +196,8 @@ impl Keeper {
             bare_since: None,
             checked: now,
             // What has changed since the boot looked.
-            due: Some(now),
+            due: Some(now.saturating_add(GRACE)),
+            conflicts: None,
             others: KVec::new(),
             culprit: None,
             repairs: 0,
@@ -237,10 +242,27 @@ impl Keeper {
             self.culprit = None;
         }
         if self.is_tenant() {
+            self.look_for_conflicts();
             let netlink = &mut self.changes.netlink;
             if let Some(lease) = self.tenancy.step(&self.link, self.config.address, netlink) {
                 self.settle(&lease);
             }
+        }
+    }
+
+    /// Tells of another machine that has the address: its packets may go there.
+    fn look_for_conflicts(&mut self) {
+        if self.conflicts.is_none() {
+            self.conflicts = conflict::Watch::new(&self.link);
+        }
+        let watch = self.conflicts.as_mut();
+        if let Some(rival) = watch.and_then(|watch| watch.rival(self.config.address)) {
+            self.lines.warn(core::format_args!(
+                "{}: the machine {rival} has the address {}, too: packets of the root disk may go \
+                 there; take it from that machine",
+                self.link.name,
+                self.config.address
+            ));
         }
     }
 
@@ -372,6 +394,7 @@ impl Keeper {
     fn follow(&mut self, link: &Link) {
         if link.index != self.link.index {
             self.tenancy.moved();
+            self.conflicts = None;
             self.changes.moved(self.link.index, link.index);
             if let Some(mtu) = self.config.mtu {
                 let index = link.index;

@@ -44,6 +44,7 @@ use crate::{
             interface::{
                 Device,
                 DeviceName,
+                Mac,
                 Route, //
             },
             iscsi_conf::{
@@ -102,6 +103,13 @@ pub(super) enum Failure<'a> {
     NoHash,
     /// There is no such network device, or none at all.
     NoDevice { device: Device, seconds: u64 },
+    /// Another machine has the address that a server gave.
+    AddressTaken {
+        device: DeviceName,
+        address: Ipv4Addr,
+        rival: Mac,
+        server: Ipv4Addr,
+    },
     /// No device that could be used has a carrier.
     NoCarrier { device: Device, seconds: u64 },
     /// The kernel refuses a change of a device.
@@ -236,6 +244,7 @@ impl Failure<'_> {
             Self::Login(failure, _) => login_errno(failure),
             Self::Lost(_) => ECONNABORTED,
             Self::Interrupted => EINTR,
+            Self::AddressTaken { .. } => EADDRINUSE,
             Self::NoLun { .. } => ENXIO,
             Self::NoDisk { .. } => ENOTBLK,
             Self::TimeIsUp { last, .. } => last.errno(),
@@ -299,6 +308,16 @@ impl fmt::Display for Failure<'_> {
                 path.as_str()
             ),
             Self::Nic(fault) => write!(f, "the network device of the iBFT cannot be used: {fault}"),
+            Self::AddressTaken {
+                device,
+                address,
+                rival,
+                server,
+            } => write!(
+                f,
+                "{device}: DHCP server {server} gives {address}, which the machine {rival} has \
+                 already; check what addresses are set there by hand, and the server's range"
+            ),
             Self::NoHash => write!(
                 f,
                 "there is a password for CHAP, but the kernel has no hash function for it; \

@@ -32,6 +32,7 @@ pub(super) struct Firmware(KVec<u8>);
 
 impl Firmware {
     /// Copies the first table that can be read.
+    #[inline(never)]
     pub(super) fn read() -> Result<Self, Failure<'static>> {
         for place in Place::ALL {
             let Some(table) = place.read(MAX_LENGTH).map_err(Failure::Kernel)? else {

@@ -93,8 +93,10 @@ impl Drop for Buffer {
     }
 }
 
+// Not inlined: a kernel stack is too small for it together with what asks for it.
 /// Asks on each of `links`, which `device` means, from when it has a carrier, and returns the first
 /// usable answer; `identity` is what servers are told of this machine.
+#[inline(never)]
 pub(super) fn obtain(
     links: &[Link],
     wish: Wish,

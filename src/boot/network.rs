@@ -5,15 +5,16 @@
 use super::{
     attempts::Attempts,
     changes::Changes,
+    conflict,
     error::{
         Failure,
         Informant,
         Step, //
     },
     lease::{
-        self,
         Answer,
-        Offer, //
+        Offer,
+        Wish, //
     },
     netlink::Netlink, //
 };
@@ -110,9 +111,9 @@ impl Network {
                     link,
                     mut lease,
                     credentials,
-                } = lease::obtain(
+                } = conflict::obtain(
                     &usable,
-                    lease::Wish {
+                    Wish {
                         root_path: settings.target.is_none(),
                         address: None,
                     },

@@ -86,7 +86,7 @@ pub(super) fn settle(
             }
         })?;
     if let Wanted::Named(target) = &boot.target.value {
-        let luns = conf.settings(Login::Target(target))?.luns;
+        let luns = luns(conf, Login::Target(target))?;
         boot.take_lun(luns.map(|luns| luns.first()));
     }
     attempts.tell(core::format_args!(
@@ -98,7 +98,14 @@ pub(super) fn settle(
     KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel)
 }
 
+/// The logical units that the configuration file has for a login.
+#[inline(never)]
+fn luns(conf: &Conf, login: Login<'_>) -> Result<Option<Luns>, Failure<'static>> {
+    Ok(conf.settings(login)?.luns)
+}
+
 /// The initiator's name that came with the address, beside the root path.
+#[inline(never)]
 fn initiator(network: &Network) -> Result<Option<Name>, Failure<'static>> {
     let lease = network.lease();
     let Some((lease, text)) = lease.and_then(|lease| Some((lease, lease.initiator.as_ref()?)))
@@ -154,22 +161,9 @@ pub(super) fn account(
     network: &mut Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Account>, Failure<'static>> {
-    let mut node = Node {
-        initiator: boot.initiator.value.clone(),
-        alias: conf.alias()?,
-        isid: isid(network.mac()),
-        offer: Offer::default(),
-        timeouts: Timeouts::default(),
-        authentication: None,
-    };
+    let mut node = node(boot, conf, network)?;
     let (target, others) = match &boot.target.value {
-        Wanted::Named(target) => {
-            let others = match boot.target.source {
-                Source::Ibft => firmware.other_portals(target)?,
-                _ => KVec::new(),
-            };
-            (target.clone(), others)
-        }
+        Wanted::Named(target) => named(target, boot.target.source, firmware)?,
         Wanted::Any(portal) => {
             node.authentication = conf.authentication_at(*portal)?;
             configure(&mut node, conf, Login::Discovery(*portal))?;
@@ -181,16 +175,52 @@ pub(super) fn account(
     if boot.take_lun(luns.map(|luns| luns.first())) {
         attempts.tell(core::format_args!("LUN {}", boot.lun));
     }
-    KBox::new(
-        Account {
-            node,
-            target,
-            others,
-            luns,
-        },
-        GFP_KERNEL,
-    )
-    .map_err(Failure::kernel)
+    finish(node, target, others, luns)
+}
+
+/// Who logs in.
+#[inline(never)]
+fn node(boot: &Boot, conf: &Conf, network: &Network) -> Result<KBox<Node>, Failure<'static>> {
+    let node = Node {
+        initiator: boot.initiator.value.clone(),
+        alias: conf.alias()?,
+        isid: isid(network.mac()),
+        offer: Offer::default(),
+        timeouts: Timeouts::default(),
+        authentication: None,
+    };
+    KBox::new(node, GFP_KERNEL).map_err(Failure::kernel)
+}
+
+/// A target that is known by name, and its further portals.
+#[inline(never)]
+fn named(
+    target: &Target,
+    source: Source,
+    firmware: &Firmware,
+) -> Result<(KBox<Target>, KVec<Portal>), Failure<'static>> {
+    let others = match source {
+        Source::Ibft => firmware.other_portals(target)?,
+        _ => KVec::new(),
+    };
+    let target = KBox::new(target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
+    Ok((target, others))
+}
+
+#[inline(never)]
+fn finish(
+    node: KBox<Node>,
+    target: KBox<Target>,
+    others: KVec<Portal>,
+    luns: Option<Luns>,
+) -> Result<KBox<Account>, Failure<'static>> {
+    let account = Account {
+        node,
+        target: KBox::into_inner(target),
+        others,
+        luns,
+    };
+    KBox::new(account, GFP_KERNEL).map_err(Failure::kernel)
 }
 
 /// Has `node` negotiate and keep the session of `login` as the configuration file says; what that
@@ -213,7 +243,7 @@ fn discover(
     node: &mut Node,
     portal: Portal,
     attempts: &mut Attempts,
-) -> Result<(Target, KVec<Portal>), Failure<'static>> {
+) -> Result<(KBox<Target>, KVec<Portal>), Failure<'static>> {
     let mut targets = login::discover(node, portal, attempts)?;
     if targets.len() > 1 {
         return Err(Failure::ManyTargets { portal, targets });
@@ -231,6 +261,7 @@ fn discover(
     attempts.tell(core::format_args!(
         "portal {portal} tells of target {target}"
     ));
+    let target = KBox::new(target, GFP_KERNEL).map_err(Failure::kernel)?;
     Ok((target, found.portals))
 }
 

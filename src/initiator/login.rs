@@ -92,7 +92,7 @@ impl Node {
 /// Who logs in, and where.
 pub(crate) struct Account {
     /// Who logs in.
-    pub(crate) node: Node,
+    pub(crate) node: KBox<Node>,
     /// The target; its portal may move when the target says so for good.
     pub(crate) target: Target,
     /// Further portals of the target.

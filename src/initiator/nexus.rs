@@ -89,6 +89,17 @@ pub(super) const FOREIGN_MAX: usize = 16;
 /// How long an abort waits before it asks again, in milliseconds.
 const ABORT_REMINDER: u64 = 30_000;
 
+/// What an answered command was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Origin {
+    /// The block layer's, sent for the first time.
+    First,
+    /// The block layer's, sent again in this session.
+    Repeated,
+    /// Not the block layer's: it must not be sent again.
+    Passthrough,
+}
+
 /// What submitters, the connection and the recovery thread share.
 #[pin_data]
 pub(crate) struct Nexus {
@@ -241,26 +252,23 @@ impl Nexus {
         self.has_foreign.load(Ordering::Acquire) && self.foreign.iter().any(is_lun)
     }
 
-    /// Looks into `sense`, which the logical unit `lun` has answered a command with: whether
-    /// a disk is gone, or another one, is found out at the beginning of a session. A command whose
-    /// answer is the `final_word` has been through that, or is not the file system's.
-    pub(super) fn check_unit(
-        &self,
-        lun: u64,
-        sense: &[u8],
-        final_word: bool,
-    ) -> Result<(), Failure> {
+    /// Looks into `sense`, which the logical unit `lun` has answered a command of `origin` with:
+    /// whether a disk is gone, or another one, is found out at the beginning of a session.
+    pub(super) fn check_unit(&self, lun: u64, sense: &[u8], origin: Origin) -> Result<(), Failure> {
         let Some(sense) = Sense::parse(sense) else {
             return Ok(());
         };
         if sense.is_no_unit() && self.is_boot_unit(lun) {
             return Err(Failure::UnitGone(lun));
         }
-        if sense.is_doubtful() && self.is_boot_unit(lun) && !final_word {
+        if sense.is_doubtful() && self.is_boot_unit(lun) && origin == Origin::First {
             return Err(Failure::UnitDoubtful(lun));
         }
-        // What a target tells of at the beginning of each session has been told by then.
-        if sense.is_unit_changed() && self.boot_unit.load(Ordering::Acquire) != NO_UNIT {
+        // What a target tells of at the beginning of each session has been told by then, but by units
+        // that nobody has asked for anything yet.
+        let may_be_late = origin == Origin::Passthrough && !self.is_boot_unit(lun);
+        let booted = self.boot_unit.load(Ordering::Acquire) != NO_UNIT;
+        if sense.is_unit_changed() && booted && !may_be_late {
             return Err(Failure::UnitsChanged);
         }
         Ok(())

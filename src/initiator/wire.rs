@@ -12,7 +12,8 @@ use self::abort::Abort;
 use super::{
     nexus::{
         self,
-        Nexus, //
+        Nexus,
+        Origin, //
     },
     receive::Receive,
     tasks::{
@@ -447,9 +448,12 @@ impl Wire {
         let sense = response::sense(self.receive.side());
         let verdict = match &outcome {
             Outcome::Completed(status) if status.status == ScsiStatus::CHECK_CONDITION => {
-                let final_word = running.repeated || !running.command.repeatable();
-                self.nexus
-                    .check_unit(running.command.lun(), sense, final_word)
+                let origin = match (running.command.repeatable(), running.repeated) {
+                    (false, _) => Origin::Passthrough,
+                    (true, false) => Origin::First,
+                    (true, true) => Origin::Repeated,
+                };
+                self.nexus.check_unit(running.command.lun(), sense, origin)
             }
             _ => Ok(()),
         };

@@ -26,8 +26,9 @@ mod datagram;
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
 pub(super) mod loopback;
 
-/// The Ethernet type of IPv4, for a packet socket.
+/// The Ethernet types of IPv4 and ARP, for packet sockets.
 const ETH_P_IP: u16 = bindings::ETH_P_IP as u16;
+const ETH_P_ARP: u16 = bindings::ETH_P_ARP as u16;
 
 /// An open socket of the machine's first network name space.
 pub(crate) struct Socket {
@@ -84,6 +85,23 @@ impl Socket {
                 ..Default::default()
             })?;
         }
+        Ok(socket)
+    }
+
+    /// A socket that sends and receives ARP packets on this device, without the link's header.
+    pub(crate) fn arp_packets(device: i32) -> Result<Self> {
+        let protocol = u32::from(ETH_P_ARP.to_be());
+        let socket = Self::create(
+            bindings::AF_PACKET,
+            bindings::sock_type_SOCK_DGRAM,
+            protocol,
+        )?;
+        socket.bind(&mut bindings::sockaddr_ll {
+            sll_family: bindings::AF_PACKET as u16,
+            sll_protocol: ETH_P_ARP.to_be(),
+            sll_ifindex: device,
+            ..Default::default()
+        })?;
         Ok(socket)
     }
 
@@ -180,9 +198,18 @@ impl Socket {
 
     /// Broadcasts an IPv4 `packet` on the Ethernet device with this index.
     pub(crate) fn broadcast(&self, packet: &[u8], device: i32) -> Result {
+        self.broadcast_as(ETH_P_IP, packet, device)
+    }
+
+    /// Broadcasts an ARP `packet` on the Ethernet device with this index.
+    pub(crate) fn broadcast_arp(&self, packet: &[u8], device: i32) -> Result {
+        self.broadcast_as(ETH_P_ARP, packet, device)
+    }
+
+    fn broadcast_as(&self, protocol: u16, packet: &[u8], device: i32) -> Result {
         let mut address = bindings::sockaddr_ll {
             sll_family: bindings::AF_PACKET as u16,
-            sll_protocol: ETH_P_IP.to_be(),
+            sll_protocol: protocol.to_be(),
             sll_ifindex: device,
             sll_halen: 6,
             sll_addr: [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],

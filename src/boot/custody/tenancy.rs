@@ -8,8 +8,8 @@
 use super::{
     super::{
         attempts::Attempts,
+        conflict,
         lease::{
-            self,
             Answer,
             Wish, //
         },
@@ -201,7 +201,7 @@ impl Tenancy {
         }
         let first = backoff.is_fresh();
         let patience = Some(Patience::For(SEARCH));
-        let attempts = Attempts::new(clock::milliseconds(), patience);
+        let mut attempts = Attempts::new(clock::milliseconds(), patience);
         let asked = now();
         let links = core::slice::from_ref(link);
         let wish = Wish {
@@ -210,7 +210,7 @@ impl Tenancy {
         };
         let device = Device::Named(link.name.clone());
         let Details { identity, .. } = &*self.details;
-        match lease::obtain(links, wish, &device, identity, netlink, &attempts) {
+        match conflict::obtain(links, wish, &device, identity, netlink, &mut attempts) {
             Ok(Answer { mut lease, .. }) => {
                 lease.prefer(&self.details);
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);

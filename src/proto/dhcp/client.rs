@@ -113,6 +113,10 @@ pub struct Client {
     faulty: u32,
     last_fault: Option<Ignored>,
     state: State,
+    /// The offer that the state is about, and in the end the lease.
+    lease: Option<Lease>,
+    /// What the latest answer gives.
+    answered: Option<Lease>,
 }
 
 impl Client {
@@ -128,6 +132,8 @@ impl Client {
                 progress: Progress::new(parameters.seed),
                 wait: Wait::Send(now),
             }),
+            lease: None,
+            answered: None,
         }
     }
 
@@ -145,18 +151,25 @@ impl Client {
         while self.poll_timeout()? <= now {
             if let Some(question) = self.on_time(now) {
                 self.sent = self.sent.saturating_add(1);
-                let sender = Sender {
-                    mac: self.parameters.mac,
-                    xid: self.parameters.xid,
-                    secs: question.secs(),
-                    address: Ipv4Addr::UNSPECIFIED,
-                };
-                let mut options = [0; OPTIONS_LENGTH];
-                let options = question.options(identity, self.parameters.wanted, &mut options)?;
-                return packet::write(buffer, &sender, options);
+                return self.write(question, identity, buffer);
             }
         }
         None
+    }
+
+    /// Writes the packet that asks `question`.
+    // Not inlined, as what else is large: a kernel stack is too small for all of it together.
+    #[inline(never)]
+    fn write(&self, question: Question, identity: &Identity, buffer: &mut [u8]) -> Option<usize> {
+        let sender = Sender {
+            mac: self.parameters.mac,
+            xid: self.parameters.xid,
+            secs: question.secs(),
+            address: Ipv4Addr::UNSPECIFIED,
+        };
+        let mut options = [0; OPTIONS_LENGTH];
+        let options = question.options(identity, self.parameters.wanted, &mut options)?;
+        packet::write(buffer, &sender, options)
     }
 
     /// Takes in an IPv4 packet that the device received.
@@ -186,7 +199,7 @@ impl Client {
             State::Discovering(state) => state.wait.due(),
             State::Collecting(state) => state.until,
             State::Requesting(state) => state.wait.due(),
-            State::Bound(_) | State::Failed(_) => return None,
+            State::Bound | State::Failed(_) => return None,
         };
         Some(due.min(self.started.after(self.parameters.limit)))
     }
@@ -194,7 +207,7 @@ impl Client {
     /// How it ended, once it has.
     pub fn outcome(&self) -> Option<Result<&Lease, &Failure>> {
         match &self.state {
-            State::Bound(lease) => Some(Ok(lease)),
+            State::Bound => self.lease.as_ref().map(Ok),
             State::Failed(failure) => Some(Err(failure)),
             State::Discovering(_) | State::Collecting(_) | State::Requesting(_) => None,
         }
@@ -217,7 +230,7 @@ impl Client {
     /// Reads an answer to this client.
     // Not inlined, as what follows it: a kernel stack is too small for both together.
     #[inline(never)]
-    fn read(&self, packet: &[u8]) -> Result<Answer, Ignored> {
+    fn read(&mut self, packet: &[u8]) -> Result<Answer, Ignored> {
         let reply = Reply::parse(packet).map_err(Ignored::Packet)?;
         if !reply.is_for(self.parameters.mac) {
             return Err(Ignored::OtherClient);
@@ -244,13 +257,22 @@ impl Client {
                 address,
             });
         }
-        match kind {
-            Some(MessageType::ACK) => Ok(Answer::Ack(Lease::new(protocol, &reply))),
-            Some(_) if server.is_none() => Err(Ignored::NoServerIdentifier {
-                server: reply.source(),
-            }),
-            _ => Ok(Answer::Offer(Lease::new(protocol, &reply))),
-        }
+        let answer = match kind {
+            Some(MessageType::ACK) => Answer::Ack,
+            Some(_) if server.is_none() => {
+                return Err(Ignored::NoServerIdentifier {
+                    server: reply.source(),
+                })
+            }
+            _ => Answer::Offer,
+        };
+        self.answered = Some(Lease::new(protocol, &reply));
+        Ok(answer)
+    }
+
+    /// The latest answer is what counts.
+    fn accept(&mut self) {
+        core::mem::swap(&mut self.lease, &mut self.answered);
     }
 
     /// Takes in an answer.
@@ -261,52 +283,49 @@ impl Client {
             wanted,
             ..
         } = self.parameters;
-        let is_wanted = |lease: &Lease| wanted.is_none_or(|wanted| lease.address == wanted);
         let rank = |lease: &Lease, progress: &Progress| Rank {
-            complete: (lease.root_path.is_some() || !needs_root_path) && is_wanted(lease),
+            complete: (lease.root_path.is_some() || !needs_root_path)
+                && wanted.is_none_or(|wanted| lease.address == wanted),
             untried: !progress.failed_with(lease.server),
         };
-        let (state, result) = match (self.take_state(), answer) {
-            (State::Discovering(Discovering { progress, .. }), Answer::Offer(best)) => {
-                let rank = rank(&best, &progress);
-                (
-                    Collecting {
-                        progress,
-                        rank,
-                        best,
-                        until: now.after(COLLECTION),
-                    }
-                    .weighed(now),
-                    Ok(()),
-                )
+        let state = self.take_state();
+        let (state, result) = match (state, answer, &self.answered) {
+            (State::Discovering(Discovering { progress, .. }), Answer::Offer, Some(lease)) => {
+                let collecting = Collecting {
+                    rank: rank(lease, &progress),
+                    progress,
+                    best: lease.into(),
+                    until: now.after(COLLECTION),
+                };
+                self.accept();
+                (collecting.weighed(now), Ok(()))
             }
-            (State::Collecting(state), Answer::Offer(lease)) => {
-                let rank = rank(&lease, &state.progress);
+            (State::Collecting(state), Answer::Offer, Some(lease)) => {
+                let rank = rank(lease, &state.progress);
                 if rank > state.rank {
-                    (
-                        Collecting {
-                            rank,
-                            best: lease,
-                            ..state
-                        }
-                        .weighed(now),
-                        Ok(()),
-                    )
+                    let better = Collecting {
+                        rank,
+                        best: lease.into(),
+                        ..state
+                    };
+                    self.accept();
+                    (better.weighed(now), Ok(()))
                 } else {
                     (State::Collecting(state), Err(Ignored::NoBetter))
                 }
             }
-            (State::Requesting(state), Answer::Ack(lease))
+            (State::Requesting(state), Answer::Ack, Some(lease))
                 if state.is_with(lease.server_identifier) =>
             {
-                (State::Bound(lease), Ok(()))
+                self.accept();
+                (State::Bound, Ok(()))
             }
-            (State::Requesting(state), Answer::Nak(refusal))
+            (State::Requesting(state), Answer::Nak(refusal), _)
                 if state.is_with(refusal.server_identifier) =>
             {
                 (state.refused(now, refusal), Ok(()))
             }
-            (state, _) => (state, Err(Ignored::OutOfTurn)),
+            (state, _, _) => (state, Err(Ignored::OutOfTurn)),
         };
         self.state = state;
         result
@@ -328,12 +347,34 @@ impl Client {
     }
 }
 
+/// Writes the packet that tells `server` that the `address` which it gave to `mac` is somebody
+/// else's (RFC 2131 section 4.4.4), and gives its length; `None`, when `buffer` has no room.
+pub fn decline(
+    mac: [u8; 6],
+    xid: u32,
+    address: Ipv4Addr,
+    server: Ipv4Addr,
+    identity: &Identity,
+    buffer: &mut [u8; packet::SENT_LENGTH],
+) -> Option<usize> {
+    let question = Question::Decline { server, address };
+    let sender = Sender {
+        mac,
+        xid,
+        secs: question.secs(),
+        address: Ipv4Addr::UNSPECIFIED,
+    };
+    let mut options = [0; OPTIONS_LENGTH];
+    let options = question.options(identity, None, &mut options)?;
+    packet::write(buffer, &sender, options)
+}
+
 /// An answer to this client, of use in some state.
 enum Answer {
     /// A DHCPOFFER or a BOOTP reply.
-    Offer(Lease),
+    Offer,
     /// A DHCPACK.
-    Ack(Lease),
+    Ack,
     /// A DHCPNAK.
     Nak(Refusal),
 }

@@ -91,6 +91,8 @@ impl MessageType {
     pub const OFFER: Self = Self(2);
     /// A client asks for the address that it was offered.
     pub const REQUEST: Self = Self(3);
+    /// A client tells a server that the address is somebody else's.
+    pub const DECLINE: Self = Self(4);
     /// A server gives the address.
     pub const ACK: Self = Self(5);
     /// A server refuses the address.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is asked of servers: the DISCOVER and the REQUEST (RFC 2131 section 4.3.6, table 5).
+//! What servers are asked and told: the DISCOVER, the REQUEST and the DECLINE (RFC 2131 section
+//! 4.3.6, and table 5).
 
 use core::net::Ipv4Addr;
 
@@ -37,6 +38,13 @@ pub(super) enum Question {
         /// What it offered.
         address: Ipv4Addr,
     },
+    /// For nothing: the address that a server gave is somebody else's.
+    Decline {
+        /// The server.
+        server: Ipv4Addr,
+        /// What it gave.
+        address: Ipv4Addr,
+    },
     /// For more time with the address that the message comes from.
     Renew {
         /// The time since the first such question, in seconds.
@@ -49,6 +57,7 @@ impl Question {
     pub(super) const fn secs(self) -> u16 {
         match self {
             Self::Discover { secs } | Self::Request { secs, .. } | Self::Renew { secs } => secs,
+            Self::Decline { .. } => 0,
         }
     }
 
@@ -100,6 +109,9 @@ impl Question {
             Self::Request {
                 server, address, ..
             } => (MessageType::REQUEST, Some(server), Some(address)),
+            Self::Decline { server, address } => {
+                (MessageType::DECLINE, Some(server), Some(address))
+            }
             Self::Renew { .. } => (MessageType::REQUEST, None, None),
         };
         put(Code::MESSAGE_TYPE, &[kind.0])?;
@@ -109,15 +121,18 @@ impl Question {
         if let Some(address) = address {
             put(Code::REQUESTED_ADDRESS, &address.octets())?;
         }
-        put(Code::PARAMETER_REQUEST_LIST, &WANTED.map(|code| code.0))?;
-        put(
-            Code::MAXIMUM_MESSAGE_SIZE,
-            &MAXIMUM_MESSAGE_SIZE.to_be_bytes(),
-        )?;
-        if let Some(name) = &identity.host_name {
+        let asks = !matches!(self, Self::Decline { .. });
+        if asks {
+            put(Code::PARAMETER_REQUEST_LIST, &WANTED.map(|code| code.0))?;
+            put(
+                Code::MAXIMUM_MESSAGE_SIZE,
+                &MAXIMUM_MESSAGE_SIZE.to_be_bytes(),
+            )?;
+        }
+        if let Some(name) = identity.host_name.as_ref().filter(|_| asks) {
             put(Code::HOST_NAME, name.as_str().as_bytes())?;
         }
-        if let Some(class) = &identity.vendor_class {
+        if let Some(class) = identity.vendor_class.as_ref().filter(|_| asks) {
             put(Code::VENDOR_CLASS, class.as_str().as_bytes())?;
         }
         if let Some(id) = &identity.client_id {
@@ -127,9 +142,11 @@ impl Question {
                 id.value.as_str().as_bytes(),
             )?;
         }
-        // RFC 3004 section 4: a list of classes, each with its length.
-        let length = u8::try_from(USER_CLASS.len()).ok()?;
-        put_with(Code::USER_CLASS, &[length], USER_CLASS.as_bytes())?;
+        if asks {
+            // RFC 3004 section 4: a list of classes, each with its length.
+            let length = u8::try_from(USER_CLASS.len()).ok()?;
+            put_with(Code::USER_CLASS, &[length], USER_CLASS.as_bytes())?;
+        }
         writer.put(&[Code::END.0])?;
         Some(writer.finish())
     }

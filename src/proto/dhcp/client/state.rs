@@ -47,9 +47,27 @@ pub(super) enum State {
     /// It asks for what it was offered.
     Requesting(Requesting),
     /// It has a lease.
-    Bound(Lease),
+    Bound,
     /// It has given up.
     Failed(Failure),
+}
+
+/// What an offer is known by; the client has the rest of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
+    protocol: Protocol,
+    server: Ipv4Addr,
+    address: Ipv4Addr,
+}
+
+impl From<&Lease> for Offer {
+    fn from(lease: &Lease) -> Self {
+        Self {
+            protocol: lease.protocol,
+            server: lease.server,
+            address: lease.address,
+        }
+    }
 }
 
 /// Asking who is there.
@@ -64,7 +82,7 @@ pub(super) struct Discovering {
 pub(super) struct Collecting {
     pub(super) progress: Progress,
     /// The best offer yet, and how good it is.
-    pub(super) best: Lease,
+    pub(super) best: Offer,
     pub(super) rank: Rank,
     pub(super) until: Instant,
 }
@@ -73,7 +91,7 @@ pub(super) struct Collecting {
 #[derive(Debug)]
 pub(super) struct Requesting {
     progress: Progress,
-    offer: Lease,
+    offer: Offer,
     /// How many REQUESTs were sent for this offer.
     requests: u8,
     pub(super) wait: Wait,
@@ -186,7 +204,7 @@ impl State {
                     None,
                 ),
             },
-            state @ (Self::Bound(_) | Self::Failed(_)) => (state, None),
+            state @ (Self::Bound | Self::Failed(_)) => (state, None),
         }
     }
 
@@ -199,7 +217,7 @@ impl State {
             Self::Requesting(state) => state.silence(),
             Self::Failed(failure) => failure,
             // An offer or a lease does not give up.
-            Self::Collecting(_) | Self::Bound(_) => no_answer,
+            Self::Collecting(_) | Self::Bound => no_answer,
         }
     }
 }
@@ -217,7 +235,7 @@ impl Collecting {
     /// Takes the best offer.
     fn settled(self, now: Instant) -> State {
         match self.best.protocol {
-            Protocol::Bootp => State::Bound(self.best),
+            Protocol::Bootp => State::Bound,
             Protocol::Dhcp => State::Requesting(Requesting {
                 progress: self.progress,
                 offer: self.best,
