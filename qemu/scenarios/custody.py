@@ -5,7 +5,7 @@ from lab.dhcp import Dhcpd, Dnsmasq, dhcpd_configuration
 from lab.errors import expect
 from lab.machine import Machine
 from lab.net import NETMASK, SERVER
-from lab.process import wait_until
+from lab.process import run, wait_until
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
 
 # What the driver says, after its name.
@@ -190,3 +190,32 @@ def custody_bridged(lab: Lab) -> None:
     expect(machine.check("ip -4 -o address") == seen, "the address to stay there")
     machine.check("rmmod iscsi_init", guest.SHUTDOWN)
     guest.healthy(machine)
+
+
+@scenario
+def custody_conflict(lab: Lab) -> None:
+    """Another machine has the address that DHCP gives: it is declined, and another one used; then somebody takes that, too."""
+    rival = lab.network.host(lab.bridge, "192.168.7.130")
+    mac = run(*rival.command("cat", "/sys/class/net/eth0/address")).strip()
+    configuration = lab.directory / "dnsmasq.conf"
+    # Servers that ping before would see it themselves.
+    lines = ["port=0", "no-ping", "dhcp-sequential-ip", f"dhcp-range=192.168.7.130,192.168.7.131,{NETMASK},1h"]
+    configuration.write_text("\n".join([*lines, f'dhcp-option=option:root-path,"{ROOT_PATH}"']) + "\n")
+    lab.dnsmasq(configuration=configuration)
+    lab.tgt(lab.tiny_disk())
+    machine = lab.bench(BENCH)
+    guest.succeeds(machine)
+    says(machine, f"eth0: DHCP server {SERVER} gives 192.168.7.130, which the machine {mac} has already; .* another one is asked for")
+    says(machine, r"eth0: DHCP from server .*, 192\.168\.7\.131/24")
+    digest = machine.check(READ)
+
+    run(*rival.command("ip", "address", "add", "192.168.7.131/24", "dev", "eth0"))
+    run(*rival.command("busybox", "arping", "-A", "-c", "1", "-I", "eth0", "192.168.7.131"))
+    says(machine, f"eth0: the machine {mac} has the address 192.168.7.131, too: .*take it from that machine")
+    run(*rival.command("ip", "address", "del", "192.168.7.131/24", "dev", "eth0"))
+    reads(machine, digest)
+    guest.healthy(machine)
+    kinds = [kind for kind, *_ in lab.capture.fields("dhcp.option.dhcp == 4", "dhcp.option.requested_ip_address")]
+    expect(kinds == ["192.168.7.130"], "one DHCPDECLINE, for 192.168.7.130", str(kinds))
+    claims = lab.capture.fields(f"arp.isgratuitous && arp.src.proto_ipv4 == 192.168.7.131 && arp.src.hw_mac != {mac}", "frame.number")
+    expect(claims, "the driver to defend its address")

@@ -53,6 +53,27 @@ pub(super) fn settle(
     network: &Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Boot>, Failure<'static>> {
+    let mut boot = merged(request, network, attempts)?;
+    if let Wanted::Named(target) = &boot.target.value {
+        let luns = luns(conf, Login::Target(target))?;
+        boot.take_lun(luns.map(|luns| luns.first()));
+    }
+    attempts.tell(core::format_args!(
+        "target {}, LUN {}, initiator {}",
+        boot.target,
+        boot.lun,
+        boot.initiator
+    ));
+    Ok(boot)
+}
+
+/// What the machine was told and what came with its address, together.
+#[inline(never)]
+fn merged(
+    request: &Request,
+    network: &Network,
+    attempts: &mut Attempts,
+) -> Result<KBox<Boot>, Failure<'static>> {
     let informant = network.informant();
     let root_path = match informant.zip(network.root_path()) {
         // With a target given, whatever else the DHCP server says about roots is for somebody else.
@@ -78,23 +99,12 @@ pub(super) fn settle(
             .as_ref()
             .is_some_and(|path| path.initiator.is_some());
     let offered = if named { None } else { initiator(network)? };
-    let mut boot =
-        Boot::new(request, root_path.as_ref(), offered, network.mac()).map_err(|error| {
-            Failure::NoTarget {
-                asked: informant,
-                error,
-            }
-        })?;
-    if let Wanted::Named(target) = &boot.target.value {
-        let luns = luns(conf, Login::Target(target))?;
-        boot.take_lun(luns.map(|luns| luns.first()));
-    }
-    attempts.tell(core::format_args!(
-        "target {}, LUN {}, initiator {}",
-        boot.target,
-        boot.lun,
-        boot.initiator
-    ));
+    let boot = Boot::new(request, root_path.as_ref(), offered, network.mac()).map_err(|error| {
+        Failure::NoTarget {
+            asked: informant,
+            error,
+        }
+    })?;
     KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel)
 }
 

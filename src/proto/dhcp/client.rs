@@ -266,8 +266,14 @@ impl Client {
             }
             _ => Answer::Offer,
         };
-        self.answered = Some(Lease::new(protocol, &reply));
+        self.room().read(protocol, &reply);
         Ok(answer)
+    }
+
+    /// Where an answer's lease is put.
+    #[inline(never)]
+    fn room(&mut self) -> &mut Lease {
+        self.answered.get_or_insert_with(Lease::none)
     }
 
     /// The latest answer is what counts.

@@ -106,15 +106,96 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease out of `reply`.
-    pub(crate) fn new(protocol: Protocol, reply: &Reply<'_>) -> Self {
+    /// No lease.
+    pub(crate) fn none() -> Self {
+        Self {
+            protocol: Protocol::Bootp,
+            address: Ipv4Addr::UNSPECIFIED,
+            prefix_length: 0,
+            broadcast: None,
+            routes: List::none(),
+            dns_servers: List::none(),
+            ntp_servers: List::none(),
+            host_name: None,
+            domain_name: None,
+            search_domains: SearchDomains::default(),
+            nis_domain: None,
+            initiator: None,
+            root_path: None,
+            mtu: None,
+            server: Ipv4Addr::UNSPECIFIED,
+            server_identifier: None,
+            boot_server: Ipv4Addr::UNSPECIFIED,
+            lease_time: None,
+            renewal_time: None,
+            rebinding_time: None,
+        }
+    }
+
+    /// Takes all of the lease out of `reply`.
+    // It is read where it stays, piece by piece: a kernel stack is too small for it as a whole.
+    #[inline(never)]
+    pub(crate) fn read(&mut self, protocol: Protocol, reply: &Reply<'_>) {
+        let options = reply.options();
+        self.protocol = protocol;
+        self.address = reply.your_address();
+        self.server_identifier = reply.server_identifier();
+        self.server = self.server_identifier.unwrap_or(reply.source());
+        self.boot_server = reply.boot_server();
+        self.read_network(options);
+        self.read_names(options);
+        self.read_times(options);
+        read_text(options, Code::INITIATOR_NAME, &mut self.initiator);
+        read_text(options, Code::ROOT_PATH, &mut self.root_path);
+        if self.initiator.is_none() {
+            read_vendor_text(options, Code::INITIATOR_NAME, &mut self.initiator);
+        }
+        if self.root_path.is_none() {
+            read_vendor_text(options, FIRST_TARGET, &mut self.root_path);
+        }
+    }
+
+    #[inline(never)]
+    fn read_network(&mut self, options: &Options<'_>) {
         /// RFC 791 section 3.2: every host takes packets of this size.
         const SMALLEST_MTU: u16 = 576;
+
+        let netmask = options.array::<4>(Code::SUBNET_MASK).map(Ipv4Addr::from);
+        let (address, prefix_length) = (
+            self.address,
+            netmask
+                .and_then(prefix_length)
+                .filter(|length| *length != 0)
+                .unwrap_or(classful_prefix_length(self.address)),
+        );
+        self.prefix_length = prefix_length;
+        self.broadcast = options
+            .array::<4>(Code::BROADCAST_ADDRESS)
+            .map(Ipv4Addr::from)
+            .filter(|broadcast| same_network(*broadcast, address, prefix_length));
+        self.routes = routes(options);
+        self.dns_servers = addresses(options, Code::DNS_SERVERS);
+        self.ntp_servers = addresses(options, Code::NTP_SERVERS);
+        self.mtu = options
+            .array(Code::INTERFACE_MTU)
+            .map(u16::from_be_bytes)
+            .filter(|mtu| *mtu >= SMALLEST_MTU);
+    }
+
+    #[inline(never)]
+    fn read_names(&mut self, options: &Options<'_>) {
+        self.host_name = host_name(options, Code::HOST_NAME);
+        self.nis_domain = host_name(options, Code::NIS_DOMAIN);
+        self.search_domains = search_domains(options);
+        let first = self.search_domains.as_str().split(' ').next();
+        let first = first.filter(|domain| !domain.is_empty());
+        self.domain_name = host_name(options, Code::DOMAIN_NAME).or(first.and_then(Text::new));
+    }
+
+    fn read_times(&mut self, options: &Options<'_>) {
         /// RFC 2131 section 3.3: this lease time means for ever.
         const INFINITE: u32 = u32::MAX;
 
-        let options = reply.options();
-        let address = reply.your_address();
         let time = |code| {
             options
                 .array(code)
@@ -122,45 +203,9 @@ impl Lease {
                 .filter(|seconds| *seconds != INFINITE)
                 .map(|seconds| Duration::from_secs(u64::from(seconds)))
         };
-        let netmask = options.array::<4>(Code::SUBNET_MASK).map(Ipv4Addr::from);
-        let server_identifier = reply.server_identifier();
-        let prefix_length = netmask
-            .and_then(prefix_length)
-            .filter(|length| *length != 0)
-            .unwrap_or(classful_prefix_length(address));
-        let search_domains = search_domains(options);
-        let first = search_domains.as_str().split(' ').next();
-        let first = first.filter(|domain| !domain.is_empty());
-        Self {
-            protocol,
-            address,
-            prefix_length,
-            broadcast: options
-                .array::<4>(Code::BROADCAST_ADDRESS)
-                .map(Ipv4Addr::from)
-                .filter(|broadcast| same_network(*broadcast, address, prefix_length)),
-            routes: routes(options),
-            dns_servers: addresses(options, Code::DNS_SERVERS),
-            ntp_servers: addresses(options, Code::NTP_SERVERS),
-            host_name: host_name(options, Code::HOST_NAME),
-            domain_name: host_name(options, Code::DOMAIN_NAME).or(first.and_then(Text::new)),
-            search_domains,
-            nis_domain: host_name(options, Code::NIS_DOMAIN),
-            initiator: text(options, Code::INITIATOR_NAME)
-                .or_else(|| vendor_text(options, Code::INITIATOR_NAME)),
-            root_path: text(options, Code::ROOT_PATH)
-                .or_else(|| vendor_text(options, FIRST_TARGET)),
-            mtu: options
-                .array(Code::INTERFACE_MTU)
-                .map(u16::from_be_bytes)
-                .filter(|mtu| *mtu >= SMALLEST_MTU),
-            server: server_identifier.unwrap_or(reply.source()),
-            server_identifier,
-            boot_server: reply.boot_server(),
-            lease_time: time(Code::LEASE_TIME),
-            renewal_time: time(Code::RENEWAL_TIME),
-            rebinding_time: time(Code::REBINDING_TIME),
-        }
+        self.lease_time = time(Code::LEASE_TIME);
+        self.renewal_time = time(Code::RENEWAL_TIME);
+        self.rebinding_time = time(Code::REBINDING_TIME);
     }
 
     /// Puts `details` in the place of what the server says, as ipconfig does with what `ip=` says.
@@ -217,6 +262,11 @@ pub struct List<T, const N: usize> {
 }
 
 impl<T: Copy, const N: usize> List<T, N> {
+    /// No item.
+    const fn none() -> Self {
+        Self { items: [None; N] }
+    }
+
     /// The items.
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
         self.items.iter().copied().flatten()
@@ -269,26 +319,28 @@ fn host_name(options: &Options<'_>, code: Code) -> Option<Text<63>> {
 /// adapters has it (Broadcom, QLogic).
 const FIRST_TARGET: Code = Code(201);
 
-/// The text of the option `code`, unless empty.
+/// Reads the text of the option `code`, which is none if it is empty.
 #[inline(never)]
-fn text<const N: usize>(options: &Options<'_>, code: Code) -> Option<Text<N>> {
+fn read_text<const N: usize>(options: &Options<'_>, code: Code, to: &mut Option<Text<N>>) {
     let mut buffer = [0; N];
-    let mut value = options.value(code, &mut buffer)?;
+    let mut value = options.value(code, &mut buffer).unwrap_or_default();
     // RFC 2132 section 2: a text may end with NULs, which are no part of it.
     while let Some(shorter) = value.strip_suffix(&[0]) {
         value = shorter;
     }
-    let text = Text::lossy(value);
-    (!text.is_empty()).then_some(text)
+    *to = match value {
+        [] => None,
+        value => Some(Text::lossy(value)),
+    };
 }
 
-/// The text of the option `code` among the [`Code::VENDOR_OPTIONS`], unless empty.
+/// The same with the option `code` among the [`Code::VENDOR_OPTIONS`].
 // Not inlined, for its buffer's sake: a kernel stack is small.
 #[inline(never)]
-fn vendor_text<const N: usize>(options: &Options<'_>, code: Code) -> Option<Text<N>> {
+fn read_vendor_text<const N: usize>(options: &Options<'_>, code: Code, to: &mut Option<Text<N>>) {
     let mut buffer = [0; 512];
-    let value = options.value(Code::VENDOR_OPTIONS, &mut buffer)?;
-    text(&Options::encapsulated(value), code)
+    let value = options.value(Code::VENDOR_OPTIONS, &mut buffer);
+    read_text(&Options::encapsulated(value.unwrap_or_default()), code, to);
 }
 
 /// The domains in which names are looked for.

@@ -289,7 +289,8 @@ impl Renewal {
         if reply.xid() != asking.xid {
             return Err(Ignored::OtherTransaction);
         }
-        let lease = Lease::new(Protocol::Dhcp, &reply);
+        let mut lease = Lease::none();
+        lease.read(Protocol::Dhcp, &reply);
         if !asking.anyone && lease.server != self.server {
             return Err(Ignored::OutOfTurn);
         }
