@@ -196,7 +196,7 @@ def custody_bridged(lab: Lab) -> None:
 def custody_conflict(lab: Lab) -> None:
     """Another machine has the address that DHCP gives: it is declined, and another one used; then somebody takes that, too."""
     rival = lab.network.host(lab.bridge, "192.168.7.130")
-    mac = run(*rival.command("cat", "/sys/class/net/eth0/address")).strip()
+    mac = run(*rival.command("ip", "-o", "link", "show", "eth0")).split("link/ether ")[1].split()[0]
     configuration = lab.directory / "dnsmasq.conf"
     # Servers that ping before would see it themselves.
     lines = ["port=0", "no-ping", "dhcp-sequential-ip", f"dhcp-range=192.168.7.130,192.168.7.131,{NETMASK},1h"]
