@@ -210,7 +210,7 @@ fn attempt(
     attempts.reached(Milestone::Address);
     let names = identity::set(&network, &request.details, attempts)?;
     let mut boot = target::settle(request, conf, &network, attempts)?;
-    let mut account = target::account(&mut boot, conf, firmware, &mut network, attempts)?;
+    let mut account = target::account(request, &mut boot, conf, firmware, &mut network, attempts)?;
     let (socket, established) = login::log_in(&mut account, attempts)?;
     attempts.reached(Milestone::Login);
     let target = KBox::new(account.target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;

@@ -58,3 +58,22 @@ def discovery_lio(lab: Lab) -> None:
     expect(machine.sh("until test -s /run/result; do sleep 0.1; done; cat /run/result", 60).output == "read", "the read to end well")
     expect(machine.log(rf"session with {PREFIX}\.[89]:3261:.* restored"), "the session to be at another portal")
     guest.healthy(machine)
+
+
+@scenario
+def discovery_given(lab: Lab) -> None:
+    """Portals given with the target: a dead one does not stop the boot, nor one that dies later the running machine."""
+    target = lab.lio(lab.tiny_disk())
+    machine = lab.bench()
+    other = f"{PREFIX}.9"
+    target.machine.check("echo 1 >/proc/sys/net/ipv4/conf/eth0/promote_secondaries")
+    target.machine.check(f"ip address add {other}/24 dev eth0; mkdir -p {target.GROUP}/np/{other}:3260")
+    whom = f"target={target.address}:3999:{NAME},{target.address},{other}:3260:{NAME}"
+    guest.fails(machine, f"{STATIC} {whom}.another", errno.EINVAL, "no further portal of the target", again=False)
+    guest.succeeds(machine, f"{STATIC} {whom}")
+    expect(machine.log(f"login attempt 1 of 3: cannot connect to {target.address}:3999"), "the first portal to be tried")
+    target.machine.check(f"ip address del {target.address}/24 dev eth0")
+    machine.send("dd if=/dev/sda of=/dev/null bs=4096 count=1 iflag=direct && echo read >/run/result")
+    machine.console.wait(rf"session with {other}:3260:.* restored", 120)
+    expect(machine.sh("until test -s /run/result; do sleep 0.1; done; cat /run/result", 60).output == "read", "the read to end well")
+    guest.healthy(machine)

@@ -92,6 +92,7 @@ impl core::fmt::Display for Summary<'_> {
             interface,
             initiator,
             target,
+            further,
             lun,
             timeout,
             details: _,
@@ -111,6 +112,9 @@ impl core::fmt::Display for Summary<'_> {
             Some(target) => write!(f, ", target {target}")?,
             None if *ipconfig => write!(f, ", target from the kernel's ipconfig")?,
             None => write!(f, ", target from DHCP")?,
+        }
+        for portal in further.iter().flatten() {
+            write!(f, ", further portal {portal}")?;
         }
         if let Some(lun) = lun {
             write!(f, ", LUN {lun}")?;

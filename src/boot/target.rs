@@ -165,6 +165,7 @@ fn authentication(
 /// Completes what has been settled: where nobody has named the target, its portal has to.
 #[inline(never)]
 pub(super) fn account(
+    request: &Request,
     boot: &mut Boot,
     conf: &Conf,
     firmware: &Firmware,
@@ -173,7 +174,7 @@ pub(super) fn account(
 ) -> Result<KBox<Account>, Failure<'static>> {
     let mut node = node(boot, conf, network)?;
     let (target, others) = match &boot.target.value {
-        Wanted::Named(target) => named(target, boot.target.source, firmware)?,
+        Wanted::Named(target) => named(target, boot.target.source, request, firmware)?,
         Wanted::Any(portal) => {
             node.authentication = conf.authentication_at(*portal)?;
             configure(&mut node, conf, Login::Discovery(*portal))?;
@@ -207,12 +208,19 @@ fn node(boot: &Boot, conf: &Conf, network: &Network) -> Result<KBox<Node>, Failu
 fn named(
     target: &Target,
     source: Source,
+    request: &Request,
     firmware: &Firmware,
 ) -> Result<(KBox<Target>, KVec<Portal>), Failure<'static>> {
-    let others = match source {
-        Source::Ibft => firmware.other_portals(target)?,
-        _ => KVec::new(),
-    };
+    let mut others = KVec::new();
+    match source {
+        Source::Ibft => others = firmware.other_portals(target)?,
+        Source::Parameter | Source::Argument => {
+            for portal in request.further.iter().flatten() {
+                others.push(*portal, GFP_KERNEL).map_err(Failure::kernel)?;
+            }
+        }
+        _ => {}
+    }
     let target = KBox::new(target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
     Ok((target, others))
 }

@@ -50,8 +50,11 @@ use crate::proto::config::{
         RootPathError, //
     },
     target::{
+        Portal,
         TargetError,
-        Wanted, //
+        Targets,
+        Wanted,
+        FURTHER_MAX, //
     },
     text::Text,
     timeout::{
@@ -122,6 +125,8 @@ pub struct Request {
     pub initiator: Option<Setting<Name>>,
     /// The target.
     pub target: Option<Setting<Wanted>>,
+    /// Further portals of the target that parameter or argument names.
+    pub further: [Option<Portal>; FURTHER_MAX],
     /// The boot LUN (0 to [`lun::MAX`]).
     pub lun: Option<Setting<u16>>,
     /// For how long the boot is tried.
@@ -167,13 +172,25 @@ impl Request {
             });
             parameter.or(argument)
         };
+        let targets = read(pick(Key::Target, |given| given.target), Targets::parse)?;
+        let (target, further) = match targets {
+            Some(Setting {
+                value: Targets { wanted, further },
+                source,
+            }) => {
+                let value = wanted;
+                (Some(Setting { value, source }), further)
+            }
+            None => Default::default(),
+        };
         Ok(Self {
             interface: read(
                 pick(Key::Interface, |given| given.interface),
                 Interface::parse,
             )?,
             initiator: read(pick(Key::Initiator, |given| given.initiator), Name::parse)?,
-            target: read(pick(Key::Target, |given| given.target), Wanted::parse)?,
+            target,
+            further,
             lun: read(pick(Key::Lun, |given| given.lun), lun::parse)?,
             timeout: read(pick(Key::Timeout, |given| given.timeout), timeout::parse)?,
             details: Details::default(),

@@ -121,6 +121,46 @@ impl fmt::Display for Wanted {
     }
 }
 
+/// How many further portals of a target people may give.
+pub const FURTHER_MAX: usize = 3;
+
+/// A target as people give it, and further portals of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Targets {
+    /// The target.
+    pub wanted: Wanted,
+    /// Its further portals, which are used in turn.
+    pub further: [Option<Portal>; FURTHER_MAX],
+}
+
+impl Targets {
+    /// Reads `<target>[,<target>...]`, each as [`Wanted::parse`] does; the further ones are portals
+    /// of the first, and may leave its name out.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetFault`] says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        let (first, mut rest) = Field::whole(text).split(',');
+        let wanted = Wanted::parse(first.text)?;
+        let mut further = [None; FURTHER_MAX];
+        let mut slots = further.iter_mut();
+        while let Some(list) = rest {
+            let (next, behind) = list.split(',');
+            let other = Wanted::parse(next.text).map_err(|error| error.inside(next.offset))?;
+            match (&wanted, &other) {
+                (Wanted::Named(_), Wanted::Any(_)) => {}
+                (Wanted::Named(first), Wanted::Named(other)) if first.name == other.name => {}
+                _ => return Err(next.error(TargetFault::OtherTarget)),
+            }
+            let slot = slots.next().ok_or(next.error(TargetFault::TooMany))?;
+            *slot = Some(other.portal());
+            rest = behind;
+        }
+        Ok(Self { wanted, further })
+    }
+}
+
 /// Reads the address at the front of `text`; with it comes what follows the `:`
 /// behind it, where there is one.
 pub(crate) fn parse_address(text: Field<'_>) -> Result<(IpAddr, Option<Field<'_>>), TargetError> {
@@ -183,6 +223,10 @@ pub enum TargetFault {
     NoName,
     /// The target name is none.
     Name(NameFault),
+    /// A further portal is another target's, or the first has no name.
+    OtherTarget,
+    /// There are too many portals.
+    TooMany,
 }
 
 impl From<NameFault> for TargetFault {
@@ -207,6 +251,11 @@ impl fmt::Display for TargetFault {
                  or <ip>[:<port>] alone, whose target is asked for"
             }
             Self::Name(fault) => return fault.fmt(f),
+            Self::OtherTarget => {
+                "what follows the comma is no further portal of the target before it; \
+                 expected <ip>[:<port>]:<target name>,<ip>[:<port>]"
+            }
+            Self::TooMany => "a target and three further portals are all that can be given",
         })
     }
 }
@@ -320,6 +369,44 @@ mod tests {
         assert_eq!(
             fault("10.0.0.1:860:eui.0"),
             Some((TargetFault::Name(NameFault::Eui), 17))
+        );
+    }
+
+    #[test]
+    fn further_portals_follow_the_target() {
+        let read = |text: &str| {
+            let targets = Targets::parse(text).map_err(|error| (error.reason, error.offset))?;
+            let further = targets.further.into_iter().flatten();
+            let further: std::vec::Vec<_> = further.map(|portal| portal.to_string()).collect();
+            Ok((targets.wanted.to_string(), further))
+        };
+        let target = "10.0.0.1:3260:iqn.2001-04.com.example".to_string();
+        assert_eq!(
+            read("10.0.0.1:iqn.2001-04.com.example"),
+            Ok((target.clone(), std::vec![]))
+        );
+        assert_eq!(
+            read("10.0.0.1:iqn.2001-04.com.example,10.0.1.1,[::1]:860:iqn.2001-04.com.example"),
+            Ok((
+                target,
+                std::vec!["10.0.1.1:3260".to_string(), "[::1]:860".to_string()]
+            ))
+        );
+        assert_eq!(
+            read("10.0.0.1:iqn.2001-04.com.example,10.0.1.1:iqn.2001-04.com.other"),
+            Err((TargetFault::OtherTarget, 33))
+        );
+        assert_eq!(
+            read("10.0.0.1,10.0.0.2"),
+            Err((TargetFault::OtherTarget, 9))
+        );
+        assert_eq!(
+            read("10.0.0.1:iqn.2001-04.com.example,10.0.0"),
+            Err((TargetFault::Address, 33))
+        );
+        assert_eq!(
+            read("10.0.0.1:iqn.2001-04.com.example,1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4"),
+            Err((TargetFault::TooMany, 57))
         );
     }
 
