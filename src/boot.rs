@@ -3,8 +3,8 @@
 //! The order of a boot, which nothing else knows.
 //!
 //! 1. [`configuration`]: parameters, kernel arguments and, with [`conf`], the configuration file.
-//! 2. [`network`], with [`changes`], [`netlink`] and [`lease`]: a device that is up, with carrier
-//!    and an address.
+//! 2. [`network`], with [`changes`], [`netlink`], [`lease`] and [`ipv6`]: a device that is up,
+//!    with carrier and an address.
 //! 3. [`identity`]: host name, domain name, `/proc/net/pnp`.
 //! 4. [`target`]: the target, by the arguments, the DHCP root path or its portal; the [`login`].
 //! 5. [`disk`]: the SCSI host, and the boot LUN as a disk that can be opened.
@@ -26,6 +26,7 @@ mod disk;
 mod error;
 mod growing;
 mod identity;
+mod ipv6;
 mod lease;
 mod login;
 mod netlink;

@@ -11,9 +11,12 @@ use super::{
     netlink::Netlink, //
 };
 use crate::proto::{
-    config::interface::{
-        Ipv4Config,
-        Route, //
+    config::{
+        interface::{
+            Ipv4Config,
+            Route, //
+        },
+        ipv6::Ipv6Config, //
     },
     dhcp::lease::Lease,
     rtnetlink::{
@@ -256,6 +259,41 @@ impl Changes {
             }
         }
         Ok(())
+    }
+
+    /// Sets an IPv6 address and the router that goes with it.
+    pub(super) fn configure_ipv6(
+        &mut self,
+        link: &Link,
+        config: &Ipv6Config,
+    ) -> Result<(), Failure<'static>> {
+        let index = link.index;
+        let address = |change| Request::Ipv6Address {
+            change,
+            index,
+            address: config.address,
+            prefix_length: config.prefix_length,
+        };
+        self.make(
+            link,
+            Step::Address,
+            &address(Change::Add),
+            address(Change::Delete),
+        )?;
+        let Some(gateway) = config.gateway else {
+            return Ok(());
+        };
+        let route = |change| Request::Ipv6DefaultRoute {
+            change,
+            index,
+            gateway,
+        };
+        self.make(
+            link,
+            Step::Ipv6Router(gateway),
+            &route(Change::Add),
+            route(Change::Delete),
+        )
     }
 
     fn add_route(

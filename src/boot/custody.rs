@@ -14,6 +14,8 @@
 //! | the lease's times                            | [`tenancy`]                               |
 //!
 //! User space may well take the network over; what it may not is take it away.
+//!
+//! All of this is about IPv4. An IPv6 address is the kernel's matter, or whoever changes it.
 
 pub(super) mod status;
 mod tenancy;
@@ -22,6 +24,7 @@ use super::{
     attempts::Attempts,
     changes::Changes,
     error::Step,
+    ipv6::Ipv6,
     network::Network, //
 };
 use crate::{
@@ -65,6 +68,7 @@ use kernel::{
 };
 use status::{
     Facts,
+    Ipv4Facts,
     NetworkStatus,
     Owner, //
 };
@@ -94,7 +98,27 @@ pub(super) struct Custody {
     stop: AtomicBool,
     status: Arc<NetworkStatus>,
     #[pin]
-    keeper: Mutex<Keeper>,
+    charge: Mutex<Charge>,
+}
+
+/// What is taken care of.
+enum Charge {
+    Ipv4(KBox<Keeper>),
+    /// Nothing; what the boot has changed is taken back in the end.
+    Nothing(
+        Facts,
+        #[expect(dead_code, reason = "it is dropped")] Changes,
+    ),
+}
+
+impl Charge {
+    /// What is told of it.
+    fn facts(&self) -> Facts {
+        match self {
+            Self::Ipv4(keeper) => keeper.facts(),
+            Self::Nothing(facts, _) => facts.clone(),
+        }
+    }
 }
 
 impl Custody {
@@ -105,13 +129,22 @@ impl Custody {
         changes: Changes,
         reconnect: Reconnect,
     ) -> Result<Arc<Self>> {
-        let keeper = Keeper::new(network, changes, reconnect)?;
-        let status = NetworkStatus::new(keeper.facts())?;
+        let charge = match network.config() {
+            Some(config) => {
+                let keeper = Keeper::new(network, config, changes, reconnect)?;
+                Charge::Ipv4(KBox::new(keeper, GFP_KERNEL)?)
+            }
+            None => {
+                let ipv6 = network.ipv6().copied();
+                Charge::Nothing(Facts::new(network.into_link().name, ipv6), changes)
+            }
+        };
+        let status = NetworkStatus::new(charge.facts())?;
         Arc::pin_init(
             pin_init!(Self {
                 stop: AtomicBool::new(false),
                 status: status,
-                keeper <- new_mutex!(keeper, "iscsi_init keeper"),
+                charge <- new_mutex!(charge, "iscsi_init keeper"),
             }),
             GFP_KERNEL,
         )
@@ -126,11 +159,16 @@ impl Custody {
 impl Run for Custody {
     fn run(&self) {
         let _memory = NoIo::new();
-        let mut keeper = self.keeper.lock();
+        let mut charge = self.charge.lock();
 
         while !self.stop.load(Ordering::Acquire) {
-            keeper.round();
-            self.status.set(keeper.facts());
+            match &mut *charge {
+                Charge::Ipv4(keeper) => {
+                    keeper.round();
+                    self.status.set(keeper.facts());
+                }
+                Charge::Nothing(..) => clock::sleep(PAUSE),
+            }
         }
     }
 
@@ -161,14 +199,19 @@ struct Keeper {
     culprit: Option<Culprit>,
     /// The address that the device was last seen with, and the length of its network's prefix.
     seen: (Ipv4Addr, u8),
+    ipv6: Option<Ipv6>,
     repairs: u64,
     lines: Lines,
 }
 
 impl Keeper {
-    fn new(network: Network, changes: Changes, reconnect: Reconnect) -> Result<Self> {
+    fn new(
+        network: Network,
+        config: Ipv4Config,
+        changes: Changes,
+        reconnect: Reconnect,
+    ) -> Result<Self> {
         let now = clock::milliseconds();
-        let config = network.config();
         Ok(Self {
             changes,
             watch: Socket::rtnetlink_changes()?,
@@ -176,6 +219,7 @@ impl Keeper {
             reconnect,
             config,
             seen: (config.address, config.prefix_length),
+            ipv6: network.ipv6().copied(),
             tenancy: Tenancy::new(&network),
             link: network.into_link(),
             owner: Owner::Driver,
@@ -194,13 +238,15 @@ impl Keeper {
     /// What is told of it.
     fn facts(&self) -> Facts {
         Facts {
-            device: self.link.name.clone(),
             present: self.present,
-            address: self.seen.0,
-            prefix_length: self.seen.1,
-            owner: self.owner,
-            lease: self.tenancy.state(),
+            ipv4: Some(Ipv4Facts {
+                address: self.seen.0,
+                prefix_length: self.seen.1,
+                owner: self.owner,
+                lease: self.tenancy.state(),
+            }),
             repairs: self.repairs,
+            ..Facts::new(self.link.name.clone(), self.ipv6)
         }
     }
 
@@ -265,7 +311,7 @@ impl Keeper {
                 ),
                 Body::AddressGone(address) => (address.index == self.link.index, true),
                 Body::RouteGone(index) => (*index == self.link.index, true),
-                Body::Done | Body::Error(_) | Body::Other => (false, false),
+                Body::Ipv6Address(_) | Body::Done | Body::Error(_) | Body::Other => (false, false),
             };
             changed |= concerns;
             if concerns && takes_away && answer.port != 0 {

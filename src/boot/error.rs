@@ -9,6 +9,7 @@ use crate::{
         login::LoginFailure, //
     },
     linux::errno::{
+        EADDRINUSE,
         EADDRNOTAVAIL,
         EBADE,
         EBADMSG,
@@ -69,7 +70,10 @@ use crate::{
 };
 use core::{
     fmt,
-    net::Ipv4Addr, //
+    net::{
+        Ipv4Addr,
+        Ipv6Addr, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -110,6 +114,17 @@ pub(super) enum Failure<'a> {
         device: DeviceName,
         others: usize,
         failure: DhcpFailure,
+    },
+    /// Another host has the IPv6 address.
+    Duplicate {
+        device: DeviceName,
+        address: Ipv6Addr,
+    },
+    /// The kernel has not made sure that nobody else has the IPv6 address.
+    Tentative {
+        device: DeviceName,
+        address: Ipv6Addr,
+        seconds: u64,
     },
     /// Nobody names a target.
     NoTarget {
@@ -173,6 +188,7 @@ pub(super) enum Step {
     Mtu,
     Address,
     Route(Route),
+    Ipv6Router(Ipv6Addr),
 }
 
 impl fmt::Display for Step {
@@ -186,6 +202,7 @@ impl fmt::Display for Step {
                 "a route to {}/{}",
                 route.destination, route.prefix_length
             ),
+            Self::Ipv6Router(gateway) => write!(f, "a default route via {gateway}"),
         }
     }
 }
@@ -206,7 +223,8 @@ impl Failure<'_> {
             Self::NoDevice { .. } => ENODEV,
             Self::NoCarrier { .. } => ENETDOWN,
             Self::Device { error, .. } => *error,
-            Self::Dhcp { .. } => EADDRNOTAVAIL,
+            Self::Dhcp { .. } | Self::Tentative { .. } => EADDRNOTAVAIL,
+            Self::Duplicate { .. } => EADDRINUSE,
             Self::NoTarget { .. } => ENODATA,
             Self::RootPath { .. } => EBADMSG,
             Self::Login(failure, _) => login_errno(failure),
@@ -324,7 +342,26 @@ impl fmt::Display for Failure<'_> {
                     "{name}: the route {route} is refused: {error:?}; \
                      check that the gateway is on the device's own network"
                 ),
+                Step::Ipv6Router(gateway) => write!(
+                    f,
+                    "{name}: a default route via {gateway} is refused: {error:?}; \
+                     check that the gateway is on the device's own network"
+                ),
             },
+            Self::Duplicate { device, address } => write!(
+                f,
+                "{device}: another host has the address {address}; \
+                 check which, and give each an address of its own"
+            ),
+            Self::Tentative {
+                device,
+                address,
+                seconds,
+            } => write!(
+                f,
+                "{device}: after {seconds} s the kernel still looks whether another host has the \
+                 address {address}; check the cable and the switch port"
+            ),
             Self::Dhcp {
                 device,
                 others: 0,

@@ -10,6 +10,10 @@ use super::{
         Informant,
         Step, //
     },
+    ipv6::{
+        self,
+        Ipv6, //
+    },
     lease,
     netlink::Netlink, //
 };
@@ -50,8 +54,9 @@ const INTERVAL: u32 = 20;
 /// A device that has its address, and what came with that.
 pub(super) struct Network {
     link: Link,
-    config: Ipv4Config,
+    config: Option<Ipv4Config>,
     lease: Option<KBox<Lease>>,
+    ipv6: Option<Ipv6>,
     /// When an address was first asked for, on the clock.
     asked: u64,
     ipconfig: bool,
@@ -73,8 +78,9 @@ impl Network {
             if let Some((link, config)) = configured(&mut changes.netlink, name, attempts)? {
                 return Ok(Self {
                     link,
-                    config,
+                    config: Some(config),
                     lease: None,
+                    ipv6: None,
                     asked: 0,
                     ipconfig: true,
                 });
@@ -121,15 +127,33 @@ impl Network {
                 attempts.tell(core::format_args!("{}: static address {config}", link.name));
                 (link, None, config)
             }
+            Addressing::StaticIpv6(config) => {
+                let link = usable.first().ok_or(Failure::Kernel(ENODEV))?;
+                let ipv6 = ipv6::assign(link, &config, changes, attempts)?;
+                return Ok(Self::with_ipv6(link, ipv6));
+            }
         };
         changes.configure(link, &config, lease.as_deref(), attempts)?;
         Ok(Self {
             link: link.clone(),
-            config,
+            config: Some(config),
             lease,
+            ipv6: None,
             asked,
             ipconfig: false,
         })
+    }
+
+    /// A device that has no other address than an IPv6 one.
+    fn with_ipv6(link: &Link, ipv6: Ipv6) -> Self {
+        Self {
+            link: link.clone(),
+            config: None,
+            lease: None,
+            ipv6: Some(ipv6),
+            asked: 0,
+            ipconfig: false,
+        }
     }
 
     /// The device.
@@ -137,9 +161,14 @@ impl Network {
         self.link
     }
 
-    /// The address that the device has.
-    pub(super) fn config(&self) -> Ipv4Config {
+    /// The IPv4 address that the device has, if any.
+    pub(super) fn config(&self) -> Option<Ipv4Config> {
         self.config
+    }
+
+    /// The IPv6 address that the device has, if one was wanted.
+    pub(super) fn ipv6(&self) -> Option<&Ipv6> {
+        self.ipv6.as_ref()
     }
 
     /// The device's number.

@@ -5,7 +5,7 @@
 //! A setting starts as text in one of three places: a module parameter, a kernel
 //! argument or the DHCP root path.
 //! - [`cmdline`] finds the kernel arguments in the command line.
-//! - [`interface`], [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`] each turn one text
+//! - [`interface`] with [`ipv6`], [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`] each turn one text
 //!   into a value, or into a [`ParseError`] that says what is wrong and where.
 //! - [`iscsi_conf`] reads the configuration file.
 //! - [`merge`] picks the one source of each setting.
@@ -17,6 +17,7 @@ use core::fmt;
 
 pub mod cmdline;
 pub mod interface;
+pub mod ipv6;
 pub mod iscsi_conf;
 pub mod lun;
 pub mod merge;

@@ -133,8 +133,9 @@ const DELETE_ADDRESS: u16 = 21;
 /// `RTM_NEWROUTE` and `RTM_DELROUTE`.
 const NEW_ROUTE: u16 = 24;
 const DELETE_ROUTE: u16 = 25;
-/// `AF_INET`.
+/// `AF_INET` and `AF_INET6`.
 const INET: u8 = 2;
+const INET6: u8 = 10;
 
 const _: () = assert!(
     size_of::<Header>() == 16

@@ -1,0 +1,59 @@
+"""Targets at IPv6 addresses, and how the machine comes to an IPv6 address of its own."""
+
+from errno import EADDRINUSE
+
+from lab import guest
+from lab.errors import expect
+from lab.machine import Machine
+from lab.net import PREFIX6, SERVER6
+from lab.scenario import Lab, scenario
+from lab.targets import NAME
+
+LOCAL = "rdinit=/linuxrc root=/dev/sda1"
+TARGET = f"[{SERVER6}]:{NAME}"
+OWN = f"{PREFIX6}:60"
+
+
+def tgt(lab: Lab) -> None:
+    """tgt at the server's IPv6 address."""
+    lab.network.ipv6(lab.bridge)
+    lab.tgt(lab.tiny_disk(), address=f"[{SERVER6}]")
+
+
+def addresses(machine: Machine) -> str:
+    """The addresses of the machine's interface but the link-local one, and its default routes."""
+    return machine.check("ip -6 address show dev eth0 scope global; ip -4 address show dev eth0; ip -6 route show default")
+
+
+@scenario
+def ipv6_static(lab: Lab) -> None:
+    """A static IPv6 address and its gateway: no DHCP message, and no IPv4 address."""
+    tgt(lab)
+    client = lab.client(f"{LOCAL} iscsi-if=eth0:[{OWN}]/64:[{SERVER6}] iscsi-target={TARGET} iscsi-lun=1")
+    guest.boots(client)
+    seen = addresses(client)
+    expect(f"inet6 {OWN}/64" in seen, f"{OWN}/64 on eth0", seen)
+    expect(f"default via {SERVER6}" in seen, f"a default route by {SERVER6}", seen)
+    expect("inet " not in seen, "no IPv4 address", seen)
+    status = client.check("cat /proc/iscsi_init")
+    expect(f"ipv6-address: {OWN}/64 (static)" in status, "the address in /proc/iscsi_init", status)
+    guest.reboots(client)
+    expect(not guest.dhcp_messages(lab.capture), "no DHCP message on the wire")
+    guest.logged_out(lab.capture)
+
+
+@scenario
+def ipv6_taken_back(lab: Lab) -> None:
+    """An IPv6 address that another host has is refused; one that was set goes with the module, and its route."""
+    tgt(lab)
+    machine = lab.bench()
+    target = f"target={TARGET} lun=1"
+    before = addresses(machine)
+    guest.fails(machine, f"if=eth0:[{SERVER6}]/64 {target}", EADDRINUSE, "eth0: another host has the address", SERVER6)
+    expect(addresses(machine) == before, "the addresses as before", addresses(machine))
+    guest.succeeds(machine, f"if=eth0:[{OWN}]/64:[{SERVER6}] {target}")
+    seen = addresses(machine)
+    expect(OWN in seen and f"default via {SERVER6}" in seen, "the address and the route", seen)
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    expect(addresses(machine) == before, "the addresses as before", addresses(machine))
+    guest.healthy(machine)
