@@ -175,18 +175,18 @@ fn attempt(
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<Done, Failure<'static>> {
-    let network = Network::bring_up(request, changes, attempts)?;
+    let mut network = Network::bring_up(request, changes, attempts)?;
     attempts.reached(Milestone::Address);
     let pnp = identity::set(network.lease(), attempts)?;
     let boot = target::settle(request, &network, attempts)?;
+    network.reach(boot.target.value.portal(), changes, attempts)?;
     let mut account = target::account(&boot, conf, &network, attempts)?;
     let (socket, established) = login::log_in(&mut account, attempts)?;
     attempts.reached(Milestone::Login);
     let target = KBox::new(account.target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
     let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
     disk::wait(&initiator, &target, boot.lun.value, attempts)?;
-    // The way to an IPv6 target may go over any device: nobody here gave it its address.
-    if target.portal.address.is_ipv4() {
+    if network.is_enough_for(target.portal) {
         changes.keep_only(network.index());
     }
     Ok(Done {

@@ -16,7 +16,8 @@ use iscsi_init::proto::rtnetlink::{
     answer::{
         answers,
         Body,
-        Ipv6Address, //
+        Ipv6Address,
+        Routers, //
     },
     request::{
         Change,
@@ -27,6 +28,9 @@ use iscsi_init::proto::rtnetlink::{
 
 #[path = "dhcp_support/hex.rs"]
 mod hex;
+
+/// Linux's list of links: the last one is v0, without a router.
+const LINKS: &str = include_str!("rtnetlink_links.hex");
 
 /// The number that iproute2 used.
 const SEQUENCE: u32 = 0x6b07_62d6;
@@ -171,4 +175,38 @@ fn the_own_address_comes_before_the_peers() {
         matches!(&first, Some(Body::Ipv6Address(own)) if own.address == ip("2001:db8::7")),
         "{first:?}"
     );
+}
+
+#[test]
+fn links_tell_of_their_routers() {
+    let routers = |datagram: &[u8]| match answers(datagram).last().map(|answer| answer.body) {
+        Some(Body::Link(link)) => link.ipv6,
+        other => panic!("{other:?}"),
+    };
+    let mut datagram = hex::bytes(LINKS);
+    let none = Routers {
+        is_one: false,
+        is_managed: false,
+    };
+    assert_eq!(routers(&datagram), Some(none));
+
+    // IFLA_INET6_FLAGS in AF_INET6 in IFLA_AF_SPEC: ready, and RA_RCVD, RA_MANAGED and RA_OTHERCONF one after the other.
+    let own = b"\xa0\x02\x0a\0\x08\0\x01\0\0\0\0\x80";
+    let at = datagram
+        .windows(own.len())
+        .rposition(|window| window == own);
+    let flags = at.expect("flags of IPv6") + 8;
+    for (bits, is_one, is_managed) in [
+        (0x20, true, false),
+        (0x60, true, true),
+        (0xa0, true, false),
+        (0xf0, true, true),
+    ] {
+        datagram[flags] = bits;
+        let expected = Routers { is_one, is_managed };
+        assert_eq!(routers(&datagram), Some(expected), "{bits:#x}");
+    }
+    // The kernel does no IPv6 there: what was AF_INET6 is another family.
+    datagram[flags - 6] = 11;
+    assert_eq!(routers(&datagram), None);
 }

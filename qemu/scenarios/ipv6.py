@@ -1,8 +1,9 @@
 """Targets at IPv6 addresses, and how the machine comes to an IPv6 address of its own."""
 
-from errno import EADDRINUSE
+from errno import EADDRINUSE, EADDRNOTAVAIL
 
 from lab import guest
+from lab.dhcp import Dnsmasq
 from lab.errors import expect
 from lab.machine import Machine
 from lab.net import PREFIX6, SERVER6
@@ -12,12 +13,21 @@ from lab.targets import NAME
 LOCAL = "rdinit=/linuxrc root=/dev/sda1"
 TARGET = f"[{SERVER6}]:{NAME}"
 OWN = f"{PREFIX6}:60"
+# What the kernel makes of the prefix and the Ethernet address (RFC 4291 appendix A).
+SLAAC = f"{PREFIX6}:5054:ff:fe12:3456"
 
 
 def tgt(lab: Lab) -> None:
     """tgt at the server's IPv6 address."""
     lab.network.ipv6(lab.bridge)
     lab.tgt(lab.tiny_disk(), address=f"[{SERVER6}]")
+
+
+def router(lab: Lab, *lines: str) -> Dnsmasq:
+    """dnsmasq, which advertises itself as a router as `lines` say."""
+    configuration = lab.directory / "router.conf"
+    configuration.write_text("\n".join(["port=0", f"interface={lab.bridge}", "enable-ra", *lines]) + "\n")
+    return lab.dnsmasq(configuration=configuration)
 
 
 def addresses(machine: Machine) -> str:
@@ -56,4 +66,44 @@ def ipv6_taken_back(lab: Lab) -> None:
     expect(OWN in seen and f"default via {SERVER6}" in seen, "the address and the route", seen)
     machine.check("rmmod iscsi_init", guest.SHUTDOWN)
     expect(addresses(machine) == before, "the addresses as before", addresses(machine))
+    guest.healthy(machine)
+
+
+@scenario
+def ipv6_advertised(lab: Lab) -> None:
+    """A target by its IPv6 address and nothing else: the address is the kernel's own, of the prefix that dnsmasq advertises."""
+    tgt(lab)
+    router(lab, f"dhcp-range={PREFIX6}:,ra-only")
+    client = lab.client(f"{LOCAL} iscsi-if=eth0 iscsi-target={TARGET} iscsi-lun=1")
+    guest.boots(client)
+    seen = addresses(client)
+    expect(f"inet6 {SLAAC}/64" in seen, f"{SLAAC}/64 on eth0", seen)
+    expect("inet " not in seen, "no IPv4 address", seen)
+    status = client.check("cat /proc/iscsi_init")
+    expect(f"ipv6-address: {SLAAC}/64 (router-advertised)" in status, "the address in /proc/iscsi_init", status)
+    guest.reboots(client)
+    expect(not guest.dhcp_messages(lab.capture), "no DHCP message on the wire")
+
+
+@scenario
+def ipv6_both(lab: Lab) -> None:
+    """DHCP gives an IPv4 address and a root path with an IPv6 one: the boot waits for an advertised address, too."""
+    tgt(lab)
+    lab.dnsmasq(f"iscsi:[{SERVER6}]:::1:{NAME}", "enable-ra", f"dhcp-range={PREFIX6}:,ra-only")
+    client = lab.client(f"{LOCAL} iscsi-if=eth0")
+    guest.boots(client)
+    seen = addresses(client)
+    expect(f"inet6 {SLAAC}/64" in seen and "inet 192.168.7." in seen, "an address of both kinds", seen)
+    status = client.check("cat /proc/iscsi_init")
+    expect(f"ipv6-address: {SLAAC}/64" in status and "address: 192.168.7." in status, "both in /proc/iscsi_init", status)
+    guest.reboots(client)
+
+
+@scenario
+def ipv6_no_router(lab: Lab) -> None:
+    """Nobody advertises a prefix: that is what the line says, and the kernel's own address is not mistaken for one."""
+    tgt(lab)
+    machine = lab.bench()
+    target = f"if=eth0 target={TARGET} lun=1"
+    guest.fails(machine, target, EADDRNOTAVAIL, "eth0: no IPv6 address after 40 s: no router has advertised", again=False)
     guest.healthy(machine)

@@ -66,6 +66,7 @@ use crate::{
             LoginStatus,
             Unsupported, //
         },
+        rtnetlink::answer::Routers,
     }, //
 };
 use core::{
@@ -114,6 +115,12 @@ pub(super) enum Failure<'a> {
         device: DeviceName,
         others: usize,
         failure: DhcpFailure,
+    },
+    /// No router and no server has given an IPv6 address.
+    NoIpv6 {
+        name: Option<DeviceName>,
+        routers: Option<Routers>,
+        seconds: u64,
     },
     /// Another host has the IPv6 address.
     Duplicate {
@@ -223,7 +230,7 @@ impl Failure<'_> {
             Self::NoDevice { .. } => ENODEV,
             Self::NoCarrier { .. } => ENETDOWN,
             Self::Device { error, .. } => *error,
-            Self::Dhcp { .. } | Self::Tentative { .. } => EADDRNOTAVAIL,
+            Self::Dhcp { .. } | Self::NoIpv6 { .. } | Self::Tentative { .. } => EADDRNOTAVAIL,
             Self::Duplicate { .. } => EADDRINUSE,
             Self::NoTarget { .. } => ENODATA,
             Self::RootPath { .. } => EBADMSG,
@@ -348,6 +355,26 @@ impl fmt::Display for Failure<'_> {
                      check that the gateway is on the device's own network"
                 ),
             },
+            Self::NoIpv6 {
+                name,
+                routers,
+                seconds,
+            } => {
+                match name {
+                    Some(name) => write!(f, "{name}: no IPv6 address after {seconds} s: ")?,
+                    None => write!(f, "no IPv6 address on any device after {seconds} s: ")?,
+                }
+                f.write_str(match routers {
+                    None => "the kernel does no IPv6 there; check ipv6.disable= and disable_ipv6",
+                    Some(Routers { is_one: false, .. }) => {
+                        "no router has advertised itself; check that one serves this network"
+                    }
+                    Some(Routers { .. }) => {
+                        "the router advertises no prefix to make one of; check its configuration"
+                    }
+                })?;
+                write!(f, ", or set iscsi-if=<dev>:[<ip>]/<prefix length>")
+            }
             Self::Duplicate { device, address } => write!(
                 f,
                 "{device}: another host has the address {address}; \

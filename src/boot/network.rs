@@ -30,6 +30,7 @@ use crate::{
                 Ipv4Config, //
             },
             merge::Request as Settings,
+            target::Portal,
             text::Text, //
         },
         dhcp::lease::{
@@ -99,6 +100,12 @@ impl Network {
         }
         carrier(&mut changes.netlink, &usable, name, attempts)?;
 
+        let wanted = settings.target.as_ref();
+        let ipv6 = wanted.is_some_and(|target| target.value.portal().address.is_ipv6());
+        if ipv6 && matches!(addressing, Addressing::Dhcp) {
+            let (link, ipv6) = ipv6::obtain(&usable, name, &mut changes.netlink, attempts)?;
+            return Ok(Self::with_ipv6(&link, ipv6));
+        }
         let asked = clock::milliseconds();
         let (link, lease, config) = match addressing {
             Addressing::Dhcp => {
@@ -153,6 +160,31 @@ impl Network {
             ipv6: Some(ipv6),
             asked: 0,
             ipconfig: false,
+        }
+    }
+
+    /// Sees to it that there is an IPv6 address where `portal` is to be reached by one.
+    pub(super) fn reach(
+        &mut self,
+        portal: Portal,
+        changes: &mut Changes,
+        attempts: &mut Attempts,
+    ) -> Result<(), Failure<'static>> {
+        if portal.address.is_ipv6() && self.ipv6.is_none() {
+            let links = core::slice::from_ref(&self.link);
+            let name = Some(&self.link.name);
+            let (_, ipv6) = ipv6::obtain(links, name, &mut changes.netlink, attempts)?;
+            self.ipv6 = Some(ipv6);
+        }
+        Ok(())
+    }
+
+    /// Whether `portal` is reached over this device, and no other one is needed.
+    pub(super) fn is_enough_for(&self, portal: Portal) -> bool {
+        match self.ipv6 {
+            Some(ipv6) => ipv6.index == self.link.index,
+            // The way to an IPv6 portal may go over any device: nobody here gave it its address.
+            None => portal.address.is_ipv4(),
         }
     }
 

@@ -94,6 +94,17 @@ pub struct Link {
     pub is_virtual: bool,
     /// Whether it is part of another link, such as a bridge or a bond.
     pub is_part: bool,
+    /// What routers say there, unless the kernel does no IPv6 on it.
+    pub ipv6: Option<Routers>,
+}
+
+/// What the kernel has heard of a link's IPv6 routers (RFC 4861 section 4.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Routers {
+    /// One has advertised itself.
+    pub is_one: bool,
+    /// One says that addresses come from DHCPv6.
+    pub is_managed: bool,
 }
 
 impl Link {
@@ -137,6 +148,7 @@ impl Link {
         let mut mtu = None;
         let mut is_virtual = false;
         let mut is_part = false;
+        let mut ipv6 = None;
         for (kind, value) in Attributes(Reader::new(attributes)) {
             match kind {
                 link::ADDRESS => mac = value.try_into().ok(),
@@ -145,6 +157,7 @@ impl Link {
                 link::OPERATIONAL_STATE => operational_state = *value.first()?,
                 link::INFO => is_virtual = true,
                 link::MASTER => is_part = true,
+                link::FAMILIES => ipv6 = routers(value),
                 _ => {}
             }
         }
@@ -160,8 +173,27 @@ impl Link {
             mtu: mtu?,
             is_virtual,
             is_part,
+            ipv6,
         })
     }
+}
+
+/// What the attributes of a link that are an address family's say of its IPv6 routers.
+fn routers(families: &[u8]) -> Option<Routers> {
+    /// `IFLA_INET6_FLAGS`.
+    const FLAGS: u16 = 1;
+    /// `IF_RA_RCVD` and `IF_RA_MANAGED` (C header: `include/net/if_inet6.h`).
+    const RECEIVED: u32 = 0x20;
+    const MANAGED: u32 = 0x40;
+
+    let of = |kind, value| Attributes(Reader::new(value)).find(|(each, _)| *each == kind);
+    let (_, own) = of(u16::from(INET6), families)?;
+    let (_, flags) = of(FLAGS, own)?;
+    let flags = u32::from_ne_bytes(flags.try_into().ok()?);
+    Some(Routers {
+        is_one: flags & RECEIVED != 0,
+        is_managed: flags & MANAGED != 0,
+    })
 }
 
 /// An IPv4 address of a network device.
