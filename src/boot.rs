@@ -177,7 +177,7 @@ fn attempt(
 ) -> Result<Done, Failure<'static>> {
     let mut network = Network::bring_up(request, changes, attempts)?;
     attempts.reached(Milestone::Address);
-    let pnp = identity::set(network.lease(), attempts)?;
+    let pnp = identity::set(network.lease(), network.ipv6_lease(), attempts)?;
     let boot = target::settle(request, &network, attempts)?;
     network.reach(boot.target.value.portal(), changes, attempts)?;
     let mut account = target::account(&boot, conf, &network, attempts)?;

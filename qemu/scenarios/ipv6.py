@@ -1,5 +1,6 @@
 """Targets at IPv6 addresses, and how the machine comes to an IPv6 address of its own."""
 
+import re
 from errno import EADDRINUSE, EADDRNOTAVAIL
 
 from lab import guest
@@ -106,4 +107,67 @@ def ipv6_no_router(lab: Lab) -> None:
     machine = lab.bench()
     target = f"if=eth0 target={TARGET} lun=1"
     guest.fails(machine, target, EADDRNOTAVAIL, "eth0: no IPv6 address after 40 s: no router has advertised", again=False)
+    guest.healthy(machine)
+
+
+# Addresses of its own choice, of a prefix that leads to the server's.
+POOL = f"dhcp-range={PREFIX6}:100,{PREFIX6}:1ff,64,2m"
+LEASED = rf"{PREFIX6}:1[0-9a-f]{{2}}/128"
+
+
+@scenario
+def ipv6_dhcp(lab: Lab) -> None:
+    """No target is named and no IPv4 server answers: DHCPv6 gives an address, and the disk as a boot file URL (RFC 5970)."""
+    tgt(lab)
+    router(
+        lab,
+        POOL,
+        f"dhcp-option=option6:bootfile-url,iscsi:[{SERVER6}]:::1:{NAME}",
+        f"dhcp-option=option6:dns-server,[{SERVER6}]",
+        "dhcp-option=option6:domain-search,lab.example,example",
+    )
+    client = lab.client(f"{LOCAL} iscsi-if=eth0")
+    guest.boots(client)
+    seen = addresses(client)
+    expect(re.search(f"inet6 {LEASED}", seen) and "inet " not in seen, "an address of the pool alone", seen)
+    pnp = client.check("cat /proc/net/pnp")
+    expect(pnp == f"#PROTO: DHCP\ndomain lab.example\nnameserver {SERVER6}", "what the server says in /proc/net/pnp", pnp)
+    status = client.check("cat /proc/iscsi_init")
+    expect(re.search(rf"ipv6-address: {LEASED} \(DHCPv6\)", status), "the address in /proc/iscsi_init", status)
+    guest.reboots(client)
+    kinds = [row[0] for row in lab.capture.fields("dhcpv6", "dhcpv6.msgtype")]
+    expect(kinds == ["1", "2", "3", "7"], "Solicit, Advertise, Request and Reply on the wire", kinds)
+
+
+@scenario
+def ipv6_managed(lab: Lab) -> None:
+    """For a target by its IPv6 address DHCPv6 is asked where the router says so, though there is a prefix, too."""
+    tgt(lab)
+    router(lab, POOL.replace(",64,", ",slaac,64,"))
+    machine = lab.bench()
+    before = addresses(machine)
+    guest.succeeds(machine, f"if=eth0 target={TARGET} lun=1")
+    status = machine.check("cat /proc/iscsi_init")
+    expect(re.search(rf"ipv6-address: {LEASED} \(DHCPv6\)", status), "the address in /proc/iscsi_init", status)
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    seen = addresses(machine)
+    expect(not re.search(LEASED, seen), "the address to be gone", f"{seen}\nbefore:\n{before}")
+    guest.healthy(machine)
+
+
+@scenario
+def ipv6_silent_server(lab: Lab) -> None:
+    """A router that tells of DHCPv6, and a server that answers nobody: a prefix serves after a while, without one it is said."""
+    tgt(lab)
+    ignore = "dhcp-ignore=tag:!known"
+    server = router(lab, POOL.replace(",64,", ",slaac,64,"), ignore)
+    machine = lab.bench()
+    target = f"if=eth0 target={TARGET} lun=1"
+    guest.succeeds(machine, target)
+    status = machine.check("cat /proc/iscsi_init")
+    expect(f"ipv6-address: {SLAAC}/64 (router-advertised)" in status, "the address in /proc/iscsi_init", status)
+    machine.check("rmmod iscsi_init; ip link set eth0 down", guest.SHUTDOWN)
+    server.stop()
+    router(lab, POOL, ignore)
+    guest.fails(machine, target, EADDRNOTAVAIL, "eth0: .*: no DHCPv6 server gave an address", again=False)
     guest.healthy(machine)

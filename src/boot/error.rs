@@ -61,6 +61,7 @@ use crate::{
             error::Failure as DhcpFailure,
             lease::RootPathText, //
         },
+        dhcp6::error::Failure as Dhcpv6Failure,
         iscsi::error::{
             Error as ProtocolError,
             LoginStatus,
@@ -120,6 +121,7 @@ pub(super) enum Failure<'a> {
     NoIpv6 {
         name: Option<DeviceName>,
         routers: Option<Routers>,
+        failure: Option<KBox<Dhcpv6Failure>>,
         seconds: u64,
     },
     /// Another host has the IPv6 address.
@@ -176,6 +178,7 @@ pub(super) enum Failure<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Informant {
     Server(Ipv4Addr),
+    Dhcpv6(Ipv6Addr),
     Ipconfig,
 }
 
@@ -183,6 +186,7 @@ impl fmt::Display for Informant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(address) => write!(f, "DHCP server {address}"),
+            Self::Dhcpv6(address) => write!(f, "DHCPv6 server {address}"),
             Self::Ipconfig => write!(f, "the kernel's ipconfig"),
         }
     }
@@ -358,11 +362,15 @@ impl fmt::Display for Failure<'_> {
             Self::NoIpv6 {
                 name,
                 routers,
+                failure,
                 seconds,
             } => {
                 match name {
                     Some(name) => write!(f, "{name}: no IPv6 address after {seconds} s: ")?,
                     None => write!(f, "no IPv6 address on any device after {seconds} s: ")?,
+                }
+                if let Some(failure) = failure {
+                    return failure.fmt(f);
                 }
                 f.write_str(match routers {
                     None => "the kernel does no IPv6 there; check ipv6.disable= and disable_ipv6",
@@ -370,7 +378,8 @@ impl fmt::Display for Failure<'_> {
                         "no router has advertised itself; check that one serves this network"
                     }
                     Some(Routers { .. }) => {
-                        "the router advertises no prefix to make one of; check its configuration"
+                        "the router advertises no prefix to make one of and no DHCPv6; \
+                         check its configuration"
                     }
                 })?;
                 write!(f, ", or set iscsi-if=<dev>:[<ip>]/<prefix length>")
@@ -412,6 +421,15 @@ impl fmt::Display for Failure<'_> {
                 )
             }
             Self::NoTarget {
+                asked: Some(informant @ Informant::Dhcpv6(_)),
+                error,
+            } => {
+                write!(
+                    f,
+                    "{informant} gave no boot file URL (option 59) of the form iscsi:...; {error}"
+                )
+            }
+            Self::NoTarget {
                 asked: Some(informant),
                 error,
             } => {
@@ -424,9 +442,12 @@ impl fmt::Display for Failure<'_> {
                 fault,
             } => write!(
                 f,
-                "{informant}: root path {:?}: {fault}; \
-                 check the DHCP server's root-path (option 17)",
-                text.as_str()
+                "{informant}: root path {:?}: {fault}; check the DHCP server's {}",
+                text.as_str(),
+                match informant {
+                    Informant::Dhcpv6(_) => "boot file URL (option 59)",
+                    _ => "root-path (option 17)",
+                }
             ),
             Self::Login(failure, parties) => {
                 let (initiator, target) = &**parties;

@@ -15,10 +15,13 @@ use crate::{
         },
         uts, //
     },
-    proto::dhcp::{
-        lease::Lease,
-        pnp, //
-    }, //
+    proto::{
+        dhcp::{
+            lease::Lease,
+            pnp, //
+        },
+        dhcp6::lease::Lease as Ipv6Lease, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -27,9 +30,11 @@ use kernel::{
 
 /// Sets host and domain name as the lease has them, and makes `/proc/net/pnp`.
 ///
-/// The host name without one in the lease is the address, as with the kernel's own ipconfig.
+/// The host name without one in the lease is the address, as with the kernel's own ipconfig. A
+/// lease of DHCPv6 has none, and leaves it as it is.
 pub(super) fn set(
     lease: Option<&Lease>,
+    ipv6_lease: Option<&Ipv6Lease>,
     attempts: &mut Attempts,
 ) -> Result<Option<File<KVec<u8>>>, Failure<'static>> {
     if let Some(lease) = lease {
@@ -48,6 +53,10 @@ pub(super) fn set(
             None => attempts.tell(core::format_args!("host name {name}")),
         }
     }
+    if let Some(domain) = ipv6_lease.and_then(|lease| lease.domain_name.as_ref()) {
+        uts::set_domain_name(domain.as_str());
+        attempts.tell(core::format_args!("domain name {domain}"));
+    }
     if cfg!(CONFIG_IP_PNP) {
         attempts.tell(core::format_args!(
             "/proc/net/pnp belongs to the kernel's own ipconfig and is left as it is"
@@ -55,11 +64,14 @@ pub(super) fn set(
         return Ok(None);
     }
     let mut text = Growing::new();
-    match lease {
-        Some(lease) => lease
+    match (lease, ipv6_lease) {
+        (Some(lease), _) => lease
             .write_pnp(&mut text)
             .map_err(|_| Failure::Kernel(ENOMEM))?,
-        None => text.print(core::format_args!("{}", pnp::MANUAL))?,
+        (None, Some(lease)) => lease
+            .write_pnp(&mut text)
+            .map_err(|_| Failure::Kernel(ENOMEM))?,
+        (None, None) => text.print(core::format_args!("{}", pnp::MANUAL))?,
     }
     let text = Arc::new(text.0, GFP_KERNEL).map_err(Failure::kernel)?;
     let file = File::new(Place::Net, c"pnp", text).map_err(Failure::Kernel)?;

@@ -12,9 +12,13 @@ use super::{
     },
     ipv6::{
         self,
+        Found,
         Ipv6, //
     },
-    lease,
+    lease::{
+        self,
+        Wish, //
+    },
     netlink::Netlink, //
 };
 use crate::{
@@ -37,6 +41,7 @@ use crate::{
             Lease,
             RootPathText, //
         },
+        dhcp6::lease::Lease as Ipv6Lease,
         rtnetlink::{
             answer::Link,
             request::Request, //
@@ -58,6 +63,7 @@ pub(super) struct Network {
     config: Option<Ipv4Config>,
     lease: Option<KBox<Lease>>,
     ipv6: Option<Ipv6>,
+    ipv6_lease: Option<KBox<Ipv6Lease>>,
     /// When an address was first asked for, on the clock.
     asked: u64,
     ipconfig: bool,
@@ -82,6 +88,7 @@ impl Network {
                     config: Some(config),
                     lease: None,
                     ipv6: None,
+                    ipv6_lease: None,
                     asked: 0,
                     ipconfig: true,
                 });
@@ -103,22 +110,16 @@ impl Network {
         let wanted = settings.target.as_ref();
         let ipv6 = wanted.is_some_and(|target| target.value.portal().address.is_ipv6());
         if ipv6 && matches!(addressing, Addressing::Dhcp) {
-            let (link, ipv6) = ipv6::obtain(&usable, name, &mut changes.netlink, attempts)?;
-            return Ok(Self::with_ipv6(&link, ipv6));
+            return ipv6::obtain(&usable, name, false, changes, attempts).map(Self::with_ipv6);
         }
         let asked = clock::milliseconds();
         let (link, lease, config) = match addressing {
             Addressing::Dhcp => {
-                let (chosen, lease) = lease::obtain(
-                    &usable,
-                    lease::Wish {
-                        root_path: settings.target.is_none(),
-                        address: None,
-                    },
-                    name,
-                    &mut changes.netlink,
-                    attempts,
-                )?;
+                let answer = by_dhcp(settings, &usable, name, changes, attempts)?;
+                let (chosen, lease) = match answer {
+                    Answer::Ipv4(chosen, lease) => (chosen, lease),
+                    Answer::Ipv6(found) => return Ok(Self::with_ipv6(found)),
+                };
                 let link = usable.get(chosen).ok_or(Failure::Kernel(ENODEV))?;
                 let config = lease.ipv4_config();
                 attempts.tell(core::format_args!(
@@ -136,8 +137,7 @@ impl Network {
             }
             Addressing::StaticIpv6(config) => {
                 let link = usable.first().ok_or(Failure::Kernel(ENODEV))?;
-                let ipv6 = ipv6::assign(link, &config, changes, attempts)?;
-                return Ok(Self::with_ipv6(link, ipv6));
+                return ipv6::assign(link, &config, changes, attempts).map(Self::with_ipv6);
             }
         };
         changes.configure(link, &config, lease.as_deref(), attempts)?;
@@ -146,18 +146,20 @@ impl Network {
             config: Some(config),
             lease,
             ipv6: None,
+            ipv6_lease: None,
             asked,
             ipconfig: false,
         })
     }
 
     /// A device that has no other address than an IPv6 one.
-    fn with_ipv6(link: &Link, ipv6: Ipv6) -> Self {
+    fn with_ipv6(found: Found) -> Self {
         Self {
-            link: link.clone(),
+            link: found.link,
             config: None,
             lease: None,
-            ipv6: Some(ipv6),
+            ipv6: Some(found.ipv6),
+            ipv6_lease: found.lease,
             asked: 0,
             ipconfig: false,
         }
@@ -173,8 +175,8 @@ impl Network {
         if portal.address.is_ipv6() && self.ipv6.is_none() {
             let links = core::slice::from_ref(&self.link);
             let name = Some(&self.link.name);
-            let (_, ipv6) = ipv6::obtain(links, name, &mut changes.netlink, attempts)?;
-            self.ipv6 = Some(ipv6);
+            let found = ipv6::obtain(links, name, false, changes, attempts)?;
+            self.ipv6 = Some(found.ipv6);
         }
         Ok(())
     }
@@ -218,6 +220,11 @@ impl Network {
         self.lease.as_deref()
     }
 
+    /// What the DHCPv6 server said, where it gave the only address.
+    pub(super) fn ipv6_lease(&self) -> Option<&Ipv6Lease> {
+        self.ipv6_lease.as_deref()
+    }
+
     /// From when the lease counts, on the clock.
     pub(super) fn asked(&self) -> u64 {
         self.asked
@@ -225,19 +232,58 @@ impl Network {
 
     /// Who may know of a root path.
     pub(super) fn informant(&self) -> Option<Informant> {
-        match &self.lease {
-            Some(lease) => Some(Informant::Server(lease.server)),
-            None => self.ipconfig.then_some(Informant::Ipconfig),
+        match (&self.lease, &self.ipv6_lease) {
+            (Some(lease), _) => Some(Informant::Server(lease.server)),
+            (None, Some(lease)) => Some(Informant::Dhcpv6(lease.server)),
+            (None, None) => self.ipconfig.then_some(Informant::Ipconfig),
         }
     }
 
     /// The root path that came with the address.
     pub(super) fn root_path(&self) -> Option<RootPathText> {
-        match &self.lease {
-            Some(lease) => lease.root_path.clone(),
-            None if self.ipconfig => ipconfig_root_path(),
-            None => None,
+        match (&self.lease, &self.ipv6_lease) {
+            (Some(lease), _) => lease.root_path.clone(),
+            (None, Some(lease)) => lease.root_path().cloned(),
+            (None, None) if self.ipconfig => ipconfig_root_path(),
+            (None, None) => None,
         }
+    }
+}
+
+/// Who has answered.
+enum Answer {
+    /// On the link of this number, a DHCP or BOOTP server.
+    Ipv4(usize, KBox<Lease>),
+    /// A DHCPv6 server.
+    Ipv6(Found),
+}
+
+/// Asks for an address; where DHCP and BOOTP servers are silent and nobody has named a target,
+/// DHCPv6 servers, too, as far as a router says that there are any.
+#[inline(never)]
+fn by_dhcp(
+    settings: &Settings,
+    links: &[Link],
+    name: Option<&DeviceName>,
+    changes: &mut Changes,
+    attempts: &mut Attempts,
+) -> Result<Answer, Failure<'static>> {
+    let mut wish = Wish {
+        root_path: settings.target.is_none(),
+        address: None,
+        or_ipv6: settings.target.is_none(),
+    };
+    loop {
+        let answer = lease::obtain(links, wish, name, &mut changes.netlink, attempts)?;
+        if let Some((chosen, lease)) = answer {
+            return Ok(Answer::Ipv4(chosen, lease));
+        }
+        match ipv6::obtain(links, name, true, changes, attempts) {
+            Ok(found) => return Ok(Answer::Ipv6(found)),
+            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
+            Err(failure) => attempts.warn(core::format_args!("{failure}")),
+        }
+        wish.or_ipv6 = false;
     }
 }
 

@@ -5,8 +5,8 @@
 //! A setting starts as text in one of three places: a module parameter, a kernel
 //! argument or the DHCP root path.
 //! - [`cmdline`] finds the kernel arguments in the command line.
-//! - [`interface`] with [`ipv6`], [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`] each turn one text
-//!   into a value, or into a [`ParseError`] that says what is wrong and where.
+//! - [`interface`] (with [`ipv6`]), [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`]
+//!   each turn one text into a value, or into a [`ParseError`] that says what is wrong and where.
 //! - [`iscsi_conf`] reads the configuration file.
 //! - [`merge`] picks the one source of each setting.
 //! - [`text`] is the string without a heap that they are kept in.

@@ -198,9 +198,11 @@ impl Tenancy {
         let wish = Wish {
             root_path: false,
             address: Some(address),
+            or_ipv6: false,
         };
         match lease::obtain(links, wish, Some(&link.name), netlink, &attempts) {
-            Ok((_, lease)) => {
+            Ok(None) => None,
+            Ok(Some((_, lease))) => {
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);
                 Some(lease)
             }

@@ -120,7 +120,8 @@ impl fmt::Display for Interface {
 }
 
 impl Interface {
-    /// Reads `<dev>[:<ip>[:<netmask>[:<gateway>]]]`, or `<dev>:[<ip>]/<prefix length>[:[<gateway>]]`.
+    /// Reads `<dev>[:<ip>[:<netmask>[:<gateway>]]]`, or what [`Ipv6Config`] is made of behind
+    /// `<dev>:`.
     ///
     /// With no address, the address comes from DHCP; with no netmask, it is the one of the
     /// address's class. Empty fields are as good as none.
