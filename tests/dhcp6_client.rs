@@ -353,7 +353,10 @@ fn a_server_that_falls_silent_is_named() {
 fn messages_that_are_no_answers_are_ignored() {
     let mut client = client(false);
     let now = client.poll_timeout().unwrap();
-    let early = message(ADVERTISE, [0; 3], 1, &[]);
+    // What another client with the same random number asks, this one will ask.
+    let mut twin = [0; SENT_LENGTH];
+    self::client(false).poll_transmit(now, &mut twin);
+    let early = message(ADVERTISE, twin[1..4].try_into().unwrap(), 1, &[]);
     assert_eq!(
         client.handle_message(now, server(1), &early),
         Err(Ignored::OtherTransaction)
@@ -386,7 +389,7 @@ fn messages_that_are_no_answers_are_ignored() {
     let none = Some(Ignored::NoAddress { server: server(1) });
     for content in [
         vec![],
-        address("2001:db8::1", 60, 0),
+        address("2001:db8::1", 0, 0),
         address("2001:db8::1", 61, 60),
         address("ff02::1", 60, 60),
         address("fe80::9", 60, 60),

@@ -171,3 +171,37 @@ def ipv6_silent_server(lab: Lab) -> None:
     router(lab, POOL, ignore)
     guest.fails(machine, target, EADDRNOTAVAIL, "eth0: .*: no DHCPv6 server gave an address", again=False)
     guest.healthy(machine)
+
+
+@scenario
+def ipv6_custody(lab: Lab) -> None:
+    """User space removes the static address and sets the device down, and binds its driver again: all of it comes back."""
+    tgt(lab)
+    machine = lab.bench()
+    guest.succeeds(machine, f"if=eth0:[{OWN}]/64:[{SERVER6}] target={TARGET} lun=1")
+    read = "dd if=/dev/sda iflag=direct bs=64k count=16 2>/dev/null | sha256sum"
+    digest = machine.check(read)
+    says = "iscsi_init: eth0"
+    for breakage, line in (
+        (f"ip -6 address del {OWN}/64 dev eth0", f"{says}: the address {OWN} was removed, and is put back"),
+        ("ip link set eth0 down", f"{says} was set down, and is set up again"),
+        (
+            "cd /sys/bus/virtio/drivers/virtio_net; device=$(ls -d virtio*); echo $device >unbind; echo $device >bind",
+            f"{says} is back, as eth0",
+        ),
+    ):
+        machine.check(breakage)
+        machine.console.wait(re.escape(line), 60)
+        seen = machine.check(read, 300)
+        expect(seen == digest, f"the same data after `{breakage}`", seen)
+        seen = addresses(machine)
+        expect(f"inet6 {OWN}/64" in seen and f"default via {SERVER6}" in seen, "the address and the route", seen)
+    # What user space puts elsewhere stays there.
+    machine.check("modprobe bridge; brctl addbr br0; ip link set br0 up; ip -6 address flush dev eth0 scope global")
+    machine.check(f"brctl addif br0 eth0; ip -6 address add {OWN}/64 dev br0")
+    seen = machine.check(read, 300)
+    expect(seen == digest, "the same data over a bridge", seen)
+    machine.check("sleep 35")
+    expect(OWN not in addresses(machine), "no address on the bridge's part", addresses(machine))
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    guest.healthy(machine)

@@ -117,6 +117,28 @@ impl Changes {
                     },
                     Step::Route(route),
                 ),
+                Request::Ipv6Address {
+                    index,
+                    address,
+                    prefix_length,
+                    ..
+                } => (
+                    Request::Ipv6Address {
+                        change: Change::Add,
+                        index,
+                        address,
+                        prefix_length,
+                    },
+                    Step::Ipv6Address(address),
+                ),
+                Request::Ipv6DefaultRoute { index, gateway, .. } => (
+                    Request::Ipv6DefaultRoute {
+                        change: Change::Add,
+                        index,
+                        gateway,
+                    },
+                    Step::Ipv6Router(gateway),
+                ),
                 _ => continue,
             };
             // An error says that it is there, or that it cannot be now.
@@ -141,7 +163,9 @@ impl Changes {
             Request::SetUp { index, .. }
             | Request::SetMtu { index, .. }
             | Request::Address { index, .. }
-            | Request::Route { index, .. } => *index != device,
+            | Request::Route { index, .. }
+            | Request::Ipv6Address { index, .. }
+            | Request::Ipv6DefaultRoute { index, .. } => *index != device,
             _ => true,
         });
     }
@@ -154,6 +178,8 @@ impl Changes {
                 | Request::SetMtu { index, .. }
                 | Request::Address { index, .. }
                 | Request::Route { index, .. }
+                | Request::Ipv6Address { index, .. }
+                | Request::Ipv6DefaultRoute { index, .. }
                     if *index == from =>
                 {
                     *index = to;
@@ -276,7 +302,7 @@ impl Changes {
         };
         self.make(
             link,
-            Step::Address,
+            Step::Ipv6Address(config.address),
             &address(Change::Add),
             address(Change::Delete),
         )?;

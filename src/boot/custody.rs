@@ -15,8 +15,9 @@
 //!
 //! User space may well take the network over; what it may not is take it away.
 //!
-//! All of this is about IPv4. An IPv6 address is the kernel's matter, or whoever changes it.
+//! All of this is about IPv4; a network without that is [`ipv6`]'s.
 
+mod ipv6;
 pub(super) mod status;
 mod tenancy;
 
@@ -58,6 +59,7 @@ use core::{
         Ordering, //
     }, //
 };
+use ipv6::Ipv6Keeper;
 use kernel::{
     new_mutex,
     prelude::*,
@@ -104,11 +106,7 @@ pub(super) struct Custody {
 /// What is taken care of.
 enum Charge {
     Ipv4(KBox<Keeper>),
-    /// Nothing; what the boot has changed is taken back in the end.
-    Nothing(
-        Facts,
-        #[expect(dead_code, reason = "it is dropped")] Changes,
-    ),
+    Ipv6(KBox<Ipv6Keeper>),
 }
 
 impl Charge {
@@ -116,7 +114,7 @@ impl Charge {
     fn facts(&self) -> Facts {
         match self {
             Self::Ipv4(keeper) => keeper.facts(),
-            Self::Nothing(facts, _) => facts.clone(),
+            Self::Ipv6(keeper) => keeper.facts(),
         }
     }
 }
@@ -136,7 +134,8 @@ impl Custody {
             }
             None => {
                 let ipv6 = network.ipv6().copied();
-                Charge::Nothing(Facts::new(network.into_link().name, ipv6), changes)
+                let keeper = Ipv6Keeper::new(network.into_link(), ipv6, changes, reconnect)?;
+                Charge::Ipv6(KBox::new(keeper, GFP_KERNEL)?)
             }
         };
         let status = NetworkStatus::new(charge.facts())?;
@@ -163,12 +162,10 @@ impl Run for Custody {
 
         while !self.stop.load(Ordering::Acquire) {
             match &mut *charge {
-                Charge::Ipv4(keeper) => {
-                    keeper.round();
-                    self.status.set(keeper.facts());
-                }
-                Charge::Nothing(..) => clock::sleep(PAUSE),
+                Charge::Ipv4(keeper) => keeper.round(),
+                Charge::Ipv6(keeper) => keeper.round(),
             }
+            self.status.set(charge.facts());
         }
     }
 
@@ -238,6 +235,7 @@ impl Keeper {
     /// What is told of it.
     fn facts(&self) -> Facts {
         Facts {
+            device: self.link.name.clone(),
             present: self.present,
             ipv4: Some(Ipv4Facts {
                 address: self.seen.0,
@@ -245,8 +243,8 @@ impl Keeper {
                 owner: self.owner,
                 lease: self.tenancy.state(),
             }),
+            ipv6: self.ipv6,
             repairs: self.repairs,
-            ..Facts::new(self.link.name.clone(), self.ipv6)
         }
     }
 

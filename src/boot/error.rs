@@ -199,6 +199,7 @@ pub(super) enum Step {
     Mtu,
     Address,
     Route(Route),
+    Ipv6Address(Ipv6Addr),
     Ipv6Router(Ipv6Addr),
 }
 
@@ -213,6 +214,7 @@ impl fmt::Display for Step {
                 "a route to {}/{}",
                 route.destination, route.prefix_length
             ),
+            Self::Ipv6Address(address) => write!(f, "the address {address}"),
             Self::Ipv6Router(gateway) => write!(f, "a default route via {gateway}"),
         }
     }
@@ -348,6 +350,11 @@ impl fmt::Display for Failure<'_> {
                 ),
                 Step::Mtu => write!(f, "{name}: the DHCP server's MTU is refused: {error:?}"),
                 Step::Address => write!(f, "{name}: the address is refused: {error:?}; check it"),
+                Step::Ipv6Address(address) => write!(
+                    f,
+                    "{name}: the address {address} is refused: {error:?}; \
+                     check it, and that disable_ipv6 is not set"
+                ),
                 Step::Route(route) => write!(
                     f,
                     "{name}: the route {route} is refused: {error:?}; \

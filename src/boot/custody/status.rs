@@ -58,19 +58,6 @@ pub(super) struct Ipv4Facts {
     pub(super) lease: LeaseState,
 }
 
-impl Facts {
-    /// Of a device that is there and has at most an IPv6 address.
-    pub(super) fn new(device: DeviceName, ipv6: Option<Ipv6>) -> Self {
-        Self {
-            device,
-            present: true,
-            ipv4: None,
-            ipv6,
-            repairs: 0,
-        }
-    }
-}
-
 impl Ipv4Facts {
     fn write(&self, output: &mut impl fmt::Write) -> fmt::Result {
         writeln!(output, "address: {}/{}", self.address, self.prefix_length)?;

@@ -64,7 +64,7 @@ impl Socket {
         Ok(socket)
     }
 
-    /// A socket that gets a message of each change of a link, an IPv4 address or an IPv4 route.
+    /// A socket that gets a message of each change of a link, an address or a route.
     pub(crate) fn rtnetlink_changes() -> Result<Self> {
         let socket = Self::create(
             bindings::AF_NETLINK,
@@ -75,7 +75,9 @@ impl Socket {
             nl_family: bindings::AF_NETLINK as u16,
             nl_groups: group(bindings::rtnetlink_groups_RTNLGRP_LINK)
                 | group(bindings::rtnetlink_groups_RTNLGRP_IPV4_IFADDR)
-                | group(bindings::rtnetlink_groups_RTNLGRP_IPV4_ROUTE),
+                | group(bindings::rtnetlink_groups_RTNLGRP_IPV4_ROUTE)
+                | group(bindings::rtnetlink_groups_RTNLGRP_IPV6_IFADDR)
+                | group(bindings::rtnetlink_groups_RTNLGRP_IPV6_ROUTE),
             ..Default::default()
         })?;
         Ok(socket)
