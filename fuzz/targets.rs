@@ -20,6 +20,8 @@
 mod config;
 #[path = "targets/dhcp.rs"]
 mod dhcp;
+#[path = "targets/dhcp6.rs"]
+mod dhcp6;
 #[path = "targets/ibft.rs"]
 mod ibft;
 #[path = "targets/iscsi.rs"]
@@ -40,6 +42,7 @@ pub(crate) use self::{
         dhcp_packet,
         dhcp_renewal, //
     },
+    dhcp6::dhcp6_client,
     ibft::config_ibft,
     iscsi::{
         iscsi_chap,
@@ -61,6 +64,7 @@ pub(crate) const ALL: &[Target] = &[
     ("config_file", config_file, config::file_seeds),
     ("config_ibft", config_ibft, ibft::ibft_seeds),
     ("config_texts", config_texts, config::texts_seeds),
+    ("dhcp6_client", dhcp6_client, dhcp6::client_seeds),
     ("dhcp_client", dhcp_client, dhcp::client_seeds),
     ("dhcp_packet", dhcp_packet, dhcp::packet_seeds),
     ("dhcp_renewal", dhcp_renewal, dhcp::renewal_seeds),

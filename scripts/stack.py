@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-LIMIT = 11 * 1024
+LIMIT = 11 * 1024 + 512
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 FRAME = re.compile(r"\tsub\s+\$0x([0-9a-f]+),%rsp")
 CALL = re.compile(r"\t(?:call|jmp)\s+[0-9a-f]+ <([^+>]+)>")

@@ -4,8 +4,8 @@
 //!
 //! 1. [`configuration`]: parameters, kernel arguments, the configuration file ([`conf`]), and what
 //!    the firmware has left ([`ibft`]).
-//! 2. [`network`], with [`changes`], [`netlink`], [`lease`] and [`conflict`]: a device that is up,
-//!    with carrier and an address.
+//! 2. [`network`], with [`changes`], [`netlink`], [`lease`], [`conflict`] and [`ipv6`]: a
+//!    device that is up, with carrier and an address.
 //! 3. [`identity`]: host name, domain name, `/proc/net/pnp`.
 //! 4. [`target`]: the target, by all of these, the DHCP root path or its portal; the [`login`].
 //! 5. [`disk`]: the SCSI host, and the boot LUN as a disk that can be opened.
@@ -29,6 +29,7 @@ mod error;
 mod growing;
 mod ibft;
 mod identity;
+mod ipv6;
 mod lease;
 mod login;
 mod netlink;
@@ -210,6 +211,7 @@ fn attempt(
     attempts.reached(Milestone::Address);
     let names = identity::set(&network, &request.details, attempts)?;
     let mut boot = target::settle(request, conf, &network, attempts)?;
+    network.reach(boot.target.value.portal(), changes, attempts)?;
     let mut account = target::account(request, &mut boot, conf, firmware, &mut network, attempts)?;
     let (socket, established) = login::log_in(&mut account, attempts)?;
     attempts.reached(Milestone::Login);
@@ -217,8 +219,7 @@ fn attempt(
     let luns = account.luns;
     let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
     disk::wait(&initiator, &target, boot.lun.value, luns, attempts)?;
-    // The way to an IPv6 target may go over any device: nobody here gave it its address.
-    if target.portal.address.is_ipv4() {
+    if network.is_enough_for(target.portal) {
         changes.keep_only(network.index());
     }
     Ok(Done {

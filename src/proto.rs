@@ -7,7 +7,7 @@
 //!
 //! - [`backoff`], [`bytes`], [`secret`], [`serial`], [`time`]: what all below is made of.
 //! - [`config`]: kernel arguments, root path and names; which setting comes from where.
-//! - [`dhcp`]: the DHCP and BOOTP client.
+//! - [`dhcp`]: the DHCP and BOOTP client. [`dhcp6`]: the one of DHCPv6.
 //! - [`iscsi`]: the iSCSI initiator (RFC 7143).
 //! - [`scsi`]: what of SCSI an initiator has to understand by itself.
 //! - [`rtnetlink`]: the messages that read and change the machine's links, addresses and routes.
@@ -19,6 +19,7 @@ pub mod backoff;
 pub mod bytes;
 pub mod config;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod iscsi;
 pub mod rtnetlink;
 pub mod scsi;

@@ -20,7 +20,7 @@ class Dnsmasq(Process):
         argv += [f"--conf-file={configuration}", f"--dhcp-leasefile={directory}/dnsmasq.leases", "--pid-file="]
         # Offers at once, without the seconds of asking the wire whether somebody has the address.
         super().__init__("dnsmasq", [*argv, "--no-ping"], directory / "dnsmasq.log")
-        self.wait_output("DHCP, (IP|sockets)")
+        self.wait_output("DHCP(v6)?, (IP|sockets)|router advertisement")
 
 
 def dnsmasq_configuration(root_path: str | None, extra: Sequence[str] = ()) -> str:

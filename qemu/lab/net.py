@@ -14,6 +14,9 @@ SECOND_SERVER = f"{PREFIX}.3"
 # An address of the lab's network that nobody has.
 NOBODY = f"{PREFIX}.250"
 NETMASK = "255.255.255.0"
+# Those of IPv6, where a scenario has it (RFC 4193).
+PREFIX6 = "fd00:7:"
+SERVER6 = f"{PREFIX6}:1"
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Network:
         """Makes a bridge, with `address` (a /24) for the servers of this namespace."""
         # Without a forward delay a port passes packets at once.
         run("ip", "link", "add", name, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
-        # IPv6 has no part in the lab; its neighbour discovery would only be noise in the captures.
+        # IPv6 has a part in few scenarios; in the others its neighbour discovery would only be noise in the captures.
         Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
         run("ip", "link", "set", name, "up")
         # A port that is always up: without one the bridge has no carrier once the machines have gone, and sends nothing.
@@ -49,6 +52,13 @@ class Network:
         if address:
             run("ip", "address", "add", f"{address}/24", "dev", name)
         return name
+
+    def ipv6(self, bridge: str, address: str = SERVER6) -> None:
+        """Gives a bridge an IPv6 address (a /64), for the servers of this namespace."""
+        Path(f"/proc/sys/net/ipv6/conf/{bridge}/disable_ipv6").write_text("0")
+        # What sends advertisements does not listen to its own.
+        Path(f"/proc/sys/net/ipv6/conf/{bridge}/accept_ra").write_text("0")
+        run("ip", "address", "add", f"{address}/64", "dev", bridge, "nodad")
 
     def tap(self, bridge: str) -> str:
         """Makes a tap device on `bridge` for one interface of a virtual machine."""

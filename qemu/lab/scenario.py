@@ -100,9 +100,9 @@ class Lab:
         self.stack.callback(server.stop)
         return server
 
-    def tgt(self, disk: Path, *, lun: int = 1) -> Tgt:
+    def tgt(self, disk: Path, *, lun: int = 1, address: str = SERVER) -> Tgt:
         """Starts tgtd with `disk` as a LUN. Its LUN 0 is always the controller, so a disk is 1 or more."""
-        target = Tgt(self.directory, self.sockets, {lun: disk})
+        target = Tgt(self.directory, self.sockets, {lun: disk}, address=address)
         self.stack.callback(lambda: target.stop())
         return target
 

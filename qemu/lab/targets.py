@@ -22,11 +22,13 @@ INITIATOR = "iqn.2004-01.net.example:client"
 class Tgt:
     """tgtd, with one target whose LUNs are files."""
 
-    def __init__(self, directory: Path, sockets: Path, luns: dict[int, Path], port: int = PORT) -> None:
+    def __init__(
+        self, directory: Path, sockets: Path, luns: dict[int, Path], port: int = PORT, address: str = SERVER
+    ) -> None:
         self.directory = directory
         self.luns = luns
         self.port = port
-        self.address = SERVER
+        self.address = address
         self.environment = {"TGT_IPC_SOCKET": str(sockets / "tgtd")}
         self.setup: list[Sequence[str]] = []
         self.start()

@@ -11,9 +11,12 @@ use super::{
     netlink::Netlink, //
 };
 use crate::proto::{
-    config::interface::{
-        Ipv4Config,
-        Route, //
+    config::{
+        interface::{
+            Ipv4Config,
+            Route, //
+        },
+        ipv6::Ipv6Config, //
     },
     dhcp::lease::Lease,
     rtnetlink::{
@@ -116,6 +119,28 @@ impl Changes {
                     },
                     Step::Route(route),
                 ),
+                Request::Ipv6Address {
+                    index,
+                    address,
+                    prefix_length,
+                    ..
+                } => (
+                    Request::Ipv6Address {
+                        change: Change::Add,
+                        index,
+                        address,
+                        prefix_length,
+                    },
+                    Step::Ipv6Address(address),
+                ),
+                Request::Ipv6DefaultRoute { index, gateway, .. } => (
+                    Request::Ipv6DefaultRoute {
+                        change: Change::Add,
+                        index,
+                        gateway,
+                    },
+                    Step::Ipv6Router(gateway),
+                ),
                 _ => continue,
             };
             // An error says that it is there, or that it cannot be now.
@@ -140,7 +165,9 @@ impl Changes {
             Request::SetUp { index, .. }
             | Request::SetMtu { index, .. }
             | Request::Address { index, .. }
-            | Request::Route { index, .. } => *index != device,
+            | Request::Route { index, .. }
+            | Request::Ipv6Address { index, .. }
+            | Request::Ipv6DefaultRoute { index, .. } => *index != device,
             _ => true,
         });
     }
@@ -153,6 +180,8 @@ impl Changes {
                 | Request::SetMtu { index, .. }
                 | Request::Address { index, .. }
                 | Request::Route { index, .. }
+                | Request::Ipv6Address { index, .. }
+                | Request::Ipv6DefaultRoute { index, .. }
                     if *index == from =>
                 {
                     *index = to;
@@ -259,6 +288,41 @@ impl Changes {
             }
         }
         Ok(())
+    }
+
+    /// Sets an IPv6 address and the router that goes with it.
+    pub(super) fn configure_ipv6(
+        &mut self,
+        link: &Link,
+        config: &Ipv6Config,
+    ) -> Result<(), Failure<'static>> {
+        let index = link.index;
+        let address = |change| Request::Ipv6Address {
+            change,
+            index,
+            address: config.address,
+            prefix_length: config.prefix_length,
+        };
+        self.make(
+            link,
+            Step::Ipv6Address(config.address),
+            &address(Change::Add),
+            address(Change::Delete),
+        )?;
+        let Some(gateway) = config.gateway else {
+            return Ok(());
+        };
+        let route = |change| Request::Ipv6DefaultRoute {
+            change,
+            index,
+            gateway,
+        };
+        self.make(
+            link,
+            Step::Ipv6Router(gateway),
+            &route(Change::Add),
+            route(Change::Delete),
+        )
     }
 
     fn add_route(

@@ -69,15 +69,18 @@ pub(super) fn obtain(
     identity: &Identity,
     netlink: &mut Netlink,
     attempts: &mut Attempts,
-) -> Result<Answer, Failure<'static>> {
+) -> Result<Option<Answer>, Failure<'static>> {
     for tried in 1..=TRIES {
         let answer = lease::obtain(links, wish, device, identity, netlink, attempts)?;
+        let Some(answer) = answer else {
+            return Ok(None);
+        };
         let link = links.get(answer.link).ok_or(Failure::Kernel(ENODEV))?;
         // What is in use here already is looked after.
         if wish.address == Some(answer.lease.address)
             || is_free(link, &answer.lease, tried, identity, attempts)?
         {
-            return Ok(answer);
+            return Ok(Some(answer));
         }
     }
     // The last try has ended in a failure.

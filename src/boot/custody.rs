@@ -15,7 +15,10 @@
 //! | the lease's times                            | [`tenancy`]                               |
 //!
 //! User space may well take the network over; what it may not is take it away.
+//!
+//! All of this is about IPv4; a network without that is [`ipv6`]'s.
 
+mod ipv6;
 pub(super) mod status;
 mod tenancy;
 
@@ -24,6 +27,7 @@ use super::{
     changes::Changes,
     conflict,
     error::Step,
+    ipv6::Ipv6,
     network::Network, //
 };
 use crate::{
@@ -60,6 +64,7 @@ use core::{
         Ordering, //
     }, //
 };
+use ipv6::Ipv6Keeper;
 use kernel::{
     new_mutex,
     prelude::*,
@@ -70,6 +75,7 @@ use kernel::{
 };
 use status::{
     Facts,
+    Ipv4Facts,
     NetworkStatus,
     Owner, //
 };
@@ -99,7 +105,23 @@ pub(super) struct Custody {
     stop: AtomicBool,
     status: Arc<NetworkStatus>,
     #[pin]
-    keeper: Mutex<Keeper>,
+    charge: Mutex<Charge>,
+}
+
+/// What is taken care of.
+enum Charge {
+    Ipv4(KBox<Keeper>),
+    Ipv6(KBox<Ipv6Keeper>),
+}
+
+impl Charge {
+    /// What is told of it.
+    fn facts(&self) -> Facts {
+        match self {
+            Self::Ipv4(keeper) => keeper.facts(),
+            Self::Ipv6(keeper) => keeper.facts(),
+        }
+    }
 }
 
 impl Custody {
@@ -111,13 +133,23 @@ impl Custody {
         reconnect: Reconnect,
         details: KBox<Details>,
     ) -> Result<Arc<Self>> {
-        let keeper = Keeper::new(network, changes, reconnect, details)?;
-        let status = NetworkStatus::new(keeper.facts())?;
+        let charge = match network.config() {
+            Some(config) => {
+                let keeper = Keeper::new(network, config, changes, reconnect, details)?;
+                Charge::Ipv4(KBox::new(keeper, GFP_KERNEL)?)
+            }
+            None => {
+                let ipv6 = network.ipv6().copied();
+                let keeper = Ipv6Keeper::new(network.into_link(), ipv6, changes, reconnect)?;
+                Charge::Ipv6(KBox::new(keeper, GFP_KERNEL)?)
+            }
+        };
+        let status = NetworkStatus::new(charge.facts())?;
         Arc::pin_init(
             pin_init!(Self {
                 stop: AtomicBool::new(false),
                 status: status,
-                keeper <- new_mutex!(keeper, "iscsi_init keeper"),
+                charge <- new_mutex!(charge, "iscsi_init keeper"),
             }),
             GFP_KERNEL,
         )
@@ -132,11 +164,14 @@ impl Custody {
 impl Run for Custody {
     fn run(&self) {
         let _memory = NoIo::new();
-        let mut keeper = self.keeper.lock();
+        let mut charge = self.charge.lock();
 
         while !self.stop.load(Ordering::Acquire) {
-            keeper.round();
-            self.status.set(keeper.facts());
+            match &mut *charge {
+                Charge::Ipv4(keeper) => keeper.round(),
+                Charge::Ipv6(keeper) => keeper.round(),
+            }
+            self.status.set(charge.facts());
         }
     }
 
@@ -169,6 +204,7 @@ struct Keeper {
     culprit: Option<Culprit>,
     /// The address that the device was last seen with, and the length of its network's prefix.
     seen: (Ipv4Addr, u8),
+    ipv6: Option<Ipv6>,
     repairs: u64,
     lines: Lines,
 }
@@ -176,12 +212,12 @@ struct Keeper {
 impl Keeper {
     fn new(
         network: Network,
+        config: Ipv4Config,
         changes: Changes,
         reconnect: Reconnect,
         details: KBox<Details>,
     ) -> Result<Self> {
         let now = clock::milliseconds();
-        let config = network.config();
         Ok(Self {
             changes,
             watch: Socket::rtnetlink_changes()?,
@@ -189,6 +225,7 @@ impl Keeper {
             reconnect,
             config,
             seen: (config.address, config.prefix_length),
+            ipv6: network.ipv6().copied(),
             tenancy: Tenancy::new(&network, details),
             link: network.into_link(),
             owner: Owner::Driver,
@@ -210,10 +247,13 @@ impl Keeper {
         Facts {
             device: self.link.name.clone(),
             present: self.present,
-            address: self.seen.0,
-            prefix_length: self.seen.1,
-            owner: self.owner,
-            lease: self.tenancy.state(),
+            ipv4: Some(Ipv4Facts {
+                address: self.seen.0,
+                prefix_length: self.seen.1,
+                owner: self.owner,
+                lease: self.tenancy.state(),
+            }),
+            ipv6: self.ipv6,
             repairs: self.repairs,
         }
     }
@@ -296,7 +336,7 @@ impl Keeper {
                 ),
                 Body::AddressGone(address) => (address.index == self.link.index, true),
                 Body::RouteGone(index) => (*index == self.link.index, true),
-                Body::Done | Body::Error(_) | Body::Other => (false, false),
+                Body::Ipv6Address(_) | Body::Done | Body::Error(_) | Body::Other => (false, false),
             };
             changed |= concerns;
             if concerns && takes_away && answer.port != 0 {

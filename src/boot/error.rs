@@ -9,6 +9,7 @@ use crate::{
         login::LoginFailure, //
     },
     linux::errno::{
+        EADDRINUSE,
         EADDRNOTAVAIL,
         EBADE,
         EBADMSG,
@@ -70,16 +71,21 @@ use crate::{
                 RootPathText, //
             },
         },
+        dhcp6::error::Failure as Dhcpv6Failure,
         iscsi::error::{
             Error as ProtocolError,
             LoginStatus,
             Unsupported, //
         },
+        rtnetlink::answer::Routers,
     }, //
 };
 use core::{
     fmt,
-    net::Ipv4Addr, //
+    net::{
+        Ipv4Addr,
+        Ipv6Addr, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -123,6 +129,24 @@ pub(super) enum Failure<'a> {
         device: DeviceName,
         others: usize,
         failure: DhcpFailure,
+    },
+    /// No router and no server has given an IPv6 address.
+    NoIpv6 {
+        device: Device,
+        routers: Option<Routers>,
+        failure: Option<KBox<Dhcpv6Failure>>,
+        seconds: u64,
+    },
+    /// Another host has the IPv6 address.
+    Duplicate {
+        device: DeviceName,
+        address: Ipv6Addr,
+    },
+    /// The kernel has not made sure that nobody else has the IPv6 address.
+    Tentative {
+        device: DeviceName,
+        address: Ipv6Addr,
+        seconds: u64,
     },
     /// Nobody names a target.
     NoTarget {
@@ -175,6 +199,7 @@ pub(super) enum Failure<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Informant {
     Server(Ipv4Addr),
+    Dhcpv6(Ipv6Addr),
     Ipconfig,
 }
 
@@ -182,6 +207,7 @@ impl fmt::Display for Informant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(address) => write!(f, "DHCP server {address}"),
+            Self::Dhcpv6(address) => write!(f, "DHCPv6 server {address}"),
             Self::Ipconfig => write!(f, "the kernel's ipconfig"),
         }
     }
@@ -194,6 +220,8 @@ pub(super) enum Step {
     Mtu,
     Address,
     Route(Route),
+    Ipv6Address(Ipv6Addr),
+    Ipv6Router(Ipv6Addr),
 }
 
 impl fmt::Display for Step {
@@ -207,6 +235,8 @@ impl fmt::Display for Step {
                 "a route to {}/{}",
                 route.destination, route.prefix_length
             ),
+            Self::Ipv6Address(address) => write!(f, "the address {address}"),
+            Self::Ipv6Router(gateway) => write!(f, "a default route via {gateway}"),
         }
     }
 }
@@ -236,7 +266,8 @@ impl Failure<'_> {
             Self::NoDevice { .. } => ENODEV,
             Self::NoCarrier { .. } => ENETDOWN,
             Self::Device { error, .. } => *error,
-            Self::Dhcp { .. } => EADDRNOTAVAIL,
+            Self::Dhcp { .. } | Self::NoIpv6 { .. } | Self::Tentative { .. } => EADDRNOTAVAIL,
+            Self::Duplicate { .. } => EADDRINUSE,
             Self::NoTarget { .. } => ENODATA,
             Self::RootPath { .. } | Self::InitiatorOption { .. } | Self::DhcpCredentials { .. } => {
                 EBADMSG
@@ -370,12 +401,61 @@ impl fmt::Display for Failure<'_> {
                 ),
                 Step::Mtu => write!(f, "{name}: the DHCP server's MTU is refused: {error:?}"),
                 Step::Address => write!(f, "{name}: the address is refused: {error:?}; check it"),
+                Step::Ipv6Address(address) => write!(
+                    f,
+                    "{name}: the address {address} is refused: {error:?}; \
+                     check it, and that disable_ipv6 is not set"
+                ),
                 Step::Route(route) => write!(
                     f,
                     "{name}: the route {route} is refused: {error:?}; \
                      check that the gateway is on the device's own network"
                 ),
+                Step::Ipv6Router(gateway) => write!(
+                    f,
+                    "{name}: a default route via {gateway} is refused: {error:?}; \
+                     check that the gateway is on the device's own network"
+                ),
             },
+            Self::NoIpv6 {
+                device,
+                routers,
+                failure,
+                seconds,
+            } => {
+                match device {
+                    Device::Any => write!(f, "no IPv6 address on any device after {seconds} s: ")?,
+                    device => write!(f, "{device}: no IPv6 address after {seconds} s: ")?,
+                }
+                if let Some(failure) = failure {
+                    return failure.fmt(f);
+                }
+                f.write_str(match routers {
+                    None => "the kernel does no IPv6 there; check ipv6.disable= and disable_ipv6",
+                    Some(Routers { is_one: false, .. }) => {
+                        "no router has advertised itself; check that one serves this network"
+                    }
+                    Some(Routers { .. }) => {
+                        "the router advertises no prefix to make one of and no DHCPv6; \
+                         check its configuration"
+                    }
+                })?;
+                write!(f, ", or set iscsi-if=<dev>:[<ip>]/<prefix length>")
+            }
+            Self::Duplicate { device, address } => write!(
+                f,
+                "{device}: another host has the address {address}; \
+                 check which, and give each an address of its own"
+            ),
+            Self::Tentative {
+                device,
+                address,
+                seconds,
+            } => write!(
+                f,
+                "{device}: after {seconds} s the kernel still looks whether another host has the \
+                 address {address}; check the cable and the switch port"
+            ),
             Self::Dhcp {
                 device,
                 others: 0,
@@ -399,6 +479,15 @@ impl fmt::Display for Failure<'_> {
                 )
             }
             Self::NoTarget {
+                asked: Some(informant @ Informant::Dhcpv6(_)),
+                error,
+            } => {
+                write!(
+                    f,
+                    "{informant} gave no boot file URL (option 59) of the form iscsi:...; {error}"
+                )
+            }
+            Self::NoTarget {
                 asked: Some(informant),
                 error,
             } => {
@@ -411,9 +500,12 @@ impl fmt::Display for Failure<'_> {
                 fault,
             } => write!(
                 f,
-                "{informant}: root path {:?}: {fault}; \
-                 check the DHCP server's root-path (option 17)",
-                text.as_str()
+                "{informant}: root path {:?}: {fault}; check the DHCP server's {}",
+                text.as_str(),
+                match informant {
+                    Informant::Dhcpv6(_) => "boot file URL (option 59)",
+                    _ => "root-path (option 17)",
+                }
             ),
             Self::InitiatorOption {
                 server,

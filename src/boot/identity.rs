@@ -23,7 +23,8 @@ use crate::{
             lease::Lease,
             pnp,
             search::SearchDomains, //
-        }, //
+        },
+        dhcp6::lease::Lease as Ipv6Lease, //
     },
 };
 use kernel::{
@@ -47,7 +48,8 @@ struct Files {
 /// Sets host and domain name as the lease or `ip=` has them, and makes `/proc/net/pnp` and
 /// `/proc/net/ipconfig/ntp_servers`.
 ///
-/// The host name without one in the lease is the address, as with the kernel's own ipconfig.
+/// The host name without one in the lease is the address, as with the kernel's own ipconfig. A
+/// lease of DHCPv6 has none, and leaves it as it is.
 #[inline(never)]
 pub(super) fn set(
     network: &Network,
@@ -55,7 +57,12 @@ pub(super) fn set(
     attempts: &mut Attempts,
 ) -> Result<Names, Failure<'static>> {
     let lease = network.lease();
-    set_names(network, lease, details, attempts)?;
+    set_names(lease, details, attempts)?;
+    let ipv6_lease = network.ipv6_lease();
+    if let Some(domain) = ipv6_lease.and_then(|lease| lease.domain_name.as_ref()) {
+        uts::set_domain_name(domain.as_str());
+        attempts.tell(core::format_args!("domain name {domain}"));
+    }
     let search_domains = lease
         .map(|lease| lease.search_domains.clone())
         .unwrap_or_default();
@@ -70,12 +77,11 @@ pub(super) fn set(
     }
     Ok(Names {
         search_domains,
-        _files: Some(files(lease, details)?),
+        _files: Some(files(lease, ipv6_lease, details)?),
     })
 }
 
 fn set_names(
-    network: &Network,
     lease: Option<&Lease>,
     details: &Details,
     attempts: &mut Attempts,
@@ -94,11 +100,11 @@ fn set_names(
     let domain = given.or(domain.map(|name| name.as_str()));
     match host {
         Some(host) => name.print(core::format_args!("{host}"))?,
-        None if lease.is_some() => {
-            name.print(core::format_args!("{}", network.config().address))?;
-        }
-        // Somebody else has given the address, or a person, who has not given a name.
-        None => return Ok(()),
+        None => match lease {
+            Some(lease) => name.print(core::format_args!("{}", lease.address))?,
+            // Somebody else has given the address, or a person, who has not given a name.
+            None => return Ok(()),
+        },
     }
     let name = core::str::from_utf8(&name.0).unwrap_or_default();
     uts::set_host_name(name);
@@ -112,16 +118,24 @@ fn set_names(
     Ok(())
 }
 
-fn files(lease: Option<&Lease>, details: &Details) -> Result<Files, Failure<'static>> {
+fn files(
+    lease: Option<&Lease>,
+    ipv6_lease: Option<&Ipv6Lease>,
+    details: &Details,
+) -> Result<Files, Failure<'static>> {
     let no_memory = |_| Failure::Kernel(ENOMEM);
     let mut pnp = Growing::new();
     let mut ntp = Growing::new();
-    match lease {
-        Some(lease) => {
+    match (lease, ipv6_lease) {
+        (Some(lease), _) => {
             lease.write_pnp(&mut pnp).map_err(no_memory)?;
             pnp::write_ntp_servers(lease.ntp_servers.iter(), &mut ntp).map_err(no_memory)?;
         }
-        None => {
+        (None, Some(lease)) => {
+            lease.write_pnp(&mut pnp).map_err(no_memory)?;
+            pnp::write_ntp_servers(details.ntp_server.into_iter(), &mut ntp).map_err(no_memory)?;
+        }
+        (None, None) => {
             pnp::write_manual(details, &mut pnp).map_err(no_memory)?;
             pnp::write_ntp_servers(details.ntp_server.into_iter(), &mut ntp).map_err(no_memory)?;
         }

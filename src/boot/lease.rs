@@ -5,6 +5,7 @@
 use super::{
     attempts::Attempts,
     error::Failure,
+    ipv6,
     netlink::Netlink, //
 };
 use crate::{
@@ -45,7 +46,7 @@ use kernel::prelude::*;
 /// Room for the largest packet an Ethernet device receives.
 const PACKET_SIZE: usize = 9_216;
 /// How long the other devices have once one has an answer, but not one with the
-/// root path that is needed.
+/// root path that is needed; and how long any has where DHCPv6 could be asked.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether a device without carrier has found one.
@@ -82,6 +83,8 @@ pub(super) struct Wish {
     pub(super) root_path: bool,
     /// The address that the machine has already.
     pub(super) address: Option<Ipv4Addr>,
+    /// Whether DHCPv6 may be asked instead, where a router says that addresses come from it.
+    pub(super) or_ipv6: bool,
 }
 
 /// What is received, which may have passwords; it is cleared when it is dropped.
@@ -95,7 +98,8 @@ impl Drop for Buffer {
 
 // Not inlined: a kernel stack is too small for it together with what asks for it.
 /// Asks on each of `links`, which `device` means, from when it has a carrier, and returns the first
-/// usable answer; `identity` is what servers are told of this machine.
+/// usable answer, or `None` where DHCPv6 is to be asked instead; `identity` is what servers are told
+/// of this machine.
 #[inline(never)]
 pub(super) fn obtain(
     links: &[Link],
@@ -104,7 +108,7 @@ pub(super) fn obtain(
     identity: &Identity,
     netlink: &mut Netlink,
     attempts: &Attempts,
-) -> Result<Answer, Failure<'static>> {
+) -> Result<Option<Answer>, Failure<'static>> {
     // On a device alone, so that a running machine's other packets stay out of its way.
     let alone = match links {
         [link] => Some(link.index),
@@ -119,11 +123,16 @@ pub(super) fn obtain(
     let mut candidates = KVec::new();
     let mut next_look = None;
     let mut second_choice_until = None;
+    let mut ipv6_from = None;
 
     loop {
         let now = Instant::from_millis(clock::milliseconds());
-        if candidates.len() < links.len() && next_look.is_none_or(|look| now >= look) {
+        let look = candidates.len() < links.len() || wish.or_ipv6;
+        if look && next_look.is_none_or(|look| now >= look) {
             let found = netlink.links().map_err(Failure::Kernel)?;
+            if wish.or_ipv6 && ipv6::is_managed(&found, links) {
+                ipv6_from.get_or_insert(now.after(GRACE));
+            }
             let parameters = |link: &Link| Parameters {
                 mac: link.mac.unwrap_or_default(),
                 xid: u32::from_ne_bytes(random::bytes()),
@@ -152,7 +161,7 @@ pub(super) fn obtain(
                 })
         };
         if let Some(first) = answered(wish.root_path) {
-            return lease_of(candidates, first);
+            return lease_of(candidates, first).map(Some);
         }
         // Those without carrier get their time, too.
         let dark = candidates.len() < links.len();
@@ -169,15 +178,17 @@ pub(super) fn obtain(
         if let Some(second) = answered(false) {
             let until = *second_choice_until.get_or_insert(now.after(GRACE));
             if next.is_none() && !dark || now >= until {
-                return lease_of(candidates, second);
+                return lease_of(candidates, second).map(Some);
             }
+        } else if ipv6_from.is_some_and(|from| now >= from) {
+            return Ok(None);
         }
         let Some(next) = next.or(second_choice_until) else {
             return Err(refusal(links, &candidates, device, limit));
         };
         let next = second_choice_until.map_or(next, |until| next.min(until));
         let next = match next_look {
-            Some(look) if dark => next.min(look),
+            Some(look) if dark || wish.or_ipv6 => next.min(look),
             _ => next,
         };
         socket.set_timeout(next.since(now).as_millis());

@@ -9,6 +9,7 @@ use crate::{
             answers,
             Address,
             Body,
+            Ipv6Address,
             Link, //
         },
         request::{
@@ -74,6 +75,20 @@ impl Netlink {
 
         self.exchange(&Request::DumpAddresses, &mut buffer, |body| {
             if let Body::Address(address) = body {
+                addresses.push(address, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        Ok(addresses)
+    }
+
+    /// All IPv6 addresses.
+    pub(super) fn ipv6_addresses(&mut self) -> Result<KVec<Ipv6Address>> {
+        let mut buffer = KVec::from_elem(0, DUMP_SIZE, GFP_KERNEL)?;
+        let mut addresses = KVec::new();
+
+        self.exchange(&Request::DumpIpv6Addresses, &mut buffer, |body| {
+            if let Body::Ipv6Address(address) = body {
                 addresses.push(address, GFP_KERNEL)?;
             }
             Ok(())

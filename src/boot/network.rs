@@ -11,6 +11,11 @@ use super::{
         Informant,
         Step, //
     },
+    ipv6::{
+        self,
+        Found,
+        Ipv6, //
+    },
     lease::{
         Answer,
         Offer,
@@ -32,12 +37,14 @@ use crate::{
                 Mac, //
             },
             merge::Request as Settings,
+            target::Portal,
             text::Text, //
         },
         dhcp::lease::{
             Lease,
             RootPathText, //
         },
+        dhcp6::lease::Lease as Ipv6Lease,
         iscsi::chap::Credentials,
         rtnetlink::{
             answer::Link,
@@ -57,8 +64,10 @@ const INTERVAL: u32 = 20;
 /// A device that has its address, and what came with that.
 pub(super) struct Network {
     link: Link,
-    config: Ipv4Config,
+    config: Option<Ipv4Config>,
     lease: Option<KBox<Lease>>,
+    ipv6: Option<Ipv6>,
+    ipv6_lease: Option<KBox<Ipv6Lease>>,
     /// When an address was first asked for, on the clock.
     asked: u64,
     offer: Option<Offer>,
@@ -81,8 +90,10 @@ impl Network {
             if let Some((link, config)) = configured(&mut changes.netlink, device, attempts)? {
                 return Ok(Self {
                     link,
-                    config,
+                    config: Some(config),
                     lease: None,
+                    ipv6: None,
+                    ipv6_lease: None,
                     asked: 0,
                     offer: None,
                     ipconfig: true,
@@ -104,6 +115,11 @@ impl Network {
         }
         let first = carrier(&mut changes.netlink, &usable, device, attempts)?;
 
+        let wanted = settings.target.as_ref();
+        let ipv6 = wanted.is_some_and(|target| target.value.portal().address.is_ipv6());
+        if ipv6 && matches!(addressing, Addressing::Dhcp) {
+            return ipv6::obtain(&usable, device, false, changes, attempts).map(Self::with_ipv6);
+        }
         let asked = clock::milliseconds();
         let (link, lease, offer, config) = match addressing {
             Addressing::Dhcp => {
@@ -111,17 +127,10 @@ impl Network {
                     link,
                     mut lease,
                     credentials,
-                } = conflict::obtain(
-                    &usable,
-                    Wish {
-                        root_path: settings.target.is_none(),
-                        address: None,
-                    },
-                    device,
-                    &settings.details.identity,
-                    &mut changes.netlink,
-                    attempts,
-                )?;
+                } = match by_dhcp(settings, &usable, device, changes, attempts)? {
+                    Answered::Ipv4(answer) => answer,
+                    Answered::Ipv6(found) => return Ok(Self::with_ipv6(found)),
+                };
                 lease.prefer(&settings.details);
                 let link = usable.get(link).ok_or(Failure::Kernel(ENODEV))?;
                 let config = lease.ipv4_config();
@@ -141,16 +150,61 @@ impl Network {
                 attempts.tell(core::format_args!("{}: static address {config}", link.name));
                 (link, None, None, config)
             }
+            Addressing::StaticIpv6(config) => {
+                let link = usable.first().ok_or(Failure::Kernel(ENODEV))?;
+                return ipv6::assign(link, &config, changes, attempts).map(Self::with_ipv6);
+            }
         };
         changes.configure(link, &config, lease.as_deref(), attempts)?;
         Ok(Self {
             link: link.clone(),
-            config,
+            config: Some(config),
             lease,
+            ipv6: None,
+            ipv6_lease: None,
             asked,
             offer,
             ipconfig: false,
         })
+    }
+
+    /// A device that has no other address than an IPv6 one.
+    fn with_ipv6(found: Found) -> Self {
+        Self {
+            link: found.link,
+            config: None,
+            lease: None,
+            ipv6: Some(found.ipv6),
+            ipv6_lease: found.lease,
+            asked: 0,
+            offer: None,
+            ipconfig: false,
+        }
+    }
+
+    /// Sees to it that there is an IPv6 address where `portal` is to be reached by one.
+    pub(super) fn reach(
+        &mut self,
+        portal: Portal,
+        changes: &mut Changes,
+        attempts: &mut Attempts,
+    ) -> Result<(), Failure<'static>> {
+        if portal.address.is_ipv6() && self.ipv6.is_none() {
+            let links = core::slice::from_ref(&self.link);
+            let device = Device::Named(self.link.name.clone());
+            let found = ipv6::obtain(links, &device, false, changes, attempts)?;
+            self.ipv6 = Some(found.ipv6);
+        }
+        Ok(())
+    }
+
+    /// Whether `portal` is reached over this device, and no other one is needed.
+    pub(super) fn is_enough_for(&self, portal: Portal) -> bool {
+        match self.ipv6 {
+            Some(ipv6) => ipv6.index == self.link.index,
+            // The way to an IPv6 portal may go over any device: nobody here gave it its address.
+            None => portal.address.is_ipv4(),
+        }
     }
 
     /// The device.
@@ -158,9 +212,14 @@ impl Network {
         self.link
     }
 
-    /// The address that the device has.
-    pub(super) fn config(&self) -> Ipv4Config {
+    /// The IPv4 address that the device has, if any.
+    pub(super) fn config(&self) -> Option<Ipv4Config> {
         self.config
+    }
+
+    /// The IPv6 address that the device has, if one was wanted.
+    pub(super) fn ipv6(&self) -> Option<&Ipv6> {
+        self.ipv6.as_ref()
     }
 
     /// The device's number.
@@ -176,6 +235,11 @@ impl Network {
     /// What the DHCP or BOOTP server said, unless somebody else gave the address.
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.lease.as_deref()
+    }
+
+    /// What the DHCPv6 server said, where it gave the only address.
+    pub(super) fn ipv6_lease(&self) -> Option<&Ipv6Lease> {
+        self.ipv6_lease.as_deref()
     }
 
     /// From when the lease counts, on the clock.
@@ -199,18 +263,20 @@ impl Network {
 
     /// Who may know of a root path.
     pub(super) fn informant(&self) -> Option<Informant> {
-        match &self.lease {
-            Some(lease) => Some(Informant::Server(lease.server)),
-            None => self.ipconfig.then_some(Informant::Ipconfig),
+        match (&self.lease, &self.ipv6_lease) {
+            (Some(lease), _) => Some(Informant::Server(lease.server)),
+            (None, Some(lease)) => Some(Informant::Dhcpv6(lease.server)),
+            (None, None) => self.ipconfig.then_some(Informant::Ipconfig),
         }
     }
 
     /// The root path that came with the address.
     pub(super) fn root_path(&self) -> Option<RootPathText> {
-        match &self.lease {
-            Some(lease) => lease.root_path.clone(),
-            None if self.ipconfig => ipconfig_root_path(),
-            None => None,
+        match (&self.lease, &self.ipv6_lease) {
+            (Some(lease), _) => lease.root_path.clone(),
+            (None, Some(lease)) => lease.root_path().cloned(),
+            (None, None) if self.ipconfig => ipconfig_root_path(),
+            (None, None) => None,
         }
     }
 }
@@ -222,6 +288,44 @@ fn is_meant(link: &Link, device: &Device) -> bool {
         Device::Any => is_hardware,
         Device::Named(name) => link.name == *name,
         Device::Mac(Mac(mac)) => is_hardware && link.mac == Some(*mac),
+    }
+}
+
+/// Who has answered.
+enum Answered {
+    /// A DHCP or BOOTP server.
+    Ipv4(Answer),
+    /// A DHCPv6 server.
+    Ipv6(Found),
+}
+
+/// Asks for an address; where DHCP and BOOTP servers are silent and nobody has named a target,
+/// DHCPv6 servers, too, as far as a router says that there are any.
+#[inline(never)]
+fn by_dhcp(
+    settings: &Settings,
+    links: &[Link],
+    device: &Device,
+    changes: &mut Changes,
+    attempts: &mut Attempts,
+) -> Result<Answered, Failure<'static>> {
+    let mut wish = Wish {
+        root_path: settings.target.is_none(),
+        address: None,
+        or_ipv6: settings.target.is_none(),
+    };
+    loop {
+        let identity = &settings.details.identity;
+        let netlink = &mut changes.netlink;
+        if let Some(answer) = conflict::obtain(links, wish, device, identity, netlink, attempts)? {
+            return Ok(Answered::Ipv4(answer));
+        }
+        match ipv6::obtain(links, device, true, changes, attempts) {
+            Ok(found) => return Ok(Answered::Ipv6(found)),
+            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
+            Err(failure) => attempts.warn(core::format_args!("{failure}")),
+        }
+        wish.or_ipv6 = false;
     }
 }
 

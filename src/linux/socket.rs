@@ -162,16 +162,7 @@ impl Socket {
                 };
                 self.connect_raw(&mut address)
             }
-            SocketAddr::V6(peer) => {
-                let mut address = bindings::sockaddr_in6 {
-                    sin6_family: bindings::AF_INET6 as u16,
-                    sin6_port: peer.port().to_be(),
-                    sin6_scope_id: peer.scope_id(),
-                    ..Default::default()
-                };
-                address.sin6_addr.in6_u.u6_addr8 = peer.ip().octets();
-                self.connect_raw(&mut address)
-            }
+            SocketAddr::V6(peer) => self.connect_raw(&mut datagram::ipv6_address(peer)),
         }
     }
 

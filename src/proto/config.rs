@@ -5,7 +5,7 @@
 //! A setting starts as text in a module parameter, a kernel argument, the configuration file or the
 //! DHCP root path.
 //! - [`cmdline`] finds the kernel arguments in the command line.
-//! - [`interface`], [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`] each turn one text
+//! - [`interface`] (with [`ipv6`]), [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`] each turn one text
 //!   into a value, or into a [`ParseError`] that says what is wrong and where; so do [`ip`] and
 //!   [`netroot`] with kernel arguments that others have made.
 //! - [`iscsi_conf`] reads the configuration file, [`ibft`] the table that firmware leaves.
@@ -20,6 +20,7 @@ pub mod cmdline;
 pub mod ibft;
 pub mod interface;
 pub mod ip;
+pub mod ipv6;
 pub mod iscsi_conf;
 pub mod lun;
 pub mod merge;

@@ -112,7 +112,7 @@ mod scope {
     pub(super) const LINK: u8 = 253;
 }
 
-/// The attributes of a link (`IFLA_*`).
+/// The attributes of a link (`IFLA_*`); `IFLA_AF_SPEC` is called `FAMILIES`.
 mod link {
     pub(super) const ADDRESS: u16 = 1;
     pub(super) const NAME: u16 = 3;
@@ -120,6 +120,7 @@ mod link {
     pub(super) const MASTER: u16 = 10;
     pub(super) const OPERATIONAL_STATE: u16 = 16;
     pub(super) const INFO: u16 = 18;
+    pub(super) const FAMILIES: u16 = 26;
 }
 
 /// The administrative state of a link (`IFF_UP`).
@@ -133,8 +134,9 @@ const DELETE_ADDRESS: u16 = 21;
 /// `RTM_NEWROUTE` and `RTM_DELROUTE`.
 const NEW_ROUTE: u16 = 24;
 const DELETE_ROUTE: u16 = 25;
-/// `AF_INET`.
+/// `AF_INET` and `AF_INET6`.
 const INET: u8 = 2;
+const INET6: u8 = 10;
 
 const _: () = assert!(
     size_of::<Header>() == 16

@@ -2,6 +2,7 @@
 
 //! Where the network stands, for whoever asks.
 
+use super::super::ipv6::Ipv6;
 use crate::proto::config::interface::DeviceName;
 use core::{
     fmt,
@@ -41,12 +42,37 @@ pub(super) enum LeaseState {
 pub(super) struct Facts {
     pub(super) device: DeviceName,
     pub(super) present: bool,
+    pub(super) ipv4: Option<Ipv4Facts>,
+    /// The address that the boot had, if it had one.
+    pub(super) ipv6: Option<Ipv6>,
+    /// How often something was put back.
+    pub(super) repairs: u64,
+}
+
+/// What is told of the IPv4 address.
+#[derive(Clone, Copy)]
+pub(super) struct Ipv4Facts {
     pub(super) address: Ipv4Addr,
     pub(super) prefix_length: u8,
     pub(super) owner: Owner,
     pub(super) lease: LeaseState,
-    /// How often something was put back.
-    pub(super) repairs: u64,
+}
+
+impl Ipv4Facts {
+    fn write(&self, output: &mut impl fmt::Write) -> fmt::Result {
+        writeln!(output, "address: {}/{}", self.address, self.prefix_length)?;
+        let owner = match self.owner {
+            Owner::Driver => "iscsi_init",
+            Owner::UserSpace => "user space",
+        };
+        writeln!(output, "address-kept-by: {owner}")?;
+        match self.lease {
+            LeaseState::None => writeln!(output, "lease: none to be renewed"),
+            LeaseState::RenewedAt(at) => writeln!(output, "lease: renewed at {at}"),
+            LeaseState::Asking => writeln!(output, "lease: waiting for a DHCP server"),
+            LeaseState::Lost => writeln!(output, "lease: lost, looking for another"),
+        }
+    }
 }
 
 /// Where the network stands: kept up to date by the thread that keeps it.
@@ -75,17 +101,13 @@ impl NetworkStatus {
         let facts = self.facts.lock().clone();
         let presence = if facts.present { "" } else { " (gone)" };
         writeln!(output, "interface: {}{presence}", facts.device)?;
-        writeln!(output, "address: {}/{}", facts.address, facts.prefix_length)?;
-        let owner = match facts.owner {
-            Owner::Driver => "iscsi_init",
-            Owner::UserSpace => "user space",
-        };
-        writeln!(output, "address-kept-by: {owner}")?;
-        match facts.lease {
-            LeaseState::None => writeln!(output, "lease: none to be renewed")?,
-            LeaseState::RenewedAt(at) => writeln!(output, "lease: renewed at {at}")?,
-            LeaseState::Asking => writeln!(output, "lease: waiting for a DHCP server")?,
-            LeaseState::Lost => writeln!(output, "lease: lost, looking for another")?,
+        match facts.ipv4 {
+            Some(ipv4) => ipv4.write(output)?,
+            None => writeln!(output, "address: none")?,
+        }
+        match facts.ipv6 {
+            Some(ipv6) => writeln!(output, "ipv6-address: {ipv6}")?,
+            None => writeln!(output, "ipv6-address: none")?,
         }
         writeln!(output, "network-repairs: {}", facts.repairs)
     }

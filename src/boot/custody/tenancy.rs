@@ -207,11 +207,13 @@ impl Tenancy {
         let wish = Wish {
             root_path: false,
             address: Some(address),
+            or_ipv6: false,
         };
         let device = Device::Named(link.name.clone());
         let Details { identity, .. } = &*self.details;
         match conflict::obtain(links, wish, &device, identity, netlink, &mut attempts) {
-            Ok(Answer { mut lease, .. }) => {
+            Ok(None) => None,
+            Ok(Some(Answer { mut lease, .. })) => {
                 lease.prefer(&self.details);
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);
                 Some(lease)

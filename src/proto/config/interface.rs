@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Which network device to boot over and how it is addressed:
-//! `<dev>[:<ip>[:<netmask>[:<gateway>]]]`, where `<dev>` is a name or an Ethernet address.
+//! `<dev>[:<ip>[:<netmask>[:<gateway>]]]`, or for IPv6
+//! `<dev>:[<ip>]/<prefix length>[:[<gateway>]]`, where `<dev>` is a name or an Ethernet address.
 
 use core::{
     fmt,
@@ -9,6 +10,10 @@ use core::{
 };
 
 use crate::proto::config::{
+    ipv6::{
+        Ipv6Config,
+        Ipv6Fault, //
+    },
     text::Text,
     Field,
     ParseError, //
@@ -178,6 +183,8 @@ pub enum Addressing {
     Dhcp,
     /// As written.
     Static(Ipv4Config),
+    /// As written, and no IPv4 address.
+    StaticIpv6(Ipv6Config),
 }
 
 /// A device to boot over.
@@ -195,12 +202,14 @@ impl fmt::Display for Interface {
         match &self.addressing {
             Addressing::Dhcp => self.device.fmt(f),
             Addressing::Static(config) => write!(f, "{} with {config}", self.device),
+            Addressing::StaticIpv6(config) => write!(f, "{} with {config}", self.device),
         }
     }
 }
 
 impl Interface {
-    /// Reads `<dev>[:<ip>[:<netmask>[:<gateway>]]]`.
+    /// Reads `<dev>[:<ip>[:<netmask>[:<gateway>]]]`, or what [`Ipv6Config`] is made of behind
+    /// `<dev>:`.
     ///
     /// With no address, the address comes from DHCP; with no netmask, it is the one of the
     /// address's class. Empty fields are as good as none.
@@ -213,6 +222,13 @@ impl Interface {
         let Some((device, rest)) = Device::split(whole) else {
             return Err(whole.error(InterfaceFault::Device));
         };
+        if let Some(rest) = rest.filter(|rest| rest.text.starts_with('[')) {
+            let config = Ipv6Config::parse(rest).map_err(|error| error.inside(0))?;
+            return Ok(Self {
+                device,
+                addressing: Addressing::StaticIpv6(config),
+            });
+        }
         let (address, rest) = split_off(rest);
         let (netmask, rest) = split_off(rest);
         let (gateway, rest) = split_off(rest);
@@ -349,6 +365,14 @@ pub enum InterfaceFault {
     },
     /// Something follows the gateway.
     TooMany,
+    /// Something is wrong with an IPv6 address.
+    Ipv6(Ipv6Fault),
+}
+
+impl From<Ipv6Fault> for InterfaceFault {
+    fn from(fault: Ipv6Fault) -> Self {
+        Self::Ipv6(fault)
+    }
 }
 
 impl fmt::Display for InterfaceFault {
@@ -373,6 +397,7 @@ impl fmt::Display for InterfaceFault {
                 )
             }
             Self::TooMany => write!(f, "nothing goes after the gateway; {FORM}"),
+            Self::Ipv6(fault) => fault.fmt(f),
         }
     }
 }
@@ -399,6 +424,7 @@ mod tests {
         match addressing(text) {
             Addressing::Dhcp => "dhcp".to_string(),
             Addressing::Static(config) => config.to_string(),
+            Addressing::StaticIpv6(config) => config.to_string(),
         }
     }
 
@@ -432,6 +458,10 @@ mod tests {
         assert_eq!(
             static_address("eth0:10.0.0.2:0.0.0.0:192.0.2.1"),
             "10.0.0.2/0 via 192.0.2.1"
+        );
+        assert_eq!(
+            static_address("eth0:[2001:db8::2]/64:[fe80::1]"),
+            "2001:db8::2/64 via fe80::1"
         );
     }
 
@@ -523,6 +553,10 @@ mod tests {
         assert_eq!(
             fault("eth0:10.0.0.2:255.0.0.0:10.0.0.1:x"),
             Some((InterfaceFault::TooMany, 33))
+        );
+        assert_eq!(
+            fault("eth0:[2001:db8::2]"),
+            Some((InterfaceFault::Ipv6(Ipv6Fault::PrefixLength), 18))
         );
     }
 

@@ -2,7 +2,10 @@
 
 //! What the kernel answers, or tells by itself: any number of messages in a datagram.
 
-use core::net::Ipv4Addr;
+use core::net::{
+    Ipv4Addr,
+    Ipv6Addr, //
+};
 
 use zerocopy::FromBytes;
 
@@ -20,6 +23,7 @@ use super::{
     DELETE_LINK,
     DELETE_ROUTE,
     INET,
+    INET6,
     NEW_ADDRESS,
     NEW_LINK,
     UP, //
@@ -50,6 +54,8 @@ pub enum Body {
     Link(Link),
     /// There is this address.
     Address(Address),
+    /// There is this IPv6 address.
+    Ipv6Address(Ipv6Address),
     /// There is no such link any more.
     LinkGone(Link),
     /// There is no such address any more.
@@ -88,6 +94,17 @@ pub struct Link {
     pub is_virtual: bool,
     /// Whether it is part of another link, such as a bridge or a bond.
     pub is_part: bool,
+    /// What routers say there, unless the kernel does no IPv6 on it.
+    pub ipv6: Option<Routers>,
+}
+
+/// What the kernel has heard of a link's IPv6 routers (RFC 4861 section 4.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Routers {
+    /// One has advertised itself.
+    pub is_one: bool,
+    /// One says that addresses come from DHCPv6.
+    pub is_managed: bool,
 }
 
 impl Link {
@@ -131,6 +148,7 @@ impl Link {
         let mut mtu = None;
         let mut is_virtual = false;
         let mut is_part = false;
+        let mut ipv6 = None;
         for (kind, value) in Attributes(Reader::new(attributes)) {
             match kind {
                 link::ADDRESS => mac = value.try_into().ok(),
@@ -139,6 +157,7 @@ impl Link {
                 link::OPERATIONAL_STATE => operational_state = *value.first()?,
                 link::INFO => is_virtual = true,
                 link::MASTER => is_part = true,
+                link::FAMILIES => ipv6 = routers(value),
                 _ => {}
             }
         }
@@ -154,8 +173,27 @@ impl Link {
             mtu: mtu?,
             is_virtual,
             is_part,
+            ipv6,
         })
     }
+}
+
+/// What the attributes of a link that are an address family's say of its IPv6 routers.
+fn routers(families: &[u8]) -> Option<Routers> {
+    /// `IFLA_INET6_FLAGS`.
+    const FLAGS: u16 = 1;
+    /// `IF_RA_RCVD` and `IF_RA_MANAGED` (C header: `include/net/if_inet6.h`).
+    const RECEIVED: u32 = 0x20;
+    const MANAGED: u32 = 0x40;
+
+    let of = |kind, value| Attributes(Reader::new(value)).find(|(each, _)| *each == kind);
+    let (_, own) = of(u16::from(INET6), families)?;
+    let (_, flags) = of(FLAGS, own)?;
+    let flags = u32::from_ne_bytes(flags.try_into().ok()?);
+    Some(Routers {
+        is_one: flags & RECEIVED != 0,
+        is_managed: flags & MANAGED != 0,
+    })
 }
 
 /// An IPv4 address of a network device.
@@ -193,6 +231,56 @@ impl Address {
     }
 }
 
+/// An IPv6 address of a network device.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ipv6Address {
+    /// The device's number.
+    pub index: i32,
+    /// The address.
+    pub address: Ipv6Addr,
+    /// How many of the address's bits are the network's (0 to 128).
+    pub prefix_length: u8,
+    /// Whether it is good for talking to every host, not just to those of its link or to itself.
+    pub is_global: bool,
+    /// Whether it is not used yet, since another host may have it (RFC 4862 section 5.4).
+    pub is_tentative: bool,
+    /// Whether another host has it.
+    pub is_duplicate: bool,
+}
+
+impl Ipv6Address {
+    /// Whether it can be talked from to every host.
+    pub const fn is_usable(&self) -> bool {
+        self.is_global && !self.is_tentative && !self.is_duplicate
+    }
+
+    /// Reads the body of a message about an IPv6 address; `None` when that is none.
+    fn parse(body: &[u8]) -> Option<Self> {
+        /// `IFA_F_DADFAILED` and `IFA_F_TENTATIVE`.
+        const DUPLICATE: u8 = 0x08;
+        const TENTATIVE: u8 = 0x40;
+
+        let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
+        let mut own = None;
+        for (kind, value) in Attributes(Reader::new(attributes)) {
+            match kind {
+                // On a point-to-point link the other one is the peer's.
+                address::LOCAL => own = Some(value),
+                address::ADDRESS => own = own.or(Some(value)),
+                _ => {}
+            }
+        }
+        Some(Self {
+            index: header.index.get(),
+            address: <[u8; 16]>::try_from(own?).ok()?.into(),
+            prefix_length: header.prefix_length,
+            is_global: header.scope == scope::UNIVERSE,
+            is_tentative: header.flags & TENTATIVE != 0,
+            is_duplicate: header.flags & DUPLICATE != 0,
+        })
+    }
+}
+
 /// Lists the messages in `datagram`; what is cut short or no message ends the list.
 pub fn answers(datagram: &[u8]) -> impl Iterator<Item = Answer> + '_ {
     let mut reader = Reader::new(datagram);
@@ -222,6 +310,9 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
         // A device whose name is not UTF-8 can be named by nobody here, but must
         // not hide those after it.
         NEW_LINK => Link::parse(body).map_or(Body::Other, Body::Link),
+        NEW_ADDRESS if body.first() == Some(&INET6) => {
+            Ipv6Address::parse(body).map_or(Body::Other, Body::Ipv6Address)
+        }
         NEW_ADDRESS => Address::parse(body).map_or(Body::Other, Body::Address),
         DELETE_LINK => Link::parse(body).map_or(Body::Other, Body::LinkGone),
         DELETE_ADDRESS => Address::parse(body).map_or(Body::Other, Body::AddressGone),

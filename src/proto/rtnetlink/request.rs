@@ -3,7 +3,10 @@
 //! What the kernel is asked: one message, answered with an acknowledgment or, when it
 //! lists something, with that.
 
-use core::net::Ipv4Addr;
+use core::net::{
+    Ipv4Addr,
+    Ipv6Addr, //
+};
 
 use zerocopy::{
     native_endian::{
@@ -28,6 +31,7 @@ use super::{
     DELETE_ADDRESS,
     DELETE_ROUTE,
     INET,
+    INET6,
     NEW_ADDRESS,
     NEW_LINK,
     NEW_ROUTE,
@@ -39,7 +43,7 @@ use crate::proto::{
 };
 
 /// The room in bytes that every request fits in.
-pub const MAX_LENGTH: usize = 64;
+pub const MAX_LENGTH: usize = 80;
 
 /// What is to happen to an address or a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,13 +65,25 @@ pub enum RouteProtocol {
     Dhcp,
 }
 
-/// A request about links, IPv4 addresses or IPv4 routes; `index` is the device's.
+impl RouteProtocol {
+    /// Its number.
+    const fn number(self) -> u8 {
+        match self {
+            Self::Boot => 3,
+            Self::Dhcp => 16,
+        }
+    }
+}
+
+/// A request about links, addresses or routes; `index` is the device's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Request {
     /// Lists all links.
     DumpLinks,
     /// Lists all IPv4 addresses.
     DumpAddresses,
+    /// Lists all IPv6 addresses.
+    DumpIpv6Addresses,
     /// Brings a link up or takes it down.
     SetUp {
         /// The device.
@@ -105,6 +121,26 @@ pub enum Request {
         route: Route,
         /// Who made it.
         protocol: RouteProtocol,
+    },
+    /// Changes an IPv6 address. The kernel uses it once it has made sure that nobody else does.
+    Ipv6Address {
+        /// What is to happen.
+        change: Change,
+        /// The device.
+        index: i32,
+        /// The address.
+        address: Ipv6Addr,
+        /// How many of the address's bits are the network's (1 to 128).
+        prefix_length: u8,
+    },
+    /// Changes the IPv6 route to everything, in the main table.
+    Ipv6DefaultRoute {
+        /// What is to happen.
+        change: Change,
+        /// The device.
+        index: i32,
+        /// The router.
+        gateway: Ipv6Addr,
     },
 }
 
@@ -144,9 +180,12 @@ impl Request {
                 let body = Body::new(buffer, &link_header(0))?;
                 body.finish(GET_LINK, DUMP, sequence)
             }
-            Self::DumpAddresses => {
+            Self::DumpAddresses | Self::DumpIpv6Addresses => {
                 let header = AddressHeader {
-                    family: INET,
+                    family: match self {
+                        Self::DumpIpv6Addresses => INET6,
+                        _ => INET,
+                    },
                     prefix_length: 0,
                     flags: 0,
                     scope: scope::UNIVERSE,
@@ -216,10 +255,7 @@ impl Request {
                     source_length: 0,
                     tos: 0,
                     table: 254, // RT_TABLE_MAIN
-                    protocol: match protocol {
-                        RouteProtocol::Boot => 3,
-                        RouteProtocol::Dhcp => 16,
-                    },
+                    protocol: protocol.number(),
                     scope: if gateway.is_some() {
                         scope::UNIVERSE
                     } else {
@@ -235,6 +271,48 @@ impl Request {
                 if let Some(gateway) = gateway {
                     body.attribute(route::GATEWAY, gateway.octets())?;
                 }
+                body.attribute(route::OUTPUT_DEVICE, index.to_ne_bytes())?;
+                body.finish(kind, flags | ACK, sequence)
+            }
+            Self::Ipv6Address {
+                change,
+                index,
+                address,
+                prefix_length,
+            } => {
+                let (kind, flags) = ADDRESS.of(change);
+                let header = AddressHeader {
+                    family: INET6,
+                    prefix_length,
+                    flags: 0,
+                    scope: scope::UNIVERSE,
+                    index: I32::new(index),
+                };
+                let mut body = Body::new(buffer, &header)?;
+                body.attribute(address::LOCAL, address.octets())?;
+                body.attribute(address::ADDRESS, address.octets())?;
+                body.finish(kind, flags | ACK, sequence)
+            }
+            Self::Ipv6DefaultRoute {
+                change,
+                index,
+                gateway,
+            } => {
+                let (kind, flags) = ROUTE.of(change);
+                let header = RouteHeader {
+                    family: INET6,
+                    destination_length: 0,
+                    source_length: 0,
+                    tos: 0,
+                    table: 254, // RT_TABLE_MAIN
+                    protocol: RouteProtocol::Boot.number(),
+                    scope: scope::UNIVERSE,
+                    kind: 1, // RTN_UNICAST
+                    flags: U32::ZERO,
+                };
+                let mut body = Body::new(buffer, &header)?;
+                body.attribute(route::DESTINATION, Ipv6Addr::UNSPECIFIED.octets())?;
+                body.attribute(route::GATEWAY, gateway.octets())?;
                 body.attribute(route::OUTPUT_DEVICE, index.to_ne_bytes())?;
                 body.finish(kind, flags | ACK, sequence)
             }
@@ -279,12 +357,11 @@ impl<'a> Body<'a> {
         Some(Self { header, writer })
     }
 
-    /// Appends an attribute; each of those used here has four bytes, so that none needs padding.
-    fn attribute(&mut self, kind: u16, value: [u8; 4]) -> Option<()> {
-        const LENGTH: U16 = U16::new(8);
-
+    /// Appends an attribute; those used here have 4 or 16 bytes, so that none needs padding.
+    fn attribute<const N: usize>(&mut self, kind: u16, value: [u8; N]) -> Option<()> {
+        let length = size_of::<AttributeHeader>().checked_add(N)?;
         let header = AttributeHeader {
-            length: LENGTH,
+            length: U16::new(u16::try_from(length).ok()?),
             kind: U16::new(kind),
         };
         self.writer.put(header.as_bytes())?;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The fuzz target of the DHCPv6 client.
+
+use std::net::Ipv6Addr;
+
+use iscsi_init::proto::{
+    bytes::Reader,
+    dhcp6::{
+        client::{
+            Client,
+            Parameters,
+            LIMIT, //
+        },
+        message::SENT_LENGTH,
+    },
+    time::Instant,
+};
+
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
+const SERVER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+/// A whole conversation: `data` is a list of times to wait in units of 20 ms, types, lengths and options of messages, which
+/// come for the client and for what it has asked last.
+pub(crate) fn dhcp6_client(data: &[u8]) {
+    let parameters = Parameters {
+        mac: MAC,
+        seed: 0,
+        needs_root_path: data.len() % 2 == 0,
+        limit: LIMIT,
+    };
+    let mut client = Client::new(parameters, Instant::from_millis(0));
+    let mut reader = Reader::new(data);
+    let mut now = 0;
+    let mut sent = 0;
+    let mut transaction = [0; 3];
+    while client.outcome().is_none() {
+        let mut buffer = [0; SENT_LENGTH];
+        while let Some(length) = client.poll_transmit(Instant::from_millis(now), &mut buffer) {
+            assert!((4..=SENT_LENGTH).contains(&length));
+            transaction.copy_from_slice(&buffer[1..4]);
+            sent += 1;
+        }
+        let due = client.poll_timeout().map(Instant::as_millis);
+        assert!(due.is_none_or(|due| due > now));
+        match message(&mut reader) {
+            Some((delay, kind, options)) => {
+                now = due.unwrap_or(now).min(now + delay);
+                let own = [&[0, 1, 0, 10, 0, 3, 0, 1], &MAC[..]].concat();
+                let datagram = [&[kind][..], &transaction, &own, options].concat();
+                let _ = client.handle_message(Instant::from_millis(now), SERVER, &datagram);
+                let _ = client.handle_message(Instant::from_millis(now), SERVER, options);
+            }
+            None => now = due.unwrap_or(now),
+        }
+    }
+    assert!(now <= LIMIT.as_millis() && sent <= 20 + data.len());
+    match client.outcome() {
+        Some(Ok(lease)) => {
+            assert!(!lease.address.is_unspecified() && !lease.address.is_multicast());
+            let mut pnp = String::new();
+            lease.write_pnp(&mut pnp).unwrap();
+            assert!((1..=5).contains(&pnp.lines().count()), "{pnp}");
+            let is_iscsi = |path: &str| path.to_ascii_lowercase().starts_with("iscsi:");
+            assert!(lease.root_path().is_none_or(|path| is_iscsi(path.as_str())));
+        }
+        outcome => assert!(!outcome.unwrap().unwrap_err().to_string().is_empty()),
+    }
+}
+
+pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
+    let address = [
+        &[0, 3, 0, 40][..],
+        &MAC[2..],
+        &[0; 8],
+        &[0, 5, 0, 24, 0x20, 0x01, 0x0d, 0xb8],
+        &[0; 11],
+        &[9, 0, 0, 0, 60, 0, 0, 0, 120],
+    ]
+    .concat();
+    let server = [0, 2, 0, 3, 0, 2, 1];
+    let texts = b"\0\x17\0\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\0\x18\0\x05\x03lab\0\0\x3b\0\x0fiscsi:[::1]::::";
+    let refusal = b"\0\x0d\0\x04\0\x02no";
+    let seed = |messages: &[(u8, &[&[u8]])]| -> Vec<u8> {
+        let framed = |(kind, options): &(u8, &[&[u8]])| {
+            let options = [&server, &options.concat()[..]].concat();
+            [
+                &[1, *kind, u8::try_from(options.len()).unwrap()],
+                &options[..],
+            ]
+            .concat()
+        };
+        messages.iter().flat_map(framed).collect()
+    };
+    let preferred = [0, 7, 0, 1, 255];
+    vec![
+        seed(&[(2, &[&address, texts, &preferred]), (7, &[&address, texts])]),
+        seed(&[(2, &[refusal]), (2, &[&address]), (7, &[&address])]),
+        seed(&[
+            (2, &[&address, &preferred, texts]),
+            (7, &[refusal]),
+            (2, &[&address]),
+        ]),
+    ]
+}
+
+/// Takes the time, the type and the options of the next message.
+fn message<'a>(reader: &mut Reader<'a>) -> Option<(u64, u8, &'a [u8])> {
+    let delay = u64::from(reader.u8()?) * 20;
+    let kind = reader.u8()?;
+    let length = usize::from(reader.u8()?);
+    Some((delay, kind, reader.take(length.min(reader.rest().len()))?))
+}

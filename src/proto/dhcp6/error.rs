@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Why a message is of no use, and why there is no lease.
+
+use core::{
+    fmt,
+    net::Ipv6Addr, //
+};
+
+use crate::proto::{
+    bytes::Reader,
+    config::text::Text,
+    dhcp6::message::{
+        Code,
+        MessageType,
+        Options, //
+    },
+    time::Duration,
+};
+
+/// What a server refuses with (RFC 8415 section 21.13).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// The status; 0, success, is none.
+    pub status: u16,
+    /// What the server says to that, for people.
+    pub message: Text<64>,
+}
+
+impl Refusal {
+    /// The refusal in `options`, if there is one.
+    pub(super) fn new(options: Options<'_>) -> Option<Self> {
+        let mut reader = Reader::new(options.value(Code::STATUS)?);
+        let status = reader.be_u16().filter(|status| *status != 0)?;
+        Some(Self {
+            status,
+            message: Text::lossy(reader.rest()),
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            2 => f.write_str("NoAddrsAvail")?,
+            4 => f.write_str("NotOnLink")?,
+            status => write!(f, "status {status}")?,
+        }
+        write!(f, ", {:?}", self.message.as_str())
+    }
+}
+
+/// Why a message changed nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Ignored {
+    /// It is no message.
+    Malformed,
+    /// It is for another machine, or for none.
+    OtherClient,
+    /// It answers a message that this client did not send.
+    OtherTransaction,
+    /// It is of a type that is not waited for.
+    OutOfTurn(MessageType),
+    /// It does not name its server.
+    NoServerIdentifier {
+        /// Where it came from.
+        server: Ipv6Addr,
+    },
+    /// It comes from another server than the one that was asked.
+    OtherServer,
+    /// It has no address that this machine could have.
+    NoAddress {
+        /// Where it came from.
+        server: Ipv6Addr,
+    },
+    /// The server has nothing for this machine.
+    Refused {
+        /// The server.
+        server: Ipv6Addr,
+        /// What it says.
+        refusal: Refusal,
+    },
+    /// It is an offer no better than one that came before it.
+    NoBetter,
+}
+
+impl Ignored {
+    /// Whether a server has answered this client, but not with what it needs.
+    pub(super) const fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::NoServerIdentifier { .. } | Self::NoAddress { .. } | Self::Refused { .. }
+        )
+    }
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("this is no DHCPv6 message"),
+            Self::OtherClient => f.write_str("the message is for another machine"),
+            Self::OtherTransaction => f.write_str("the message is from another conversation"),
+            Self::OutOfTurn(kind) => write!(f, "no {kind} is waited for"),
+            Self::NoServerIdentifier { server } => {
+                write!(f, "{server} does not say who it is (option 2)")
+            }
+            Self::OtherServer => f.write_str("the message is from a server that was not asked"),
+            Self::NoAddress { server } => write!(f, "{server} offers no address"),
+            Self::Refused { server, refusal } => write!(f, "{server} refuses: {refusal}"),
+            Self::NoBetter => f.write_str("the offer is no better than an earlier one"),
+        }
+    }
+}
+
+/// Why there is no lease.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Failure {
+    /// No server offers anything of use.
+    NoAnswer {
+        /// How many messages were sent.
+        sent: u32,
+        /// The time since the first one.
+        elapsed: Duration,
+        /// Why the last answer that came all the same was of no use.
+        last_fault: Option<Ignored>,
+    },
+    /// A server offered an address, and then did not answer the requests for it.
+    Silence {
+        /// The server.
+        server: Ipv6Addr,
+        /// What it offered.
+        address: Ipv6Addr,
+    },
+    /// A server refused what it had offered.
+    Refused {
+        /// The server.
+        server: Ipv6Addr,
+        /// What it says.
+        refusal: Refusal,
+    },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAnswer {
+                sent,
+                elapsed,
+                last_fault,
+            } => {
+                write!(
+                    f,
+                    "no DHCPv6 server gave an address at {sent} requests in {} s",
+                    elapsed.as_secs()
+                )?;
+                match last_fault {
+                    Some(fault) => write!(f, " ({fault}); check its configuration"),
+                    None => write!(f, "; check that one serves this network"),
+                }
+            }
+            Self::Silence { server, address } => write!(
+                f,
+                "DHCPv6 server {server} offered {address} but did not answer the requests for it; \
+                 check its log"
+            ),
+            Self::Refused { server, refusal } => write!(
+                f,
+                "DHCPv6 server {server} refused what it had offered: {refusal}; check its log"
+            ),
+        }
+    }
+}
