@@ -46,8 +46,8 @@
 
 char iscsi_init_if[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(if, iscsi_init_if, sizeof(iscsi_init_if), 0444);
-MODULE_PARM_DESC(if, "<dev>[:<ip>[:<netmask>[:<gateway>]]] or "
-		 "<dev>:[<ip>]/<prefix length>[:[<gateway>]]: network interface, by name or MAC; "
+MODULE_PARM_DESC(if, "<dev>[:<ip>[:<netmask>[:<gateway>]]]: network interface, by name or MAC; "
+		 "of IPv6: <dev>:[<ip>]/<prefix length>[:[<gateway>]]; "
 		 "an address means static, none DHCP/BOOTP; "
 		 "absent: every Ethernet device, the first with a usable answer");
 
