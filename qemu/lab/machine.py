@@ -158,6 +158,15 @@ class Machine:
         """Presses keys of the keyboard at the same time, by QEMU's names for them."""
         self._qmp_command("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
 
+    def is_asleep(self) -> bool:
+        """Whether it is suspended to its memory."""
+        status = self._qmp_command("query-status")
+        return isinstance(status, dict) and status["status"] == "suspended"
+
+    def wake(self) -> None:
+        """Ends its sleep, as a power button does."""
+        self._qmp_command("system_wakeup")
+
     def memory(self, start: int, size: int, file: Path) -> bytes:
         """What is in the machine's memory, by way of a file."""
         self._qmp_command("pmemsave", val=start, size=size, filename=str(file))
