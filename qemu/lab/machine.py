@@ -158,10 +158,11 @@ class Machine:
         """Presses keys of the keyboard at the same time, by QEMU's names for them."""
         self._qmp_command("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
 
-    def is_asleep(self) -> bool:
-        """Whether it is suspended to its memory."""
-        status = self._qmp_command("query-status")
-        return isinstance(status, dict) and status["status"] == "suspended"
+    def wait_asleep(self, timeout: float = COMMAND) -> None:
+        """Returns when the machine has suspended itself to its memory."""
+        deadline = time.monotonic() + timeout
+        while json.loads(self.qmp.receive(deadline)).get("event") != "SUSPEND":
+            pass
 
     def wake(self) -> None:
         """Ends its sleep, as a power button does."""

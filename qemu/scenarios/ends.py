@@ -1,11 +1,13 @@
 """Ends that are no orderly reboot: another kernel started in the place of the running one, a crash; and sleep, which is none."""
 
+import time
 from pathlib import Path
 
 from lab import guest, images, netboot
 from lab.errors import expect
 from lab.machine import Machine
-from lab.process import wait_until
+from lab.net import SERVER
+from lab.relay import Relay
 from lab.scenario import Lab, scenario
 from lab.targets import NAME
 from lab.writer import Writer, holds, synced
@@ -92,27 +94,61 @@ def ends_sysrq(lab: Lab) -> None:
     images.check_file_system(disk)
 
 
-def sleeps(client: Machine) -> None:
-    """Suspends a machine to its memory, and wakes it."""
-    client.send("echo mem >/sys/power/state")
-    wait_until(client.is_asleep, "the machine to sleep", guest.SHUTDOWN)
+def falls_asleep(client: Machine) -> None:
+    """Has a machine suspend itself to its memory."""
+    # The serial port that the agent has open hears nothing any more afterwards, until it is opened anew.
+    client.send("(echo mem >/sys/power/state; kill $(pidof agent); /sbin/agent) >/dev/null 2>&1 &")
+
+
+def wakes(client: Machine) -> None:
+    """Wakes it once it sleeps, after a while in which the target hears nothing from it."""
+    client.wait_asleep()
+    time.sleep(5)
     client.wake()
-    client.check("true")
+    client.wait_agent()
 
 
 @scenario
 def ends_sleep(lab: Lab) -> None:
-    """Suspend to memory, idle and under writes: the session is there afterwards, and nothing is lost."""
-    lab.tgt(lab.tiny_disk())
-    lab.dnsmasq()
-    client = lab.client("rdinit=/linuxrc root=/dev/sda1 iscsi-if=eth0 no_console_suspend")
-    guest.boots(client)
-    client.check("sync")
-    sleeps(client)
-    client.check("echo 3 >/proc/sys/vm/drop_caches; cat /bin/busybox >/dev/null")
-    writer = Writer(client)
-    sleeps(client)
-    writer.goes_on()
-    writer.ends()
-    guest.reboots(client)
-    images.check_file_system(lab.directory / "lun.img")
+    """Suspend to memory, idle, under writes to a slow target, and with the target gone at first: nothing is lost."""
+    disk = lab.tiny_disk()
+    target = lab.tgt(disk)
+    relay = Relay(target.address, digests=(0, 0))
+    lab.dnsmasq(f"iscsi:{SERVER}::{relay.port}:1:{NAME}")
+
+    def late(pdu: bytes) -> bytes:
+        time.sleep(0.3)
+        return pdu
+
+    def idle(client: Machine) -> None:
+        falls_asleep(client)
+        wakes(client)
+        Writer(client).ends()
+
+    def busy(client: Machine) -> None:
+        writer = Writer(client)
+        prompt, relay.damage = relay.damage, late
+        falls_asleep(client)
+        wakes(client)
+        relay.damage = prompt
+        writer.goes_on()
+        writer.ends()
+
+    def gone(client: Machine) -> None:
+        client.check("sync")
+        target.stop()
+        falls_asleep(client)
+        client.console.wait("PM: suspend entry", guest.SHUTDOWN)
+        target.start()
+        wakes(client)
+        Writer(client).ends()
+
+    # QEMU lets each machine sleep once.
+    for name, act, losses in (("idle", idle, 0), ("busy", busy, 0), ("gone", gone, 1)):
+        client = lab.client(name=name)
+        guest.boots(client)
+        act(client)
+        lost = client.log("iscsi_init: session with .* lost")
+        expect(len(lost) == losses, f"the session to be lost {losses} times", "\n".join(lost))
+        guest.reboots(client)
+        images.check_file_system(disk)
