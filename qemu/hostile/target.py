@@ -311,7 +311,7 @@ class Connection:
         if command.lun != bytes([0, self.options.lun]) + bytes(6) and command.cdb[0] != 0xA0:
             self._absent(command)
         elif command.cdb[0] in (0x08, 0x28, 0x88):
-            if not (armed and self._act("read", self, command)):
+            if not self._act("read" if armed else "look", self, command):
                 self.data_in(command)
         elif command.cdb[0] in (0x0A, 0x2A, 0x8A):
             if final and not (armed and self._act("write", self, command)):

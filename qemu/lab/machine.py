@@ -160,6 +160,16 @@ class Machine:
         """Presses keys of the keyboard at the same time, by QEMU's names for them."""
         self._qmp_command("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
 
+    def wait_asleep(self, timeout: float = COMMAND) -> None:
+        """Returns when the machine has suspended itself to its memory."""
+        deadline = time.monotonic() + timeout
+        while json.loads(self.qmp.receive(deadline)).get("event") != "SUSPEND":
+            pass
+
+    def wake(self) -> None:
+        """Ends its sleep, as a power button does."""
+        self._qmp_command("system_wakeup")
+
     def memory(self, start: int, size: int, file: Path) -> bytes:
         """What is in the machine's memory, by way of a file."""
         self._qmp_command("pmemsave", val=start, size=size, filename=str(file))

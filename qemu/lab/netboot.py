@@ -58,7 +58,8 @@ def _for_emulated(configuration: Path) -> str:
     return text.replace("root=/dev/sda1", f"root=/dev/sda1 {ARGUMENTS}")
 
 
-def _kernel_and_initrd(directory: Path) -> list[Path]:
+def kernel_and_initrd(directory: Path) -> list[Path]:
+    """Puts the kernel and a client's initrd into a directory, by these names."""
     kernel, initrd = directory / "vmlinuz", directory / "initrd.img"
     shutil.copy(settings.KERNEL, kernel)
     # TCG takes longer to load the bytes than to unpack them.
@@ -73,7 +74,7 @@ def boot_files(directory: Path) -> Path:
         shutil.copy(file, directory)
     for name in ("pxelinux.cfg/C0A8070A", "boot.ipxe"):
         (directory / name).write_text(_for_emulated(SAMPLES / name))
-    _kernel_and_initrd(directory)
+    kernel_and_initrd(directory)
     return directory
 
 
@@ -81,7 +82,7 @@ def install_grub(disk: Path, arguments: str) -> None:
     """Puts GRUB on a disk, and a kernel and an initrd on its first partition, as /boot has them; `arguments` for the kernel."""
     work = disk.with_suffix(".boot")
     work.mkdir()
-    files = _kernel_and_initrd(work)
+    files = kernel_and_initrd(work)
     configuration = work / "grub.cfg"
     configuration.write_text(f"linux /boot/vmlinuz {arguments} {ARGUMENTS}\ninitrd /boot/initrd.img\nboot\n")
     orders = ["mkdir /boot", "mkdir /boot/grub", f"write {configuration} /boot/grub/grub.cfg"]

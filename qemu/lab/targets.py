@@ -107,8 +107,9 @@ class Tgt:
 class Lio:
     """LIO in a virtual machine; its LUNs are that machine's disks, which are files here."""
 
-    # The part of /sys/kernel/config of the one portal group.
-    GROUP = f"/sys/kernel/config/target/iscsi/{NAME}/tpgt_1"
+    # The parts of /sys/kernel/config of the target and its one portal group.
+    TARGET = f"/sys/kernel/config/target/iscsi/{NAME}"
+    GROUP = f"{TARGET}/tpgt_1"
 
     def __init__(self, machine: Machine, luns: dict[int, Path]) -> None:
         self.machine = machine
@@ -166,6 +167,10 @@ class Lio:
     def enable(self, enabled: bool) -> None:
         """Takes the portal group into service, or out of it: logins are then answered with 0301."""
         self.machine.check(f"echo {int(enabled)} >{self.GROUP}/enable")
+
+    def sessions(self) -> int:
+        """How many initiators are logged in."""
+        return int(self.machine.check(f"cat {self.TARGET}/fabric_statistics/iscsi_instance/sessions"))
 
     def _store(self, lun: int) -> str:
         return f"/sys/kernel/config/target/core/iblock_0/disk{lun}"

@@ -28,6 +28,19 @@ done
 """
 
 
+def synced(machine: Machine, start: int = 0) -> list[int]:
+    """The numbers of the files that a machine has said since `start` it has synced."""
+    numbers = [int(line.rpartition(" ")[2]) for line in machine.log(r"lab: written [0-9]+$", start)]
+    expect(numbers, "a file to be synced")
+    return numbers
+
+
+def holds(machine: Machine, numbers: list[int]) -> None:
+    """The last of these files must be on the root file system as they were synced."""
+    for number in numbers[-3:]:
+        machine.check(f"seq {number * 1000} {number * 1000 + 40000} | cmp - /data/{number % FILES}", 300)
+
+
 def content(number: int) -> bytes:
     """What the file of this number has."""
     return "".join(f"{line}\n" for line in range(number * 1000, number * 1000 + 40001)).encode()

@@ -2,10 +2,15 @@
 
 import errno
 
+from hostile.disk import BLOCK
+from hostile.pdu import DATA_IN
+from hostile.target import PREFIX as CASE
+from hostile.target import Behaviour, Server
 from lab import guest
 from lab.errors import expect
 from lab.net import NETMASK, NOBODY, PREFIX, SERVER
 from lab.process import run
+from lab.relay import Relay
 from lab.scenario import ALL_FROM_DHCP, BOOT_FAILED, ROOT_PATH, Lab, scenario
 from lab.targets import INITIATOR, NAME, LoginResponder
 
@@ -285,6 +290,42 @@ def failure_not_a_disk(lab: Lab) -> None:
     lab.tgt(lab.tiny_disk())
     machine = lab.bench()
     guest.fails(machine, f"{STATIC} target={SERVER}:{NAME} lun=0", errno.ENOTBLK, "LUN 0|lun 0")
+    guest.healthy(machine)
+
+
+@scenario
+def failure_silent_target(lab: Lab) -> None:
+    """A target that falls silent while the partition table is read: ECONNABORTED."""
+    target = lab.tgt(lab.tiny_disk())
+    relay = Relay(target.address, digests=(0, 0))
+    machine = lab.bench()
+
+    def silence(pdu: bytes) -> bytes:
+        if pdu[0] & 0x3F == DATA_IN and len(pdu) > BLOCK:
+            relay.flows.clear()
+            relay.flows.wait()
+        return pdu
+
+    relay.damage = silence
+    parameters = f"{STATIC} target={SERVER}:{relay.port}:{NAME} lun=1"
+    guest.fails(machine, parameters, errno.ECONNABORTED, SERVER, "lost", again=False)
+    relay.damage = lambda pdu: pdu
+    relay.flows.set()
+    guest.succeeds(machine, parameters)
+    guest.healthy(machine)
+
+
+@scenario
+def failure_silent_disk(lab: Lab) -> None:
+    """A target that answers pings but no read of the partition table: ECONNABORTED."""
+    silent = Behaviour({"look": lambda c, command: None}, always=True)
+    Server(SERVER, 3260, {"silent": silent})
+    # Wireshark takes a short page of that disk for malformed.
+    lab.capture.judged = f"ip.src == {PREFIX}.62"
+    machine = lab.bench()
+    guest.fails(machine, f"{STATIC} target={SERVER}:{CASE}silent", errno.ECONNABORTED, SERVER, again=False)
+    done = guest.insmod(machine, f"{STATIC} target={SERVER}:{CASE}other")
+    expect(done.errno == 0, "the next insmod to succeed", done.output)
     guest.healthy(machine)
 
 

@@ -13,7 +13,7 @@ from lab.process import run
 from lab.relay import Relay
 from lab.scenario import Lab, scenario
 from lab.targets import NAME, Tgt
-from lab.writer import FILES, Writer, content
+from lab.writer import FILES, Writer, content, synced
 
 LOST, RESTORED = "iscsi_init: session with .* lost", "iscsi_init: session with .* restored"
 MIB = 1 << 20
@@ -136,13 +136,12 @@ def cut_power(lab: Lab, times: int) -> None:
         Writer(client)
         time.sleep(chance.random() * 3)
         client.kill()
-        synced = [int(line.rpartition(" ")[2]) for line in client.log(r"lab: written [0-9]+$", start)]
-        expect(synced, "a file to be synced before the power goes")
+        numbers = synced(client, start)
         # What tgtd was given is in the image; of what it was being given, some may not be.
         copy = images.copy(disk, lab.directory / "cut.img")
         images.replay_journal(copy)
         images.check_file_system(copy)
-        for written in synced[-3:]:
+        for written in numbers[-3:]:
             seen = images.read_file(copy, f"/data/{written % FILES}")
             expect(seen == content(written), f"file {written} as it was synced", f"{len(seen)} bytes")
 

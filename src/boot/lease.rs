@@ -98,8 +98,8 @@ impl Drop for Buffer {
 
 // Not inlined: a kernel stack is too small for it together with what asks for it.
 /// Asks on each of `links`, which `device` means, from when it has a carrier, and returns the first
-/// usable answer, or `None` where DHCPv6 is to be asked instead; `identity` is what servers are told
-/// of this machine.
+/// usable answer, or `None` where DHCPv6 is to be asked instead; `identity` is what servers are
+/// told of this machine.
 #[inline(never)]
 pub(super) fn obtain(
     links: &[Link],

@@ -264,8 +264,8 @@ impl Nexus {
         if sense.is_doubtful() && self.is_boot_unit(lun) && origin == Origin::First {
             return Err(Failure::UnitDoubtful(lun));
         }
-        // What a target tells of at the beginning of each session has been told by then, but by units
-        // that nobody has asked for anything yet.
+        // What a target tells of at the beginning of each session has been told by then, but by
+        // units that nobody has asked for anything yet.
         let may_be_late = origin == Origin::Passthrough && !self.is_boot_unit(lun);
         let booted = self.boot_unit.load(Ordering::Acquire) != NO_UNIT;
         if sense.is_unit_changed() && booted && !may_be_late {
