@@ -57,8 +57,8 @@ MODULE_PARM_DESC(initiator, "initiator name (iqn., eui. or naa.)");
 
 char iscsi_init_target[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(target, iscsi_init_target, sizeof(iscsi_init_target), 0444);
-MODULE_PARM_DESC(target, "<ip>[:<port>][:<target name>][,<ip>[:<port>]...]: iSCSI target and "
-		 "further portals of it, IPv6 in brackets");
+MODULE_PARM_DESC(target, "<ip>[:<port>][:<target name>][,<ip>[:<port>]...]: iSCSI target; "
+		 "further portals of it behind commas; IPv6 in brackets");
 
 char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(lun, iscsi_init_lun, sizeof(iscsi_init_lun), 0444);

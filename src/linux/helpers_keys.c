@@ -31,7 +31,10 @@ int iscsi_init_key_read(const char *description, void *to, size_t size)
 	struct key *key;
 	int length;
 
-	/* User space cannot read the first kind. Without callout information nobody is asked for a key. */
+	/*
+	 * User space cannot read the first kind. Without callout information nobody is asked for a
+	 * key.
+	 */
 	key = request_key(&key_type_logon, description, NULL);
 	if (key == ERR_PTR(-ENOKEY))
 		key = request_key(&key_type_user, description, NULL);

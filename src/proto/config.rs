@@ -7,8 +7,7 @@
 //! - [`cmdline`] finds the kernel arguments in the command line.
 //! - [`interface`] (with [`ipv6`]), [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`]
 //!   each turn one text into a value, or into a [`ParseError`] that says what is wrong and where;
-//!   so do [`ip`] and
-//!   [`netroot`] with kernel arguments that others have made.
+//!   so do [`ip`] and [`netroot`] with kernel arguments that others have made.
 //! - [`iscsi_conf`] reads the configuration file, [`ibft`] the table that firmware leaves.
 //! - [`merge`] picks the one source of each setting.
 //! - [`text`] is the string without a heap that they are kept in.
