@@ -14,8 +14,8 @@ from .process import run
 
 MARKER = "iscsi_init-lab"
 
-CLIENT_MODULES = ("virtio_net", "e1000", "bridge", "sd_mod", "ext4", "scsi_transport_iscsi", "iscsi_boot_sysfs", "sha3")
-LIO_MODULES = ("virtio_net", "virtio_blk", "configfs", "target_core_mod", "target_core_iblock", "iscsi_target_mod", "sha3")
+CLIENT_MODULES = ("virtio_net", "e1000", "bridge", "8021q", "sd_mod", "ext4", "scsi_transport_iscsi", "iscsi_boot_sysfs", "sha3")
+LIO_MODULES = ("virtio_net", "8021q", "virtio_blk", "configfs", "target_core_mod", "target_core_iblock", "iscsi_target_mod", "sha3")
 
 
 LINUXRC = settings.CHECKOUT / "samples/linuxrc"

@@ -1,5 +1,6 @@
 """Boots: the shipped linuxrc takes a diskless machine to a root file system on its LUN, each time configured another way."""
 
+import errno
 from lab import guest, wire
 from lab.dhcp import BootpServer
 from lab.errors import expect
@@ -209,3 +210,25 @@ def boot_debian_twice(lab: Lab) -> None:
         guest.healthy(client)
         guest.on_disk(disk, "/srv/random", digest)
     guest.logged_out(lab.capture, logouts=2)
+
+
+@scenario
+def boot_vlan(lab: Lab) -> None:
+    """A device of a VLAN that is made for it: the disk comes over it; what takes the device under it down is mended."""
+    target = lab.lio(lab.tiny_disk())
+    address = f"{target.address}/24"
+    target.machine.check(f"ip address del {address} dev eth0; vconfig add eth0 100; ip address add {address} dev eth0.100; ip link set eth0.100 up")
+    machine = lab.bench()
+    vlan = f"if=eth0.100:{PREFIX}.75:{NETMASK} target={target.address}:{NAME}"
+    # Loading it by the kernel's own call for help is the user's program's business.
+    machine.check("mount -t proc proc /proc; echo >/proc/sys/kernel/modprobe")
+    guest.fails(machine, vlan, errno.EOPNOTSUPP, "eth0.100: the device of the VLAN cannot be made", "8021q", again=False)
+    machine.check("modprobe 8021q")
+    guest.succeeds(machine, vlan)
+    expect("VID: 100" in machine.check("cat /proc/net/vlan/eth0.100"), "the device of VLAN 100")
+    machine.check("ip link set eth0 down")
+    machine.console.wait("eth0.100 was set down, and is set up again", 60)
+    machine.check("dd if=/dev/sda of=/dev/null bs=65536 count=16 iflag=direct", 120)
+    machine.check("rmmod iscsi_init")
+    expect(machine.sh("test -e /sys/class/net/eth0.100").status != 0, "the device to be gone with the driver")
+    guest.healthy(machine)

@@ -13,6 +13,7 @@ use super::{
 use crate::proto::{
     config::{
         interface::{
+            DeviceName,
             Ipv4Config,
             Route, //
         },
@@ -34,6 +35,8 @@ use kernel::prelude::*;
 /// What was changed. Dropping it takes everything back.
 pub(super) struct Changes {
     pub(super) netlink: Netlink,
+    /// The device under the one of a VLAN that was made.
+    lower: Option<i32>,
     /// Devices that were down, the MTU that was replaced, addresses and routes, in
     /// the order of the changes.
     done: KVec<Request>,
@@ -44,6 +47,7 @@ impl Changes {
     pub(super) fn new() -> Result<Self, Failure<'static>> {
         Ok(Self {
             netlink: Netlink::new().map_err(Failure::Kernel)?,
+            lower: None,
             done: KVec::new(),
         })
     }
@@ -58,11 +62,48 @@ impl Changes {
         self.make(link, Step::Up, &Request::SetUp { index, up: true }, undo)
     }
 
-    /// Takes back what was changed on any other device.
+    /// Makes the device called `name` of the VLAN `id` on `lower`, which is brought up.
+    pub(super) fn add_vlan(
+        &mut self,
+        lower: &Link,
+        name: &DeviceName,
+        id: u16,
+    ) -> Result<(), Failure<'static>> {
+        self.set_up(lower)?;
+        self.done.reserve(1, GFP_KERNEL).map_err(Failure::kernel)?;
+        let add = Request::AddVlan {
+            lower: lower.index,
+            name: name.padded(),
+            id,
+        };
+        let failure = |error| Failure::Device {
+            name: name.clone(),
+            step: Step::Vlan,
+            error,
+        };
+        self.netlink.change(&add).map_err(failure)?;
+        let links = self.netlink.links().map_err(Failure::Kernel)?;
+        let made = links.iter().find(|link| link.name == *name);
+        let index = made.ok_or(failure(ENODEV))?.index;
+        self.lower = Some(lower.index);
+        self.done
+            .push(Request::DeleteLink { index }, GFP_KERNEL)
+            .map_err(Failure::kernel)
+    }
+
+    /// Brings the device up that is under the one of a VLAN, if that was made.
+    pub(super) fn set_lower_up(&mut self) -> Result {
+        match self.lower {
+            Some(index) => self.netlink.change(&Request::SetUp { index, up: true }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes back what was changed on any device but this one and the one under it.
     pub(super) fn keep_only(&mut self, index: i32) {
-        let netlink = &mut self.netlink;
+        let (netlink, lower) = (&mut self.netlink, self.lower);
         self.done.retain(|undo| match undo {
-            Request::SetUp { index: other, .. } if *other != index => {
+            Request::SetUp { index: other, .. } if *other != index && Some(*other) != lower => {
                 let _ = netlink.change(undo);
                 false
             }
@@ -74,7 +115,7 @@ impl Changes {
     /// attempt: some links and switches take long to find each other.
     pub(super) fn unconfigure(&mut self) {
         while let Some(undo) = self.done.pop() {
-            if matches!(undo, Request::SetUp { .. }) {
+            if matches!(undo, Request::SetUp { .. } | Request::DeleteLink { .. }) {
                 // There is room, since it was just taken out.
                 let _ = self.done.push(undo, GFP_KERNEL);
                 return;
@@ -205,7 +246,7 @@ impl Changes {
 
         // The old one first: with the first address of a network its further ones go, too.
         while let Some(undo) = self.done.pop() {
-            if matches!(undo, Request::SetUp { .. }) {
+            if matches!(undo, Request::SetUp { .. } | Request::DeleteLink { .. }) {
                 self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
                 break;
             }

@@ -374,6 +374,7 @@ impl Keeper {
         };
         self.follow(link);
         if !link.is_up() {
+            self.changes.set_lower_up()?;
             let up = Request::SetUp {
                 index: link.index,
                 up: true,

@@ -216,6 +216,7 @@ impl fmt::Display for Informant {
 /// What is changed about a network device.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
+    Vlan,
     Up,
     Mtu,
     Address,
@@ -227,7 +228,7 @@ pub(super) enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Up => write!(f, "the device"),
+            Self::Vlan | Self::Up => write!(f, "the device"),
             Self::Mtu => write!(f, "the MTU"),
             Self::Address => write!(f, "the address"),
             Self::Route(route) => write!(
@@ -394,6 +395,11 @@ impl fmt::Display for Failure<'_> {
                 write!(f, "; check the cable and the switch port")
             }
             Self::Device { name, step, error } => match step {
+                Step::Vlan => write!(
+                    f,
+                    "{name}: the device of the VLAN cannot be made: {error:?}; \
+                     load 8021q before this module, and see whether the VLAN has a device already"
+                ),
                 Step::Up => write!(
                     f,
                     "{name}: cannot be brought up: {error:?}; \

@@ -101,7 +101,7 @@ impl Network {
             }
         }
         loopback(&mut changes.netlink)?;
-        let links = find(&mut changes.netlink, device, attempts)?;
+        let links = find(changes, device, attempts)?;
         let mut usable = KVec::new();
         for link in links {
             match changes.set_up(&link) {
@@ -396,9 +396,33 @@ fn loopback(netlink: &mut Netlink) -> Result<(), Failure<'static>> {
     Ok(())
 }
 
+/// Makes the device of a VLAN that is meant, where that under it is among `links` and it is not;
+/// whether it was made.
+fn make_vlan(
+    changes: &mut Changes,
+    links: &[Link],
+    device: &Device,
+) -> Result<bool, Failure<'static>> {
+    let Device::Named(name) = device else {
+        return Ok(false);
+    };
+    if links.iter().any(|link| link.name == *name) {
+        return Ok(false);
+    }
+    let lower = name.vlan().and_then(|(lower, id)| {
+        let lower = links.iter().find(|link| link.name == lower);
+        Some((lower?, id))
+    });
+    let Some((lower, id)) = lower else {
+        return Ok(false);
+    };
+    changes.add_vlan(lower, name, id)?;
+    Ok(true)
+}
+
 /// Waits for what `device` means.
 fn find(
-    netlink: &mut Netlink,
+    changes: &mut Changes,
     device: &Device,
     attempts: &Attempts,
 ) -> Result<KVec<Link>, Failure<'static>> {
@@ -406,7 +430,10 @@ fn find(
     let deadline = clock::milliseconds().saturating_add(patience);
 
     loop {
-        let mut links = netlink.links().map_err(Failure::Kernel)?;
+        let mut links = changes.netlink.links().map_err(Failure::Kernel)?;
+        if make_vlan(changes, &links, device)? {
+            continue;
+        }
         links.retain(|link| is_meant(link, device));
         if !links.is_empty() {
             return Ok(links);

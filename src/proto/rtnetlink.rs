@@ -117,6 +117,7 @@ mod link {
     pub(super) const ADDRESS: u16 = 1;
     pub(super) const NAME: u16 = 3;
     pub(super) const MTU: u16 = 4;
+    pub(super) const LOWER: u16 = 5;
     pub(super) const MASTER: u16 = 10;
     pub(super) const OPERATIONAL_STATE: u16 = 16;
     pub(super) const INFO: u16 = 18;

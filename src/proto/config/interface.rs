@@ -10,6 +10,7 @@ use core::{
 };
 
 use crate::proto::config::{
+    decimal,
     ipv6::{
         Ipv6Config,
         Ipv6Fault, //
@@ -37,6 +38,23 @@ impl DeviceName {
     /// The name.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+
+    /// The device under a VLAN's, and the VLAN's number (1 to 4094), where the name is
+    /// `<dev>.<number>`.
+    pub fn vlan(&self) -> Option<(Self, u16)> {
+        let (lower, id) = self.as_str().rsplit_once('.')?;
+        let id = decimal(id).filter(|id| (1..=4094).contains(id))?;
+        Some((Self::new(lower)?, id))
+    }
+
+    /// The name with NULs behind it.
+    pub fn padded(&self) -> [u8; 16] {
+        let mut name = [0; 16];
+        for (to, from) in name.iter_mut().zip(self.as_str().bytes()) {
+            *to = from;
+        }
+        name
     }
 }
 
@@ -494,6 +512,30 @@ mod tests {
             fault("52:54:00:12:34:+6"),
             Some((InterfaceFault::TooMany, 12))
         );
+    }
+
+    #[test]
+    fn a_name_may_be_that_of_a_vlan() {
+        let vlan = |name| {
+            let (lower, id) = DeviceName::new(name)?.vlan()?;
+            Some(std::format!("{lower} {id}"))
+        };
+        assert_eq!(vlan("eth0.100").as_deref(), Some("eth0 100"));
+        assert_eq!(vlan("a.b.1").as_deref(), Some("a.b 1"));
+        assert_eq!(vlan("eth0.4094").as_deref(), Some("eth0 4094"));
+        for name in [
+            "eth0",
+            "eth0.",
+            "eth0.0",
+            "eth0.4095",
+            "eth0.x",
+            ".5",
+            "eth0.+5",
+        ] {
+            assert_eq!(vlan(name), None, "{name}");
+        }
+        let padded = DeviceName::new("eth0.7").expect("a name").padded();
+        assert_eq!(&padded, b"eth0.7\0\0\0\0\0\0\0\0\0\0");
     }
 
     #[test]

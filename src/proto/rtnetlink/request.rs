@@ -29,6 +29,7 @@ use super::{
     LinkHeader,
     RouteHeader,
     DELETE_ADDRESS,
+    DELETE_LINK,
     DELETE_ROUTE,
     INET,
     INET6,
@@ -43,7 +44,7 @@ use crate::proto::{
 };
 
 /// The room in bytes that every request fits in.
-pub const MAX_LENGTH: usize = 80;
+pub const MAX_LENGTH: usize = 96;
 
 /// What is to happen to an address or a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -97,6 +98,20 @@ pub enum Request {
         index: i32,
         /// The MTU in bytes.
         mtu: u32,
+    },
+    /// Makes a device of a VLAN; an error (`EEXIST`) where there is one of its name.
+    AddVlan {
+        /// The device under it.
+        lower: i32,
+        /// Its name, NULs behind it.
+        name: [u8; 16],
+        /// The VLAN's number (1 to 4094).
+        id: u16,
+    },
+    /// Has a device go that was made.
+    DeleteLink {
+        /// The device.
+        index: i32,
     },
     /// Changes an address.
     Address {
@@ -206,6 +221,16 @@ impl Request {
                 let mut body = Body::new(buffer, &link_header(index))?;
                 body.attribute(link::MTU, mtu.to_ne_bytes())?;
                 body.finish(NEW_LINK, ACK, sequence)
+            }
+            Self::AddVlan { lower, name, id } => {
+                let mut body = Body::new(buffer, &link_header(0))?;
+                body.attribute(link::LOWER, lower.to_ne_bytes())?;
+                body.attribute(link::NAME, name)?;
+                body.attribute(link::INFO, vlan(id)?)?;
+                body.finish(NEW_LINK, EXCLUSIVELY | ACK, sequence)
+            }
+            Self::DeleteLink { index } => {
+                Body::new(buffer, &link_header(index))?.finish(DELETE_LINK, ACK, sequence)
             }
             Self::Address {
                 change,
@@ -320,6 +345,30 @@ impl Request {
     }
 }
 
+/// What makes a device one of the VLAN `id` (C header: `include/uapi/linux/if_link.h`,
+/// `IFLA_INFO_KIND`, `IFLA_INFO_DATA` and in that `IFLA_VLAN_ID`).
+fn vlan(id: u16) -> Option<[u8; 24]> {
+    let mut nested = [0; 24];
+    let mut writer = Writer::new(&mut nested);
+    // Each attribute has its length and its kind in front, and is padded to four bytes.
+    for part in [
+        &9_u16.to_ne_bytes(),
+        &1_u16.to_ne_bytes(),
+        &b"vlan\0\0\0\0"[..],
+        &12_u16.to_ne_bytes(),
+        &2_u16.to_ne_bytes(),
+        &6_u16.to_ne_bytes(),
+        &1_u16.to_ne_bytes(),
+        &id.to_ne_bytes(),
+    ] {
+        writer.put(part)?;
+    }
+    Some(nested)
+}
+
+/// `NLM_F_CREATE` and `NLM_F_EXCL`.
+const EXCLUSIVELY: u16 = 0x600;
+
 /// The message types that make and delete something.
 struct Kind {
     new: u16,
@@ -329,13 +378,12 @@ struct Kind {
 impl Kind {
     /// The message type and the flags of `change`.
     const fn of(self, change: Change) -> (u16, u16) {
-        /// `NLM_F_REPLACE`, `NLM_F_EXCL` and `NLM_F_CREATE`.
+        /// `NLM_F_REPLACE` and `NLM_F_CREATE`.
         const REPLACE: u16 = 0x100;
-        const EXCLUSIVE: u16 = 0x200;
         const CREATE: u16 = 0x400;
 
         match change {
-            Change::Add => (self.new, CREATE | EXCLUSIVE),
+            Change::Add => (self.new, EXCLUSIVELY),
             Change::Replace => (self.new, CREATE | REPLACE),
             Change::Delete => (self.delete, 0),
         }
@@ -357,7 +405,7 @@ impl<'a> Body<'a> {
         Some(Self { header, writer })
     }
 
-    /// Appends an attribute; those used here have 4 or 16 bytes, so that none needs padding.
+    /// Appends an attribute; those used here have a multiple of 4 bytes, so that none needs padding.
     fn attribute<const N: usize>(&mut self, kind: u16, value: [u8; N]) -> Option<()> {
         let length = size_of::<AttributeHeader>().checked_add(N)?;
         let header = AttributeHeader {
