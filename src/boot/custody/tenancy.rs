@@ -8,6 +8,7 @@
 use super::{
     super::{
         attempts::Attempts,
+        error::Failure,
         lease::{
             self,
             Wish, //
@@ -204,6 +205,8 @@ impl Tenancy {
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);
                 Some(lease)
             }
+            // The thread is to end.
+            Err(Failure::Interrupted) => None,
             Err(failure) => {
                 let random = u16::from_ne_bytes(random::bytes());
                 *next = now().after(backoff.next(random));
