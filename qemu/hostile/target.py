@@ -309,7 +309,8 @@ class Connection:
     def _command(self, command: Command, final: bool) -> None:
         armed = command.first >= ARMED
         if command.lun != bytes([0, self.options.lun]) + bytes(6) and command.cdb[0] != 0xA0:
-            self._absent(command)
+            if not self._act("absent", self, command):
+                self._absent(command)
         elif command.cdb[0] in (0x08, 0x28, 0x88):
             if not self._act("read" if armed else "look", self, command):
                 self.data_in(command)

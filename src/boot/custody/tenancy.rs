@@ -9,6 +9,7 @@ use super::{
     super::{
         attempts::Attempts,
         conflict,
+        error::Failure,
         lease::{
             Answer,
             Wish, //
@@ -218,6 +219,8 @@ impl Tenancy {
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);
                 Some(lease)
             }
+            // The thread is to end.
+            Err(Failure::Interrupted) => None,
             Err(failure) => {
                 let random = u16::from_ne_bytes(random::bytes());
                 *next = now().after(backoff.next(random));
