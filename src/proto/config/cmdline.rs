@@ -65,7 +65,7 @@ impl<'a> Others<'a> {
             Other::NetRoot | Other::Root => value.starts_with(SCHEME),
             _ => !value.is_empty(),
         };
-        *slot = Some(value).filter(|_| is_ours);
+        *slot = is_ours.then_some(value);
     }
 }
 

@@ -405,7 +405,7 @@ impl<'a> Body<'a> {
         Some(Self { header, writer })
     }
 
-    /// Appends an attribute; those used here have a multiple of 4 bytes, so that none needs padding.
+    /// Appends an attribute; those used here have a multiple of 4 bytes, so none needs padding.
     fn attribute<const N: usize>(&mut self, kind: u16, value: [u8; N]) -> Option<()> {
         let length = size_of::<AttributeHeader>().checked_add(N)?;
         let header = AttributeHeader {
