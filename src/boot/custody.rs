@@ -19,6 +19,7 @@
 //! All of this is about IPv4; a network without that is [`ipv6`]'s.
 
 mod ipv6;
+mod log;
 pub(super) mod status;
 mod tenancy;
 
@@ -73,6 +74,11 @@ use kernel::{
         Mutex, //
     }, //
 };
+use log::{
+    By,
+    Culprit,
+    Lines, //
+};
 use status::{
     Facts,
     Ipv4Facts,
@@ -94,10 +100,6 @@ const PAUSE: u32 = 100;
 const DESERTED: u64 = 10_000;
 /// Room for what one message tells.
 const MESSAGE_SIZE: usize = 8_192;
-/// How many lines on repairs there may be, and after how long there may be one more, in
-/// milliseconds.
-const LINES: u64 = 20;
-const LINE_INTERVAL: u64 = 60_000;
 
 /// What the thread works with. Dropping it takes back what the boot has changed.
 #[pin_data]
@@ -582,63 +584,6 @@ impl Drop for Keeper {
         // What is somebody else's now is not taken back.
         if self.owner == Owner::UserSpace {
             self.changes.forget(self.link.index);
-        }
-    }
-}
-
-/// A process that has taken something away.
-struct Culprit {
-    number: u32,
-    /// The program it ran, if it had not ended by then.
-    name: Option<process::Name>,
-}
-
-/// Who did it, if that is known.
-struct By<'a>(Option<&'a Culprit>);
-
-impl fmt::Display for By<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(Culprit { number, name }) = self.0 else {
-            return Ok(());
-        };
-        match name {
-            Some(name) => write!(f, " (by {}, process {number})", name.as_str()),
-            None => write!(f, " (by process {number}, which has ended)"),
-        }
-    }
-}
-
-/// Lines for the log, of which there is not one for each of many repairs.
-struct Lines {
-    left: u64,
-    since: u64,
-    unsaid: u64,
-}
-
-impl Lines {
-    fn new(now: u64) -> Self {
-        Self {
-            left: LINES,
-            since: now,
-            unsaid: 0,
-        }
-    }
-
-    fn warn(&mut self, line: fmt::Arguments<'_>) {
-        let now = clock::milliseconds();
-        let more = now.saturating_sub(self.since) / LINE_INTERVAL;
-        if more > 0 {
-            self.left = self.left.saturating_add(more).min(LINES);
-            self.since = now;
-        }
-        if self.left == 0 {
-            self.unsaid = self.unsaid.saturating_add(1);
-            return;
-        }
-        self.left = self.left.saturating_sub(1);
-        match core::mem::take(&mut self.unsaid) {
-            0 => pr_warn!("{line}\n"),
-            unsaid => pr_warn!("{line}; {unsaid} such lines were left out before\n"),
         }
     }
 }
