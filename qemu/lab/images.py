@@ -15,7 +15,9 @@ from .process import run
 MARKER = "iscsi_init-lab"
 
 CLIENT_MODULES = ("virtio_net", "e1000", "bridge", "8021q", "sd_mod", "ext4", "scsi_transport_iscsi", "iscsi_boot_sysfs", "sha3")
-LIO_MODULES = ("virtio_net", "8021q", "virtio_blk", "configfs", "target_core_mod", "target_core_iblock", "iscsi_target_mod", "sha3")
+LIO_MODULES = (
+    "virtio_net", "8021q", "virtio_blk", "configfs", "target_core_mod", "target_core_iblock", "iscsi_target_mod", "dm_mod", "sha3",
+)  # fmt: skip
 
 
 LINUXRC = settings.CHECKOUT / "samples/linuxrc"
@@ -76,7 +78,7 @@ def lio_initrd(directory: Path) -> Path:
     out = directory / "lio.initrd"
     modules = "".join(f"{module}\n" for module in LIO_MODULES).encode()
     files = {"/agent": guest("agent"), "/test-init": guest("test-init"), "/modules": modules}
-    cpio.append(settings.BUILD / "lio.initrd", files, out)
+    cpio.append(settings.BUILD / "lio.initrd", files | programs("dmsetup"), out)
     return out
 
 

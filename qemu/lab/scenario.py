@@ -106,8 +106,8 @@ class Lab:
         self.stack.callback(lambda: target.stop())
         return target
 
-    def lio(self, disk: Path, *, lun: int = 0, others: Mapping[int, Path] | None = None) -> Lio:
-        """Starts a machine with a LIO target that has `disk` as a LUN, and others."""
+    def lio(self, disk: Path, *, lun: int = 0, others: Mapping[int, Path] | None = None, mapped: bool = False) -> Lio:
+        """Starts a machine with a LIO target that has `disk` as a LUN, and others; `mapped`: they can be made to hang."""
         luns = {lun: disk, **(others or {})}
         machine = Machine(
             "lio",
@@ -120,7 +120,7 @@ class Lab:
             disks=list(luns.values()),
         )
         self._machine(machine)
-        return Lio(machine, luns)
+        return Lio(machine, luns, mapped)
 
     def responder(self) -> LoginResponder:
         """Starts the responder that refuses logins, at the address of a tgt target."""

@@ -105,13 +105,13 @@ class Tgt:
 
 
 class Lio:
-    """LIO in a virtual machine; its LUNs are that machine's disks, which are files here."""
+    """LIO in a virtual machine; its LUNs are that machine's disks, which are files here; `mapped`: by device mapper."""
 
     # The parts of /sys/kernel/config of the target and its one portal group.
     TARGET = f"/sys/kernel/config/target/iscsi/{NAME}"
     GROUP = f"{TARGET}/tpgt_1"
 
-    def __init__(self, machine: Machine, luns: dict[int, Path]) -> None:
+    def __init__(self, machine: Machine, luns: dict[int, Path], mapped: bool = False) -> None:
         self.machine = machine
         self.luns = luns
         self.address = LIO
@@ -126,8 +126,12 @@ class Lio:
             f"mkdir -p {self.GROUP}",
         ]
         for number, lun in enumerate(luns):
-            disk = f"/dev/vd{chr(ord('a') + number)}"
+            drive = disk = f"/dev/vd{chr(ord('a') + number)}"
             store = self._store(lun)
+            if mapped:
+                disk = f"/dev/dm-{number}"
+                table = f"0 $(blockdev --getsz {drive}) linear {drive} 0"
+                lines.append(f'dmsetup create disk{lun} --noudevsync --table "{table}"')
             lines += [
                 f"mkdir -p {store}",
                 f"echo udev_path={disk} >{store}/control",
@@ -171,6 +175,14 @@ class Lio:
     def sessions(self) -> int:
         """How many initiators are logged in."""
         return int(self.machine.check(f"cat {self.TARGET}/fabric_statistics/iscsi_instance/sessions"))
+
+    def hold(self, lun: int) -> None:
+        """Has the disk behind a LUN, mapped, do nothing any more until it is let go."""
+        self.machine.check(f"dmsetup suspend --noudevsync --noflush --nolockfs disk{lun}")
+
+    def let_go(self, lun: int) -> None:
+        """Has it do all that it was asked for meanwhile."""
+        self.machine.check(f"dmsetup resume --noudevsync disk{lun}")
 
     def _store(self, lun: int) -> str:
         return f"/sys/kernel/config/target/core/iblock_0/disk{lun}"

@@ -159,3 +159,26 @@ def data_fairness(lab: Lab) -> None:
     # Served in turn it gets one for each round of the other's; a quarter of that leaves room for who runs when.
     expect(done["quiet"] * depth * 4 >= done["busy"] > 0, "the quiet LUN to be served in its turn", done)
     ends(client)
+
+
+@scenario
+def data_stable_pages(lab: Lab) -> None:
+    """A program rewrites mapped pages of a file all the time while they are written back, with data digests: each fits."""
+    disk = lab.debian_disk()
+    target = lab.tgt(disk)
+    for key in ("HeaderDigest", "DataDigest"):
+        target.configure("--mode", "target", "--op", "update", "--name", key, "--value", "CRC32C")
+    lab.dnsmasq()
+    client = debian(lab)
+    client.check(
+        "cd /srv; (until test -e /run/enough; do sync pages; done) >/dev/null 2>&1 &\n"
+        "fio --name=pages --filename=/srv/pages --ioengine=mmap --rw=randwrite --norandommap --bs=4k --size=1m"
+        " --time_based --runtime=10 --output=/run/fio.out || { cat /run/fio.out; exit 1; }\n"
+        "touch /run/enough; wait; sync",
+        300,
+    )
+    status = client.check("cat /proc/iscsi_init")
+    expect("DataDigest=CRC32C" in status and "\nlogins: 1\n" in status, "one session, with digests", status)
+    digest = client.check("sha256sum /srv/pages").split()[0]
+    ends(client)
+    guest.on_disk(disk, "/srv/pages", digest)
