@@ -3,7 +3,7 @@
 from lab import guest, netboot, wire
 from lab.errors import expect
 from lab.machine import BOOT, Machine
-from lab.net import NETMASK, PREFIX, SERVER
+from lab.net import PREFIX, SERVER
 from lab.scenario import SECOND_MAC, Lab, scenario
 from lab.settings import CHECKOUT
 from lab.targets import INITIATOR, NAME
@@ -14,10 +14,6 @@ IPXE_MAC = "52:54:00:12:34:58"
 SANBOOT_MAC = "52:54:00:12:34:59"
 # What SeaBIOS, PXELINUX and GRUB say when they have nothing to go on with.
 NOTHING_LOADED = "No bootable device.*|Boot failed.*|error: .*"
-# What iPXE found out is for the module to find in its iBFT; until it reads that, it is told the same.
-TOLD = (
-    f"iscsi-if=eth0:{PREFIX}.12:{NETMASK}:{SERVER} iscsi-initiator={INITIATOR} iscsi-target={SERVER}:{NAME} iscsi-lun=1"
-)
 # The last 128 KiB below 640 KiB, in which firmware keeps its tables.
 BASE_MEMORY = (0x80000, 0x20000)
 
@@ -48,14 +44,16 @@ def pxe_ipxe(lab: Lab) -> None:
 
 @scenario
 def pxe_sanboot(lab: Lab) -> None:
-    """iPXE boots from the LUN, which has GRUB, kernel and initrd; the module goes on with the same name and address."""
+    """iPXE boots from the LUN, which has GRUB, kernel and initrd; the module is told nothing, and goes on by the iBFT."""
     disk = lab.tiny_disk()
-    netboot.install_grub(disk, f"root=/dev/sda1 {TOLD}")
+    netboot.install_grub(disk, "root=/dev/sda1")
     lab.tgt(disk)
     lab.dhcpd(configuration=CONFIGURATION)
     client = lab.firmware(lab.nic(SANBOOT_MAC, boot=True))
     boots(client)
     leaves_ibft(client, lab)
+    expect(client.log(rf"target {SERVER}:3260:{NAME} \(iBFT\), LUN 1 \(iBFT\), initiator {INITIATOR} \(iBFT\)"), "all of it from the iBFT")
+    expect(f"{PREFIX}.12/24" in client.check("ip -4 -o address show"), "the address that iPXE had")
     guest.reboots(client)
     logins = wire.connections(lab.capture)
     names = [next(pdu.keys["InitiatorName"] for pdu in pdus if "InitiatorName" in pdu.keys) for pdus in logins]
