@@ -94,6 +94,8 @@ const TICK: u64 = 1_000;
 /// How long a change is let be, in milliseconds: user space may take something away only to put
 /// it elsewhere, or to set the device up in another way.
 const GRACE: u64 = 2_000;
+/// How long changes that follow each other are let be at most, in milliseconds.
+const GRACE_MAX: u64 = 6_000;
 /// How long a failure is let be, in milliseconds.
 const PAUSE: u32 = 100;
 /// How long user space may leave the device without an address, in milliseconds.
@@ -195,8 +197,10 @@ struct Keeper {
     present: bool,
     /// Since when the device has no address, if it has none.
     bare_since: Option<u64>,
-    /// When all was last looked at, and when it is to be because of a change.
+    /// When all was last looked at; since when there have been changes, and when it is to be looked
+    /// at because of them.
     checked: u64,
+    changing_since: Option<u64>,
     due: Option<u64>,
     /// Listens for another machine with the address.
     conflicts: Option<conflict::Watch>,
@@ -234,6 +238,7 @@ impl Keeper {
             present: true,
             bare_since: None,
             checked: now,
+            changing_since: None,
             // What has changed since the boot looked.
             due: Some(now.saturating_add(GRACE)),
             conflicts: None,
@@ -268,8 +273,13 @@ impl Keeper {
             return;
         }
         let now = clock::milliseconds();
-        if changed || self.bare_since.is_some() {
-            self.due.get_or_insert(now.saturating_add(GRACE));
+        let calm = now.saturating_add(GRACE);
+        if changed {
+            // Whoever is at it is to come to an end.
+            let since = *self.changing_since.get_or_insert(now);
+            self.due = Some(calm.min(since.saturating_add(GRACE_MAX)));
+        } else if self.bare_since.is_some() {
+            self.due.get_or_insert(calm);
         }
         let is_due = match self.due {
             Some(due) => now >= due,
@@ -277,6 +287,7 @@ impl Keeper {
         };
         if is_due {
             self.checked = now;
+            self.changing_since = None;
             self.due = None;
             if self.check(now).is_err() {
                 self.due = Some(now.saturating_add(GRACE));
