@@ -7,7 +7,7 @@ export KERNEL KDIR
 # KSRC: the kernel source that in-tree and patch are about.
 export KSRC
 
-.PHONY: module demo check check-conformance check-debug check-reliability bench fuzz install in-tree patch size rust-analyzer fmt clippy clean help
+.PHONY: module demo check check-conformance check-debug check-reliability check-seldom bench fuzz install in-tree patch size rust-analyzer fmt clippy clean help
 
 module: ## build/<kernel release>/iscsi_init.ko (the default); KERNEL=7.2, KDIR=<prepared tree>: for another kernel
 	@scripts/module
@@ -26,6 +26,10 @@ check-conformance: module ## every case of the target that breaks the protocol, 
 check-debug: ## on the kernel that looks for mistakes: its unit tests, load, and a bad network
 	@scripts/built-in --debug
 	@qemu/run 'debug-*'
+
+check-seldom: module ## the scenarios that every check leaves out to be done in time; some 15 minutes
+	@scripts/built-in --debug
+	@qemu/run --seldom
 
 check-reliability: module ## what takes too long for every check: long outages, power cuts, many reconnects, many insmods
 	@qemu/run 'long-*'

@@ -37,10 +37,10 @@ def load() -> None:
         importlib.import_module(f"scenarios.{found.name}")
 
 
-def select(patterns: list[str]) -> list[str]:
-    """The names that match any of the patterns, without a pattern all but the long ones; in the order of declaration."""
+def select(patterns: list[str], seldom: bool) -> list[str]:
+    """The names that match any of the patterns, in the order of declaration; without a pattern those of every check, or the others."""
     if not patterns:
-        return [name for name in REGISTRY if not is_long(name)]
+        return [name for name in REGISTRY if not is_long(name) and REGISTRY[name].seldom == seldom]
     for pattern in patterns:
         if not any(fnmatch.fnmatchcase(name, pattern) for name in REGISTRY):
             sys.exit(f"qemu/run: no scenario is named {pattern}; see qemu/run --list")
@@ -115,6 +115,7 @@ printing = threading.Lock()
 def main() -> int:
     parser = argparse.ArgumentParser(prog="qemu/run", description="Runs the end-to-end tests.")
     parser.add_argument("pattern", nargs="*", help="names of scenarios, with * and ? as in the shell")
+    parser.add_argument("--seldom", action="store_true", help="run those that are left out without a name, but for long-*")
     parser.add_argument("--list", action="store_true", help="print the scenarios and run none")
     parser.add_argument("-j", type=int, default=JOBS, metavar="N", help="run N at the same time (default: %(default)s)")
     parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)
@@ -122,7 +123,7 @@ def main() -> int:
     load()
     if arguments.one:
         return run_here(arguments.one)
-    names = select(arguments.pattern)
+    names = select(arguments.pattern, arguments.seldom)
     if arguments.list:
         width = max(map(len, names))
         print("\n".join(f"{name:{width}}  {REGISTRY[name].summary}" for name in names))

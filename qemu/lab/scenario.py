@@ -241,17 +241,24 @@ class Scenario:
     name: str
     summary: str
     body: Callable[[Lab], None]
+    # Left out where all are run: it takes long, and what it proves others prove as well, but for a corner.
+    seldom: bool
 
 
 REGISTRY: dict[str, Scenario] = {}
 
 
-def scenario(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
+def scenario(body: Callable[[Lab], None], *, seldom: bool = False) -> Callable[[Lab], None]:
     """Declares a scenario: its name is the function's with hyphens, its summary the first line of the docstring."""
     name = body.__name__.replace("_", "-")
     assert body.__doc__ and name not in REGISTRY
-    REGISTRY[name] = Scenario(name, body.__doc__.split("\n")[0], body)
+    REGISTRY[name] = Scenario(name, body.__doc__.split("\n")[0], body, seldom)
     return body
+
+
+def seldom(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
+    """The same, of one that does not run in every check."""
+    return scenario(body, seldom=True)
 
 
 def fresh_directory(name: str) -> Path:

@@ -3,7 +3,7 @@
 from lab import guest, images
 from lab.errors import expect
 from lab.net import NETMASK, PREFIX
-from lab.scenario import Lab, scenario
+from lab.scenario import Lab, seldom
 from lab.targets import NAME
 from lab.writer import Writer
 
@@ -12,7 +12,7 @@ MIB = 1 << 20
 READS = "while sleep 1; do dd if=/dev/sdb of=/dev/null bs=4k count=1 iflag=direct && echo '<6>lab: sdb read' >/dev/kmsg; done"
 
 
-@scenario
+@seldom
 def aborts_lio(lab: Lab) -> None:
     """The disk behind a LUN of LIO's hangs, under writes: until an abort, a reset of the logical unit, and a new session."""
     disk = lab.tiny_disk()

@@ -7,7 +7,7 @@ from lab import guest, howto, images, settings
 from lab.errors import expect
 from lab.machine import Machine
 from lab.net import SERVER
-from lab.scenario import ALL_FROM_DHCP, Lab, scenario
+from lab.scenario import ALL_FROM_DHCP, Lab, scenario, seldom
 from lab.targets import NAME, PORT
 from lab.writer import Writer
 
@@ -151,7 +151,7 @@ def beside_iscsid_tgt(lab: Lab) -> None:
     beside.poweroff(lab)
 
 
-@scenario
+@seldom
 def beside_iscsid_lio(lab: Lab) -> None:
     """iscsid, by the driver's name, logs in to the root disk's own target of LIO's, and out; the root disk stays as it is."""
     disk = lab.debian_disk()

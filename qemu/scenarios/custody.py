@@ -6,7 +6,7 @@ from lab.errors import expect
 from lab.machine import Machine
 from lab.net import NETMASK, SERVER
 from lab.process import run, wait_until
-from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
+from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom
 from lab.writer import Writer
 
 # What the driver says, after its name.
@@ -182,7 +182,7 @@ def custody_handed_over(lab: Lab) -> None:
     expect("192.168.7.77" in seen, "what user space has made to stay", seen)
 
 
-@scenario
+@seldom
 def custody_bridged(lab: Lab) -> None:
     """User space makes the device part of a bridge and moves the address there, in either order: it is left there."""
     lab.tgt(lab.tiny_disk())

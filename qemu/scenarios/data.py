@@ -6,7 +6,7 @@ from lab import guest, images
 from lab.data import SECTOR, compare, fio, pattern
 from lab.errors import expect
 from lab.machine import Machine
-from lab.scenario import ALL_FROM_DHCP, Lab, scenario
+from lab.scenario import ALL_FROM_DHCP, Lab, scenario, seldom
 from lab.targets import NAME
 
 MIB = 1 << 20
@@ -56,7 +56,7 @@ def on_ext4(client: Machine, directory: str) -> None:
     fio(client, f"--name=unlinked --rw=write {name} --bs=1m --iodepth=4 --size=32m --direct=0 --end_fsync=1 --unlink=1")
 
 
-@scenario
+@seldom
 def data_tgt(lab: Lab) -> None:
     """fio with verification on tgt: raw LUN and ext4, 512 B to 4 MiB, direct and buffered, depths 1 to 64."""
     disk, other = lab.debian_disk(), lab.blank_disk(72 * MIB)
@@ -86,7 +86,7 @@ def data_lio(lab: Lab) -> None:
     guest.on_disk(disk, "/srv/direct.0.0", digest)
 
 
-@scenario
+@seldom
 def data_restart_under_fio(lab: Lab) -> None:
     """fio with verification while the target is killed and started again: no error, every block verified."""
     disk, other = lab.debian_disk(), lab.blank_disk(128 * MIB)

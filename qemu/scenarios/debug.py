@@ -4,7 +4,7 @@ from lab import guest
 from lab.data import fio
 from lab.errors import expect
 from lab.machine import Machine
-from lab.scenario import Lab, scenario
+from lab.scenario import Lab, scenario, seldom
 from lab.writer import LOST
 
 MIB = 1 << 20
@@ -52,7 +52,7 @@ def ends(client: Machine) -> None:
     guest.healthy(client)
 
 
-@scenario
+@seldom
 def debug_load(lab: Lab) -> None:
     """Mixed I/O by several threads, a lost target and a shutdown, without a report."""
     under_load(lab, digests=False)
@@ -68,7 +68,7 @@ def debug_load_digests(lab: Lab) -> None:
 BAD = ("loss 3%", "delay 4ms 3ms reorder 30% 50% duplicate 5%", "corrupt 1%")
 
 
-@scenario
+@seldom
 def debug_bad_network(lab: Lab) -> None:
     """Packets are lost, reordered, duplicated and corrupted, both ways, under writes that are verified."""
     lab.tgt(lab.debian_disk())
@@ -92,7 +92,7 @@ def debug_bad_network(lab: Lab) -> None:
     ends(client)
 
 
-@scenario
+@seldom
 def debug_no_memory(lab: Lab) -> None:
     """One in twenty allocations of the driver's threads fails, while sessions are lost and made: nothing is lost, nothing hangs."""
     target = lab.tgt(lab.debian_disk())

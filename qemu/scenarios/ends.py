@@ -8,7 +8,7 @@ from lab.errors import expect
 from lab.machine import Machine
 from lab.net import SERVER
 from lab.relay import Relay
-from lab.scenario import Lab, scenario
+from lab.scenario import Lab, scenario, seldom
 from lab.targets import NAME
 from lab.writer import Writer, holds, synced
 
@@ -32,7 +32,7 @@ def loads(client: Machine) -> None:
     client.check(f"chmod +x /bin/kexec /bin/ld-*; {LOAD}")
 
 
-@scenario
+@seldom
 def ends_kexec(lab: Lab) -> None:
     """kexec boots from the LUN again: in order, from under writes with the interface set down, and with the target gone meanwhile."""
     disk = with_kexec(lab)
@@ -108,7 +108,7 @@ def wakes(client: Machine) -> None:
     client.wait_agent()
 
 
-@scenario
+@seldom
 def ends_sleep(lab: Lab) -> None:
     """Suspend to memory, idle, under writes to a slow target, and with the target gone at first: nothing is lost."""
     disk = lab.tiny_disk()

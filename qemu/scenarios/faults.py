@@ -11,7 +11,7 @@ from lab.machine import Machine
 from lab.net import SERVER
 from lab.process import run
 from lab.relay import Relay
-from lab.scenario import Lab, scenario
+from lab.scenario import Lab, scenario, seldom
 from lab.targets import NAME, Tgt
 from lab.writer import FILES, Writer, content, synced
 
@@ -185,7 +185,7 @@ def without_memory(lab: Lab, seconds: int) -> None:
     ends(lab, client, writer)
 
 
-@scenario
+@seldom
 def faults_memory(lab: Lab) -> None:
     """192 MiB, swap on the target, dirty pages at their limit, and no cable for 20 s."""
     without_memory(lab, 20)

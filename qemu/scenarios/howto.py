@@ -5,7 +5,7 @@ import os
 from lab import guest, howto, images, settings
 from lab.errors import expect
 from lab.process import run
-from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
+from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom
 from lab.targets import NAME
 from lab.writer import Writer
 
@@ -37,7 +37,7 @@ def howto_initrd_redhat(lab: Lab) -> None:
     by_hand(lab, "A tree like Red Hat's", "initrd-redhat")
 
 
-@scenario
+@seldom
 def howto_initrd_suse(lab: Lab) -> None:
     """An initrd made by hand, of the distribution's own programs and modprobe, boots."""
     by_hand(lab, "A tree like SUSE's", "initrd-suse")
@@ -74,7 +74,7 @@ def howto_growing(lab: Lab) -> None:
     guest.on_disk(disk, "/srv/random", digest)
 
 
-@scenario
+@seldom
 def howto_growing_lio(lab: Lab) -> None:
     """The disk behind LIO is made larger, and the machine sees it at once."""
     disk = lab.tiny_disk()

@@ -10,7 +10,7 @@ from lab.errors import expect
 from lab.machine import Machine
 from lab.net import NETMASK, PREFIX, SERVER
 from lab.process import run
-from lab.scenario import Lab, scenario
+from lab.scenario import Lab, scenario, seldom
 from lab.wire import Pdu
 from scenarios.custody import BENCH, LEASE, dhcpd
 
@@ -56,7 +56,7 @@ def seen(event: threading.Event, what: str) -> None:
     expect(event.wait(60), f"the target to see {what}")
 
 
-@scenario
+@seldom
 def rmmod_connecting(lab: Lab) -> None:
     """rmmod while a new connection is tried for and nothing comes back."""
     machine = bench(lab, Behaviour({"absent": silent}))
@@ -95,7 +95,7 @@ def rmmod_logging_in(lab: Lab) -> None:
     unloads(machine, 0)
 
 
-@scenario
+@seldom
 def rmmod_ping(lab: Lab) -> None:
     """rmmod while a ping is not answered."""
     pinged = threading.Event()
@@ -108,7 +108,7 @@ def rmmod_ping(lab: Lab) -> None:
     unloads(machine, 0)
 
 
-@scenario
+@seldom
 def rmmod_abort(lab: Lab) -> None:
     """rmmod while ABORT TASK is not answered."""
     asked = threading.Event()
@@ -142,7 +142,7 @@ def rmmod_reset(lab: Lab) -> None:
     unloads(machine, 0)
 
 
-@scenario
+@seldom
 def rmmod_leasing(lab: Lab) -> None:
     """rmmod while a new lease is looked for, in place of one that has ended."""
     target = lab.tgt(lab.tiny_disk())
