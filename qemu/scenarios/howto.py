@@ -43,7 +43,7 @@ def howto_initrd_suse(lab: Lab) -> None:
     by_hand(lab, "A tree like SUSE's", "initrd-suse")
 
 
-@scenario
+@seldom
 def howto_growing(lab: Lab) -> None:
     """The disk of a running Debian is made larger at tgt, and partition and file system with it."""
     disk = lab.debian_disk()
@@ -74,7 +74,7 @@ def howto_growing(lab: Lab) -> None:
     guest.on_disk(disk, "/srv/random", digest)
 
 
-@seldom
+@scenario
 def howto_growing_lio(lab: Lab) -> None:
     """The disk behind LIO is made larger, and the machine sees it at once."""
     disk = lab.tiny_disk()
