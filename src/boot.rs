@@ -60,11 +60,6 @@ use attempts::{
 };
 use changes::Changes;
 use conf::Conf;
-#[cfg(not(MODULE))]
-use core::sync::atomic::{
-    AtomicPtr,
-    Ordering, //
-};
 use custody::Custody;
 use error::Failure;
 use ibft::Firmware;
@@ -94,13 +89,11 @@ pub(crate) fn init() -> Result<Option<KBox<Machine>>> {
 /// system is mounted.
 #[cfg(not(MODULE))]
 pub(crate) fn init() -> Result<Option<KBox<Machine>>> {
-    /// Lives as long as the kernel, which finds here that somebody has it.
-    static KEPT: AtomicPtr<Machine> = AtomicPtr::new(core::ptr::null_mut());
-
     if configuration::is_given(&cmdline::read()?) {
         crate::linux::root_mount::hold_for(|| {
             if let Ok(machine) = boot(Some(Patience::Endless)) {
-                KEPT.store(KBox::into_raw(machine), Ordering::Relaxed);
+                // It lives as long as the kernel; its box would be memory that nobody has.
+                core::mem::forget(KBox::into_inner(machine));
             }
         });
     }
