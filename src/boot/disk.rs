@@ -51,14 +51,15 @@ pub(super) fn wait(
     let disk = loop {
         let waited = clock::milliseconds().saturating_sub(begin);
         let late = waited >= TIMEOUT;
-        match unit.disk() {
-            Some(disk) => match disk.try_open() {
-                Ok(()) => break disk,
-                Err(_) if !initiator.is_alive() => return Err(lost()),
-                Err(error) if late => return Err(Failure::Unreadable { lun, error }),
-                Err(_) => {}
-            },
-            None if !initiator.is_alive() => return Err(lost()),
+        let opened = unit.disk().map(|disk| disk.try_open().map(|()| disk));
+        // After that: a session that ends makes the look at the disk come to its end too, with a
+        // disk that can be opened but has no partitions.
+        if !initiator.is_alive() {
+            return Err(lost());
+        }
+        match opened {
+            Some(Ok(disk)) => break disk,
+            Some(Err(error)) if late => return Err(Failure::Unreadable { lun, error }),
             None if waited >= LOOK_TIMEOUT => {
                 let error = ETIMEDOUT;
                 return Err(Failure::Unreadable { lun, error });
@@ -67,7 +68,7 @@ pub(super) fn wait(
                 let kind = unit.kind();
                 return Err(Failure::NoDisk { lun, kind });
             }
-            None => {}
+            _ => {}
         }
         clock::sleep(INTERVAL);
     };
