@@ -109,8 +109,10 @@ impl Disk {
                 core::ptr::null(),
             )
         })?;
-        // SAFETY: The reference is ours.
-        unsafe { bindings::bdev_fput(file) };
+        // At once: else the file would last until insmod returns, which could wait for it when it
+        // takes the disk away.
+        // SAFETY: The reference is ours and the only one; nothing is claimed through it.
+        unsafe { bindings::__fput_sync(file) };
         Ok(())
     }
 }
