@@ -11,7 +11,7 @@ from lab.errors import expect
 from lab.net import NETMASK, NOBODY, PREFIX, SERVER
 from lab.process import run
 from lab.relay import Relay
-from lab.scenario import ALL_FROM_DHCP, BOOT_FAILED, ROOT_PATH, Lab, scenario, seldom
+from lab.scenario import ALL_FROM_DHCP, BOOT_FAILED, ROOT_PATH, Lab, scenario
 from lab.targets import INITIATOR, NAME, LoginResponder
 
 STATIC = f"if=eth0:{PREFIX}.62:{NETMASK} initiator={INITIATOR}"
@@ -293,7 +293,7 @@ def failure_not_a_disk(lab: Lab) -> None:
     guest.healthy(machine)
 
 
-@seldom
+@scenario
 def failure_silent_target(lab: Lab) -> None:
     """A target that falls silent while the partition table is read: ECONNABORTED."""
     target = lab.tgt(lab.tiny_disk())
