@@ -17,6 +17,8 @@ from lab.writer import FILES, Writer, content, synced
 
 LOST, RESTORED = "iscsi_init: session with .* lost", "iscsi_init: session with .* restored"
 MIB = 1 << 20
+# For how long a program waits before the kernel speaks of it (hung_task_timeout_secs), in seconds.
+HUNG = 120
 
 
 def boots(lab: Lab, *, memory: int = 512) -> tuple[Machine, Tgt]:
@@ -28,10 +30,10 @@ def boots(lab: Lab, *, memory: int = 512) -> tuple[Machine, Tgt]:
     return client, target
 
 
-def ends(lab: Lab, client: Machine, writer: Writer) -> None:
-    """All must be there, also from the server's side."""
+def ends(lab: Lab, client: Machine, writer: Writer, seconds: int = 0) -> None:
+    """All must be there, also from the server's side. `seconds`: how long the disk was away at most."""
     writer.ends()
-    guest.reboots(client)
+    guest.reboots(client, waited=seconds >= HUNG)
     images.check_file_system(lab.directory / "lun.img")
 
 
@@ -68,7 +70,7 @@ def frozen(lab: Lab, seconds: int) -> None:
     target.daemon.child.send_signal(signal.SIGCONT)
     client.console.wait(RESTORED, 120)
     writer.goes_on()
-    ends(lab, client, writer)
+    ends(lab, client, writer, seconds)
 
 
 @scenario
@@ -92,7 +94,7 @@ def unplugged(lab: Lab, *seconds: int) -> None:
         time.sleep(duration)
         client.plug(0, True)
         writer.goes_on()
-    ends(lab, client, writer)
+    ends(lab, client, writer, max(seconds))
 
 
 @scenario
@@ -182,7 +184,7 @@ def without_memory(lab: Lab, seconds: int) -> None:
     killed = client.log("Out of memory|oom-kill|page allocation failure")
     expect(not killed, "nobody to be killed for want of memory", "\n".join(killed))
     client.check("rm /dirty; umount /mnt; swapoff /dev/sdb", 600)
-    ends(lab, client, writer)
+    ends(lab, client, writer, seconds)
 
 
 @seldom
