@@ -19,6 +19,7 @@ use iscsi_init::proto::{
     iscsi::{
         chap::{
             Algorithm,
+            Algorithms,
             Chap,
             Credentials,
             Hash,
@@ -120,7 +121,7 @@ fn credentials(mutual: bool) -> Credentials {
 fn chap(credentials: Credentials) -> Chap<'static> {
     Chap {
         credentials: Box::leak(Box::new(credentials)),
-        algorithms: &Algorithm::ALL,
+        algorithms: Algorithms::all(),
         hash: &StandIn,
         identifier: IDENTIFIER,
         challenge: CHALLENGE,
@@ -325,7 +326,7 @@ fn a_challenge_follows_its_rules() {
     }
     assert_eq!(
         challenge("CHAP_A=Reject"),
-        Unsupported::ChapAlgorithm.into()
+        Unsupported::ChapAlgorithm(Algorithms::all()).into()
     );
     for (pairs, key) in [
         ("CHAP_I=1,CHAP_C=0x01", Key::ChapA),
@@ -371,6 +372,34 @@ fn a_challenge_follows_its_rules() {
     // Our own challenge, which only we know before we send it.
     let reflected = format!("CHAP_A=5,CHAP_I=1,CHAP_C={}", hex(&CHALLENGE));
     assert_eq!(challenge(&reflected), Violation::ReflectedChallenge.into());
+}
+
+#[test]
+fn what_is_not_allowed_is_neither_offered_nor_taken() {
+    let mut algorithms = Algorithms::NONE;
+    algorithms.push(Algorithm::Sha1).unwrap();
+    algorithms.push(Algorithm::Sha3_256).unwrap();
+    let answered = |pairs: &str| {
+        let chap = Chap {
+            algorithms,
+            ..chap(credentials(false))
+        };
+        let login = login_with(Some(chap));
+        let login = go_on(step(login, IN_SECURITY, 0, "AuthMethod=CHAP"));
+        assert_eq!(request(&login).1, "CHAP_A=6,8\0");
+        step(login, IN_SECURITY, 1, pairs)
+    };
+    for number in [5, 7] {
+        let error = Violation::InadmissibleAnswer(Key::ChapA).into();
+        let pairs = format!("CHAP_A={number},CHAP_I=1,CHAP_C=0x01");
+        assert_eq!(failed(answered(&pairs)), error);
+    }
+    for number in [6, 8] {
+        go_on(answered(&format!("CHAP_A={number},CHAP_I=1,CHAP_C=0x01")));
+    }
+    let error = failed(answered("CHAP_A=Reject"));
+    assert_eq!(error, Unsupported::ChapAlgorithm(algorithms).into());
+    assert!(error.to_string().contains("SHA-1, SHA3-256"), "{error}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use iscsi_init::proto::{
     iscsi::{
         chap::{
             Algorithm,
+            Algorithms,
             Chap,
             Credentials,
             Hash,
@@ -91,7 +92,7 @@ pub(crate) fn iscsi_chap(data: &[u8]) {
     credentials.incoming.secret.set(b"incoming").unwrap();
     let chap = Chap {
         credentials: &credentials,
-        algorithms: &Algorithm::ALL,
+        algorithms: Algorithms::all(),
         hash: &Zeroes,
         identifier: 7,
         challenge: [7; CHALLENGE_LENGTH],

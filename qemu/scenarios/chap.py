@@ -16,6 +16,8 @@ USER, SECRET = "machine-room", "our-secret-phrase"
 PEER, PEER_SECRET = "the-target", "their-secret-phrase"
 ONE_WAY = f"OutgoingUsername={USER}\nOutgoingPassword={SECRET}\n"
 MUTUAL = f"{ONE_WAY}IncomingUsername={PEER}\nIncomingPassword={PEER_SECRET}\n"
+# As a configuration file has them, and their numbers.
+ALGORITHMS = {"SHA3-256": "8", "SHA-256": "7", "SHA-1": "6", "MD5": "5"}
 
 
 def configure(machine: Machine, text: str, path: str = "/etc/iscsi.conf") -> None:
@@ -35,10 +37,15 @@ def account(target: Tgt, user: str, secret: str, *direction: str) -> None:
     target.admin("--mode", "account", "--op", "bind", "--user", user, *direction)
 
 
-def chosen(lab: Lab) -> set[str]:
-    """The algorithms that targets chose; ends the capture."""
+def allow(machine: Machine, algorithm: str, credentials: str) -> None:
+    """Writes a configuration file that allows no other algorithm."""
+    configure(machine, f"CHAPAlgorithms={algorithm}\n{credentials}")
+
+
+def chosen(lab: Lab) -> list[str]:
+    """The algorithms that targets chose, one login after the other; ends the capture."""
     rows = lab.capture.fields('iscsi.keyvalue contains "CHAP_A="', "iscsi.keyvalue")
-    return set(re.findall(r"CHAP_A=(\d),CHAP_", "\n".join(row[0] for row in rows)))
+    return re.findall(r"CHAP_A=(\d),CHAP_", "\n".join(row[0] for row in rows))
 
 
 def kept_secret(lab: Lab, machine: Machine) -> None:
@@ -53,7 +60,7 @@ def kept_secret(lab: Lab, machine: Machine) -> None:
 
 @scenario
 def chap_tgt(lab: Lab) -> None:
-    """tgt with CHAP, one way and both: right and wrong secrets; what it takes for SHA-1 is SHA-256 to all others."""
+    """tgt with CHAP, one way and both: right and wrong secrets; its MD5 alone, and what it takes for SHA-1, SHA-256 to all others."""
     target = lab.tgt(lab.tiny_disk())
     account(target, USER, SECRET)
     machine = lab.bench()
@@ -63,10 +70,21 @@ def chap_tgt(lab: Lab) -> None:
     expect(machine.log("trying without"), "a line that says why a second login was tried")
     configure(machine, ONE_WAY.replace(SECRET, "not-our-secret"))
     guest.fails(machine, TARGET, errno.EKEYREJECTED, "passwords", again=False)
+    allow(machine, "MD5", ONE_WAY)
+    guest.succeeds(machine, TARGET)
+    machine.check("rmmod iscsi_init")
+    # Where nothing else is allowed, nothing else is tried.
+    allow(machine, "SHA-256", ONE_WAY)
+    guest.fails(machine, TARGET, errno.EBADE, again=False)
+    expect(machine.log("no other algorithm is left"), "a line that says why nothing else was tried")
+    allow(machine, "SHA3-256,SHA-1", ONE_WAY)
+    guest.fails(machine, TARGET, errno.EBADE, "CHAPAlgorithms", again=False)
     # tgt refuses whom it has nothing to prove itself to with.
     configure(machine, MUTUAL)
     guest.fails(machine, TARGET, errno.EKEYREJECTED, "both directions", again=False)
     account(target, PEER, PEER_SECRET, "--outgoing")
+    once(machine, TARGET)
+    allow(machine, "MD5", MUTUAL)
     once(machine, TARGET)
     configure(machine, MUTUAL.replace(PEER_SECRET, "not-their-secret"))
     guest.fails(machine, TARGET, errno.ENOKEY, "IncomingPassword", again=False)
@@ -77,7 +95,8 @@ def chap_tgt(lab: Lab) -> None:
     guest.succeeds(machine, TARGET)
     kept_secret(lab, machine)
     guest.healthy(machine)
-    expect(chosen(lab) == {"7", "5"}, "tgt to choose 7, and 5 without it", chosen(lab))
+    found = chosen(lab)
+    expect(set(found) == {"7", "5"}, "tgt to choose 7, and 5 without it", found)
 
 
 @scenario
@@ -102,7 +121,7 @@ def chap_keyring(lab: Lab) -> None:
 
 @scenario
 def chap_lio(lab: Lab) -> None:
-    """LIO with CHAP: SHA3-256, SHA-256 where it has no other, mutual; a root file system from it, and a session restored."""
+    """LIO with CHAP, one way and mutual, with each algorithm alone, in another order, and without SHA3-256; a session restored."""
     disk = lab.tiny_disk()
     target = lab.lio(disk)
     machine = lab.bench()
@@ -112,10 +131,19 @@ def chap_lio(lab: Lab) -> None:
     guest.fails(machine, to_lio, errno.EKEYREJECTED, again=False)
     target.authenticate(userid=USER, password=SECRET)
     once(machine, to_lio)
+    for algorithm in ALGORITHMS:
+        allow(machine, algorithm, ONE_WAY)
+        once(machine, to_lio)
     configure(machine, MUTUAL)
     guest.fails(machine, to_lio, errno.ENOKEY, again=False)
     target.authenticate(userid_mutual=PEER, password_mutual=PEER_SECRET)
     once(machine, to_lio)
+    for algorithm in ALGORITHMS:
+        allow(machine, algorithm, MUTUAL)
+        once(machine, to_lio)
+    allow(machine, "SHA-1,SHA3-256", MUTUAL)
+    once(machine, to_lio)
+    configure(machine, MUTUAL)
     target.machine.check("rmmod sha3 && rm -r $(find /lib/modules -name 'sha3.ko*')")
     guest.succeeds(machine, to_lio)
     target.enable(False)
@@ -125,7 +153,11 @@ def chap_lio(lab: Lab) -> None:
     machine.check("dd if=/dev/sda of=/dev/null bs=4096 count=1 iflag=direct")
     kept_secret(lab, machine)
     guest.healthy(machine)
-    expect(chosen(lab) == {"8", "7"}, "LIO to choose 8, and 7 when it has no 8", chosen(lab))
+    each = list(ALGORITHMS.values())
+    # The second 8 is that of the proof that LIO could not give, the last two those of the session that was restored.
+    expected = ["8", *each, "8", "8", *each, "6", "7", "7"]
+    found = chosen(lab)
+    expect(found == expected, f"LIO to choose {expected}", found)
 
 
 @scenario
@@ -153,6 +185,7 @@ def chap_configuration(lab: Lab) -> None:
     for text, place in (
         ("# A comment\nPassword", "/etc/iscsi.conf: line 2, column 1"),
         ('Password="top-secret', "line 1, column 10"),
+        ("Password=top-secret\nCHAPAlgorithms=SHA-256,SHA2", "line 2, column 24.*SHA3-256, SHA-256, SHA-1 and MD5"),
         ("Username=somebody", "OutgoingPassword"),
         ("PasswordIn=top-secret", "OutgoingPassword"),
         ("Password=top-secret\nPasswordIn=top-secret", "the same"),

@@ -352,8 +352,9 @@ impl fmt::Display for Failure<'_> {
             ),
             Self::NoHash => write!(
                 f,
-                "there is a password for CHAP, but the kernel has no hash function for it; \
-                 it takes CRYPTO_MD5 or CRYPTO_SHA256, built in or loaded before"
+                "there is a password for CHAP, but the kernel has no hash function that may be \
+                 used with it; check CHAPAlgorithms, and that CRYPTO_SHA256, or CRYPTO_MD5 \
+                 outside of FIPS mode, is built in or loaded before"
             ),
             Self::Argument(error) => write!(f, "{error}; correct the kernel argument"),
             Self::Setting(error) => {

@@ -19,6 +19,7 @@ use crate::{
             Node, //
         }, //
     },
+    linux::shash,
     proto::{
         config::{
             iscsi_conf::{
@@ -39,7 +40,10 @@ use crate::{
                 Wanted, //
             },
         },
-        iscsi::keys::Offer, //
+        iscsi::{
+            chap::Algorithm,
+            keys::Offer, //
+        }, //
     }, //
 };
 use kernel::prelude::*;
@@ -177,12 +181,12 @@ pub(super) fn account(
         Wanted::Named(target) => named(target, boot.target.source, request, firmware)?,
         Wanted::Any(portal) => {
             node.authentication = conf.authentication_at(*portal)?;
-            configure(&mut node, conf, Login::Discovery(*portal))?;
+            configure(&mut node, conf, Login::Discovery(*portal), attempts)?;
             discover(&mut node, *portal, attempts)?
         }
     };
     node.authentication = authentication(&target, conf, firmware, network, attempts)?;
-    let luns = configure(&mut node, conf, Login::Target(&target))?;
+    let luns = configure(&mut node, conf, Login::Target(&target), attempts)?;
     if boot.take_lun(luns.map(|luns| luns.first())) {
         attempts.tell(core::format_args!("LUN {}", boot.lun));
     }
@@ -248,8 +252,19 @@ fn configure(
     node: &mut Node,
     conf: &Conf,
     login: Login<'_>,
+    attempts: &mut Attempts,
 ) -> Result<Option<Luns>, Failure<'static>> {
     let settings = conf.settings(login)?;
+    if let Some(authentication) = &mut node.authentication {
+        if shash::approved_only() && settings.algorithms.has(Algorithm::Md5) {
+            attempts.tell(core::format_args!(
+                "CHAP without MD5, since the kernel is in FIPS mode"
+            ));
+        }
+        authentication
+            .allow(settings.algorithms)
+            .map_err(Failure::authentication)?;
+    }
     node.offer = settings.offer;
     node.timeouts = settings.timeouts;
     Ok(settings.luns)

@@ -16,6 +16,7 @@ use crate::{
     },
     proto::iscsi::chap::{
         Algorithm,
+        Algorithms,
         Chap,
         Credentials,
         Hash,
@@ -29,7 +30,7 @@ pub(crate) struct Authentication {
     credentials: KBox<Credentials>,
     functions: Functions,
     /// The algorithms to offer.
-    algorithms: KVec<Algorithm>,
+    algorithms: Algorithms,
 }
 
 /// A hash function for each algorithm that there is one for.
@@ -38,22 +39,24 @@ struct Functions([Option<Shash>; Algorithm::ALL.len()]);
 impl Authentication {
     /// Takes the credentials; ENOPKG when the kernel has no hash function for them.
     pub(crate) fn new(credentials: KBox<Credentials>) -> Result<Self> {
-        let functions = Functions(Algorithm::ALL.map(function));
-        let mut algorithms = KVec::new();
+        let mut this = Self {
+            credentials,
+            functions: Functions(Algorithm::ALL.map(function)),
+            algorithms: Algorithms::NONE,
+        };
 
-        for algorithm in Algorithm::ALL {
-            if functions.of(algorithm).is_some() {
-                algorithms.push(algorithm, GFP_KERNEL)?;
-            }
-        }
+        this.allow(Algorithms::all())?;
+        Ok(this)
+    }
+
+    /// Offers these algorithms, and no others; ENOPKG when the kernel has no hash function for any.
+    pub(crate) fn allow(&mut self, mut algorithms: Algorithms) -> Result {
+        algorithms.retain(|algorithm| self.functions.of(algorithm).is_some());
         if algorithms.is_empty() {
             return Err(ENOPKG);
         }
-        Ok(Self {
-            credentials,
-            functions,
-            algorithms,
-        })
+        self.algorithms = algorithms;
+        Ok(())
     }
 
     /// What one login authenticates with.
@@ -61,7 +64,7 @@ impl Authentication {
         let [identifier] = random::bytes();
         Chap {
             credentials: &self.credentials,
-            algorithms: &self.algorithms,
+            algorithms: self.algorithms,
             hash: &self.functions,
             identifier,
             challenge: random::bytes(),
@@ -70,10 +73,13 @@ impl Authentication {
 
     /// Does without an algorithm from now on; returns whether another one is left.
     pub(super) fn give_up(&mut self, algorithm: Algorithm) -> bool {
-        if self.algorithms.iter().all(|other| *other == algorithm) {
+        let mut others = self.algorithms;
+
+        others.retain(|other| other != algorithm);
+        if others.is_empty() {
             return false;
         }
-        self.algorithms.retain(|other| *other != algorithm);
+        self.algorithms = others;
         true
     }
 }

@@ -251,15 +251,20 @@ fn other_algorithm(
     else {
         return false;
     };
-    if status != LoginStatus::INITIATOR_ERROR || !authentication.give_up(Algorithm::Sha256) {
+    if status != LoginStatus::INITIATOR_ERROR {
         return false;
     }
+    let others = authentication.give_up(Algorithm::Sha256);
     pr_info!(
-        "{} refuses, perhaps because it {}; trying without SHA-256\n",
+        "{} refuses, perhaps because it {}; {}\n",
         core::format_args!("{portal}"),
-        core::format_args!("{}", Quirk::ChapSha256IsSha1)
+        core::format_args!("{}", Quirk::ChapSha256IsSha1),
+        match others {
+            true => "trying without SHA-256",
+            false => "no other algorithm is left to try",
+        }
     );
-    true
+    others
 }
 
 // Not inlined: a kernel stack is too small for a login below what makes a connection.

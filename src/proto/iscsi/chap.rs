@@ -11,6 +11,14 @@
 //! Source: RFC 7143 sections 9.2.1 and 12.1.3, RFC 1994 section 4; the algorithms above 5 are in
 //! IANA's registry of PPP Authentication Algorithms.
 
+mod algorithm;
+
+pub use self::algorithm::{
+    Algorithm,
+    Algorithms,
+    HASH_MAX, //
+};
+
 use core::fmt;
 
 use crate::proto::{
@@ -43,46 +51,6 @@ pub(super) const TARGET_CHALLENGE_MAX: usize = 1_024;
 
 /// The bytes of our own challenge.
 pub const CHALLENGE_LENGTH: usize = 16;
-
-/// The bytes of the longest hash.
-pub const HASH_MAX: usize = 32;
-
-/// A hash function for CHAP.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Algorithm {
-    /// MD5, which every implementation has (RFC 7143 section 12.1.3).
-    Md5,
-    /// SHA-1.
-    Sha1,
-    /// SHA-256.
-    Sha256,
-    /// SHA3-256.
-    Sha3_256,
-}
-
-impl Algorithm {
-    /// All of them, the strongest first.
-    pub const ALL: [Self; 4] = [Self::Sha3_256, Self::Sha256, Self::Sha1, Self::Md5];
-
-    /// The number in CHAP_A.
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Md5 => 5,
-            Self::Sha1 => 6,
-            Self::Sha256 => 7,
-            Self::Sha3_256 => 8,
-        }
-    }
-
-    /// The bytes of a hash.
-    pub const fn length(self) -> usize {
-        match self {
-            Self::Md5 => 16,
-            Self::Sha1 => 20,
-            Self::Sha256 | Self::Sha3_256 => HASH_MAX,
-        }
-    }
-}
 
 /// What computes hashes.
 pub trait Hash {
@@ -139,7 +107,7 @@ pub struct Chap<'a> {
     /// Who we are, and who the target has to be.
     pub credentials: &'a Credentials,
     /// The algorithms to offer, in this order.
-    pub algorithms: &'a [Algorithm],
+    pub algorithms: Algorithms,
     /// What computes them.
     pub hash: &'a dyn Hash,
     /// The identifier of our challenge: random, used once.
@@ -251,7 +219,9 @@ impl<'a> Exchange<'a> {
     /// Writes the keys of this step; `None` when they do not fit.
     pub(super) fn put(&self, to: &mut Writer<'_>) -> Option<()> {
         match &self.step {
-            Step::Algorithm { .. } => text::put_pair(to, Key::ChapA, List(self.chap.algorithms)),
+            Step::Algorithm { .. } => {
+                text::put_pair(to, Key::ChapA, Numbers(&self.chap.algorithms))
+            }
             Step::Proof { proof, .. } => {
                 let Chap {
                     credentials,
@@ -276,13 +246,13 @@ impl<'a> Exchange<'a> {
         match (&mut self.step, key) {
             (Step::Algorithm { algorithm, .. }, Key::ChapA) => {
                 if value == b"Reject" {
-                    return Err(Unsupported::ChapAlgorithm.into());
+                    return Err(Unsupported::ChapAlgorithm(self.chap.algorithms).into());
                 }
                 let number = number(key, value)?;
                 let mut offered = self.chap.algorithms.iter();
                 let chosen = offered.find(|offered| offered.number() == number);
                 let chosen = chosen.ok_or(Violation::InadmissibleAnswer(key))?;
-                once(key, algorithm, *chosen)
+                once(key, algorithm, chosen)
             }
             (Step::Algorithm { identifier, .. }, Key::ChapI) => {
                 once(key, identifier, number(key, value)?)
@@ -388,9 +358,9 @@ fn once<T>(key: Key, slot: &mut Option<T>, value: T) -> Result<(), Error> {
 }
 
 /// Algorithms as the value of CHAP_A.
-struct List<'a>(&'a [Algorithm]);
+struct Numbers<'a>(&'a Algorithms);
 
-impl fmt::Display for List<'_> {
+impl fmt::Display for Numbers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         self.0.iter().try_for_each(|algorithm| {

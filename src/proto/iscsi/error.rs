@@ -14,7 +14,10 @@ pub use self::{
     violation::Violation, //
 };
 
-use crate::proto::iscsi::keys::Key;
+use crate::proto::iscsi::{
+    chap::Algorithms,
+    keys::Key, //
+};
 
 /// Why the initiator cannot go on.
 ///
@@ -180,7 +183,7 @@ pub enum Unsupported {
     /// The target rejected a login without authentication, or chose a method that was not offered.
     Authentication,
     /// The target has none of the CHAP algorithms that were offered.
-    ChapAlgorithm,
+    ChapAlgorithm(Algorithms),
     /// The target redirected us to a host name; only numeric addresses can be reached before there
     /// is a resolver.
     RedirectToName,
@@ -200,9 +203,10 @@ impl core::fmt::Display for Unsupported {
                  set OutgoingUsername and OutgoingPassword in the configuration file, \
                  or check the target's access list for this initiator name",
             ),
-            Self::ChapAlgorithm => f.write_str(
-                "the target has none of the CHAP algorithms that this kernel has; \
-                 allow it MD5 or SHA-256",
+            Self::ChapAlgorithm(offered) => write!(
+                f,
+                "the target takes none of the algorithms offered for CHAP, {offered}; \
+                 allow it one of them, or this machine more with CHAPAlgorithms"
             ),
             Self::RedirectToName => f.write_str(
                 "the target redirected to a host name; have it redirect to a numeric address",

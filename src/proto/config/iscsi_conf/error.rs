@@ -56,6 +56,8 @@ pub enum ConfFault {
     },
     /// A choice of digests that is none.
     Digest,
+    /// A list of CHAP algorithms that is none, or has one twice.
+    Algorithms,
     /// A number of bytes that is none, or too few or too many.
     Length,
     /// A list of logical units that is none.
@@ -98,6 +100,10 @@ impl fmt::Display for ConfFault {
                 return write!(f, "expected a time from {least} s to {most} s");
             }
             Self::Digest => "expected never, always, prefer-on or prefer-off",
+            Self::Algorithms => {
+                "expected one of SHA3-256, SHA-256, SHA-1 and MD5 that is not there yet; \
+                 a ',' and nothing else stands between two"
+            }
             Self::Length => {
                 let (least, most) = (Offer::LENGTH_MIN, Offer::LENGTH_MAX);
                 return write!(f, "expected a number of bytes from {least} to {most}");

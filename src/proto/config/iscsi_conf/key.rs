@@ -32,6 +32,8 @@ pub enum Key {
     IncomingUsername,
     /// The secret with which the target has to prove itself.
     IncomingPassword,
+    /// The algorithms with which both may prove themselves.
+    ChapAlgorithms,
     /// Which header digests are offered.
     HeaderDigest,
     /// Which data digests are offered.
@@ -67,7 +69,7 @@ pub enum Key {
 }
 
 /// Every spelling.
-const NAMES: [(&str, Key); 37] = [
+const NAMES: [(&str, Key); 38] = [
     ("TargetName", Key::TargetName),
     ("DiscoveryAddress", Key::DiscoveryAddress),
     ("TargetIpAddr", Key::DiscoveryAddress),
@@ -88,6 +90,7 @@ const NAMES: [(&str, Key); 37] = [
     ("UsernameIn", Key::IncomingUsername),
     ("IncomingPassword", Key::IncomingPassword),
     ("PasswordIn", Key::IncomingPassword),
+    ("CHAPAlgorithms", Key::ChapAlgorithms),
     ("HeaderDigest", Key::HeaderDigest),
     ("DataDigest", Key::DataDigest),
     ("InitialR2T", Key::InitialR2T),

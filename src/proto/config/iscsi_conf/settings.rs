@@ -20,7 +20,10 @@ use super::{
     Login, //
 };
 use crate::proto::{
-    iscsi::keys::Offer,
+    iscsi::{
+        chap::Algorithms,
+        keys::Offer, //
+    },
     time::Duration, //
 };
 
@@ -37,6 +40,8 @@ const COMMAND_MAX: u32 = 3_600;
 pub struct Settings {
     /// What is offered to the target.
     pub offer: Offer,
+    /// The algorithms with which both may prove who they are.
+    pub algorithms: Algorithms,
     /// What takes how long.
     pub timeouts: Timeouts,
     /// The logical units that are looked for; without it all of them.
@@ -113,10 +118,12 @@ impl Settings {
     pub(super) fn take(&mut self, entry: &Entry<'_>) -> Result<(), ConfError> {
         let Self {
             offer,
+            algorithms,
             timeouts,
             luns,
         } = self;
         match entry.key() {
+            Some(Key::ChapAlgorithms) => *algorithms = entry.algorithms()?,
             Some(Key::HeaderDigest) => offer.header_digest = entry.digest()?,
             Some(Key::DataDigest) => offer.data_digest = entry.digest()?,
             Some(Key::InitialR2T) => offer.initial_r2t = entry.boolean()?,

@@ -29,9 +29,15 @@ use crate::proto::{
         text::Text,
         Field, //
     },
-    iscsi::keys::{
-        DigestChoice,
-        Offer, //
+    iscsi::{
+        chap::{
+            Algorithm,
+            Algorithms, //
+        },
+        keys::{
+            DigestChoice,
+            Offer, //
+        }, //
     },
     time::Duration, //
 };
@@ -94,6 +100,29 @@ impl Entry<'_> {
             .find(|(name, _)| name.eq_ignore_ascii_case(self.value))
             .map(|(_, choice)| choice)
             .ok_or_else(|| self.error(ConfFault::Digest))
+    }
+
+    /// Algorithms for CHAP, the preferred one first.
+    pub(super) fn algorithms(&self) -> Result<Algorithms, ConfError> {
+        const NAMES: [(&[u8], Algorithm); 6] = [
+            (b"md5", Algorithm::Md5),
+            (b"sha1", Algorithm::Sha1),
+            (b"sha-1", Algorithm::Sha1),
+            (b"sha256", Algorithm::Sha256),
+            (b"sha-256", Algorithm::Sha256),
+            (b"sha3-256", Algorithm::Sha3_256),
+        ];
+        let mut algorithms = Algorithms::NONE;
+        let mut offset = 0_usize;
+        for name in self.value.split(|byte| *byte == b',') {
+            NAMES
+                .into_iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .and_then(|(_, algorithm)| algorithms.push(algorithm))
+                .ok_or_else(|| self.error_at(offset, ConfFault::Algorithms))?;
+            offset = offset.saturating_add(name.len()).saturating_add(1);
+        }
+        Ok(algorithms)
     }
 
     /// A number of bytes (RFC 7143 sections 13.12 to 13.14).

@@ -40,10 +40,13 @@ impl LoginStatus {
     /// The RFC's name of the status and what a person can check, if it is one of the RFC's.
     const fn explanation(self) -> Option<(&'static str, &'static str)> {
         Some(match self.code() {
-            0x0200 => ("Initiator error", "look at the target's log"),
+            0x0200 => (
+                "Initiator error",
+                "look at the target's log, and with a password at CHAPAlgorithms",
+            ),
             0x0201 => (
                 "Authentication failure",
-                "check the user names and passwords, in both directions, \
+                "check the user names and passwords, in both directions, and CHAPAlgorithms, \
                  against the target's settings for this initiator",
             ),
             0x0202 => (

@@ -4,9 +4,12 @@
 
 use super::*;
 use crate::proto::{
-    iscsi::keys::{
-        DigestChoice,
-        Offer, //
+    iscsi::{
+        chap::Algorithm,
+        keys::{
+            DigestChoice,
+            Offer, //
+        }, //
     },
     time::Duration, //
 };
@@ -26,10 +29,12 @@ fn wrong(file: &str) -> (Option<(usize, usize)>, ConfFault) {
 fn a_file_without_a_word_leaves_the_defaults() {
     let Settings {
         offer,
+        algorithms,
         timeouts,
         luns,
     } = settings("# Nothing.\n");
     assert_eq!(offer, Offer::default());
+    assert!(algorithms.iter().eq(Algorithm::ALL));
     assert!(offer.immediate_data && !offer.initial_r2t);
     assert_eq!(luns, None);
     let seconds = Duration::from_secs;
@@ -98,6 +103,44 @@ fn what_is_negotiated_is_read() {
     for number in ["0", "511", "16777216", "4294967296", "64k", "+512", ""] {
         let file = format!("MaxBurstLength=\"{number}\"");
         assert_eq!(wrong(&file).1, ConfFault::Length, "{number}");
+    }
+}
+
+#[test]
+fn algorithms_are_read_in_their_order() {
+    let algorithms = |file: &str| settings(file).algorithms.to_string();
+    for (list, expected) in [
+        ("md5", "MD5"),
+        ("SHA256,sha3-256", "SHA-256, SHA3-256"),
+        (
+            "SHA-1,MD5,SHA3-256,sha-256",
+            "SHA-1, MD5, SHA3-256, SHA-256",
+        ),
+    ] {
+        assert_eq!(algorithms(&format!("CHAPAlgorithms={list}")), expected);
+    }
+    // A target's own come before those for all, and do not add to them.
+    let own = format!("chapalgorithms=md5\nTargetName={TARGET}\n CHAPAlgorithms=sha1\n");
+    assert_eq!(algorithms(&own), "SHA-1");
+    let portal = Login::Discovery(target(TARGET).portal);
+    let asked = read_settings(b"CHAPAlgorithms=sha1", portal).unwrap();
+    assert_eq!(asked.algorithms.to_string(), "SHA-1");
+    for (list, column) in [
+        ("", 17),
+        ("sha2", 17),
+        ("5", 17),
+        ("md5,", 21),
+        (",md5", 17),
+        ("md5, sha1", 21),
+        ("sha1,sha256,SHA-1", 29),
+        ("\u{e4}", 17),
+    ] {
+        let file = format!("CHAPAlgorithms=\"{list}\"");
+        assert_eq!(
+            wrong(&file),
+            (Some((1, column)), ConfFault::Algorithms),
+            "{list}"
+        );
     }
 }
 
