@@ -86,6 +86,10 @@ const BUSY: usize = 4;
 /// How long the target may take no command though it has none, in milliseconds.
 const WINDOW_PATIENCE: u64 = 60_000;
 
+/// How long the target has to confirm a logout that it has asked for, in milliseconds; commands
+/// that it still answers meanwhile are spared another sending.
+const LEAVE_PATIENCE: u64 = 10_000;
+
 /// Why a connection is of no further use.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Failure {
@@ -167,8 +171,8 @@ pub(super) struct Wire {
     receive: Receive,
     transmit: Transmit,
     failure: Option<Failure>,
-    /// The target has asked for the logout that was sent.
-    leaving: bool,
+    /// When the target asked for the logout that was sent, if it has.
+    leaving: Option<u64>,
     /// When something was last received.
     heard: u64,
     /// When the ping that waits for its answer was sent.
@@ -205,7 +209,7 @@ impl Wire {
             receive: Receive::new(),
             transmit,
             failure: None,
-            leaving: false,
+            leaving: None,
             heard: clock::milliseconds(),
             pinged: None,
             abort: None,
@@ -295,6 +299,10 @@ impl Wire {
         }
         self.watch_abort(now, timeouts, stream);
         self.watch_window(now);
+        // Whatever else it says: nothing can be sent any more.
+        if (self.leaving).is_some_and(|since| now.saturating_sub(since) >= LEAVE_PATIENCE) {
+            self.fail(Failure::EndRequested(0));
+        }
         // Also what could not be sent for want of memory, of which nobody tells
         // when there is some again.
         self.pump(stream);
@@ -392,11 +400,13 @@ impl Wire {
             }
             Received::NopIn(NopIn::Reply { itt, .. }) => Err(Failure::UnknownTask(itt)),
             Received::NopIn(NopIn::Notice) => Ok(()),
-            Received::Logout(logout) if logout.itt == transmit::LOGOUT => {
+            Received::Logout(logout)
+                if logout.itt == transmit::LOGOUT && self.session.is_logged_out() =>
+            {
                 self.nexus.events.raise(nexus::LOGGED_OUT);
                 match self.leaving {
-                    true => Err(Failure::EndRequested(0)),
-                    false => Ok(()),
+                    Some(_) => Err(Failure::EndRequested(0)),
+                    None => Ok(()),
                 }
             }
             Received::Text(text) => Err(Failure::UnknownTask(text.itt)),
@@ -407,7 +417,7 @@ impl Wire {
                 // RFC 7143 section 11.9.1: a logout is asked for, or will do. A new
                 // session follows.
                 Event::LogoutRequested { .. } | Event::NegotiationRequested { .. } => {
-                    self.leaving = true;
+                    self.leaving.get_or_insert(self.heard);
                     self.transmit.logout();
                     Ok(())
                 }
