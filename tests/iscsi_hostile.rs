@@ -441,6 +441,23 @@ fn a_command_that_did_not_complete_has_no_status() {
 }
 
 #[test]
+fn a_status_that_there_is_not_is_no_result() {
+    for status in [0x01, 0x10, 0x14, 0x22, 0x3e, 0xff] {
+        let response = parsed_response(&scsi_response(1, 0, 0).byte(3, status));
+        let outcome = moved(Direction::Read, LENGTH).response(&response);
+        assert_eq!(outcome, Outcome::Failed(Failure::Status(status)));
+    }
+    for status in [0x08, 0x18, 0x28, 0x30, 0x40] {
+        let response = parsed_response(&scsi_response(1, 0, 0).byte(3, status));
+        let outcome = moved(Direction::Read, LENGTH).response(&response);
+        assert!(
+            matches!(outcome, Outcome::Completed(_)),
+            "{status:#x}: {outcome:?}"
+        );
+    }
+}
+
+#[test]
 fn a_response_that_counts_more_pdus_than_arrived_is_no_success() {
     let response = |exp_data_sn| parsed_response(&scsi_response(1, 0, 0).word(36, exp_data_sn));
     let task = moved(Direction::Read, LENGTH);

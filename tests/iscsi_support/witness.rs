@@ -364,6 +364,8 @@ impl Witness {
         }
         let (moved, length) = (seen.moved(), seen.length);
         let response = header[0] & 0x3f == 0x21;
+        // SAM-5 section 5.3.1.
+        let known = [0x00, 0x02, 0x04, 0x08, 0x18, 0x28, 0x30, 0x40];
         let succeeds = matches!(header[3], 0 | 4);
         // RFC 7143 section 11.4.5.1.
         let unused = if header[1] & 2 == 0 {
@@ -378,6 +380,7 @@ impl Witness {
             matches!(outcome, Outcome::Completed(_)),
             &[
                 ("not completed", !response || header[2] == 0),
+                ("an unknown status", known.contains(&header[3])),
                 (
                     "more left over than there was",
                     !succeeds || unused <= length,

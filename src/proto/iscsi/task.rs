@@ -300,7 +300,9 @@ impl Task {
     /// How the command ended, by the status of its last Data-In, which went through
     /// [`Task::data_in`] before.
     pub fn status(&self, status: &Status) -> Outcome {
-        if status.status.is_success() {
+        if !status.status.is_known() {
+            Outcome::Failed(Failure::Status(status.status.value()))
+        } else if status.status.is_success() {
             self.success(status)
         } else {
             Outcome::Completed(Status {
@@ -395,6 +397,8 @@ pub enum Outcome {
 pub enum Failure {
     /// The command did not complete at the target, which answered with this response code.
     Response(u8),
+    /// It ended with this SCSI status, which there is not.
+    Status(u8),
     /// The status says success, but not all bytes were moved.
     DataMissing {
         /// Bytes that the status speaks of.
@@ -425,6 +429,12 @@ impl core::fmt::Display for Failure {
                 write!(
                     f,
                     "the target failed the command with iSCSI response {code:#04x}"
+                )
+            }
+            Self::Status(status) => {
+                write!(
+                    f,
+                    "the target ended the command with the unknown SCSI status {status:#04x}"
                 )
             }
             Self::DataMissing { expected, moved } => {

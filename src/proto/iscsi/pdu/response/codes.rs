@@ -30,6 +30,14 @@ impl ScsiStatus {
         self.0
     }
 
+    /// Whether it is one of SAM-5's (section 5.3.1), without those that are obsolete.
+    pub const fn is_known(self) -> bool {
+        matches!(
+            self.0,
+            0x00 | 0x02 | 0x04 | 0x08 | 0x18 | 0x28 | 0x30 | 0x40
+        )
+    }
+
     /// Whether the logical unit may execute the command when it is asked again.
     pub const fn is_busy(self) -> bool {
         matches!(self, Self::BUSY | Self::TASK_SET_FULL)
