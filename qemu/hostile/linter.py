@@ -295,6 +295,11 @@ class Linter:
         if pdu.header[1] & 0x7F > 1:
             self.fault("11.14.1", "a reason that is reserved, or for recovery of connections", pdu)
 
+    def window(self, max_cmd_sn: int) -> None:
+        """The target has told how far its window reaches, which never shrinks (RFC 7143 section 4.2.2.1)."""
+        if not self.full_feature or after(max_cmd_sn, self.max_cmd_sn):
+            self.max_cmd_sn = max_cmd_sn
+
     def ping(self, ttt: int, lun: bytes) -> None:
         """The target wants an answer to NOP-In."""
         self.pings[ttt] = lun

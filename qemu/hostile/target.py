@@ -149,7 +149,7 @@ class Connection:
             self.stat_sn = (self.stat_sn + 1) & NONE
             self.linter.exp_stat_sn = self.stat_sn
         if pdu.fields["max_cmd_sn"] == numbers["max_cmd_sn"]:
-            self.linter.max_cmd_sn = numbers["max_cmd_sn"]
+            self.linter.window(numbers["max_cmd_sn"])
         return pdu.encode(*self.digests)
 
     def _tell(self, pdu: Pdu) -> None:
@@ -315,7 +315,9 @@ class Connection:
             if not self._act("read" if armed else "look", self, command):
                 self.data_in(command)
         elif command.cdb[0] in (0x0A, 0x2A, 0x8A):
-            if final and not (armed and self._act("write", self, command)):
+            if armed and self._act("write" if final else "begun", self, command):
+                return
+            if final:
                 self.ask(command)
         else:
             if self._act("other", self, command):

@@ -29,11 +29,16 @@ SETTINGS = {
     "node.conn[0].iscsi.HeaderDigest": "CRC32C,None",
     "node.conn[0].iscsi.DataDigest": "CRC32C,None",
 }
+# What open-iscsi calls the keys that cases have in their configuration.
 KEYS = {
-    "OutgoingUsername": "username",
-    "OutgoingPassword": "password",
-    "IncomingUsername": "username_in",
-    "IncomingPassword": "password_in",
+    "OutgoingUsername": "node.session.auth.username",
+    "OutgoingPassword": "node.session.auth.password",
+    "IncomingUsername": "node.session.auth.username_in",
+    "IncomingPassword": "node.session.auth.password_in",
+    "CHAPAlgorithms": "node.session.auth.chap_algs",
+    "LoginTimeout": "node.conn[0].timeo.login_timeout",
+    "AbortTimeout": "node.session.err_timeo.abort_timeout",
+    "ResetTimeout": "node.session.err_timeo.lu_reset_timeout",
 }
 
 
@@ -97,10 +102,11 @@ def outcome(server: Server, case: cases.Case) -> str:
     """What the initiator makes of a case."""
     node(case.name, "-o", "new")
     settings = dict(SETTINGS)
+    if "Password" in case.conf:
+        settings |= {"node.session.auth.authmethod": "CHAP", "node.session.auth.chap_algs": "SHA3-256,SHA256,SHA1,MD5"}
     for line in case.conf.splitlines():
         key, _, value = line.partition("=")
-        settings |= {"node.session.auth.authmethod": "CHAP", f"node.session.auth.{KEYS[key]}": value}
-        settings["node.session.auth.chap_algs"] = "SHA3-256,SHA256,SHA1,MD5"
+        settings[KEYS[key]] = value.replace("SHA-", "SHA")
     for key, value in settings.items():
         node(case.name, "-o", "update", "-n", key, "-v", value)
     if not node(case.name, "--login"):

@@ -7,8 +7,8 @@ from lab.wire import Pdu as Received
 
 from ..login import Chap
 from ..pdu import Pdu
-from ..target import Behaviour, Connection, Options, wait
-from . import Case, add, case, ok, plain, refused
+from ..target import Behaviour, Command, Connection, Options, wait
+from . import Case, add, case, drop, ok, plain, refused
 
 ONE_WAY = "OutgoingUsername=machine-room\nOutgoingPassword=our-secret-phrase\n"
 MUTUAL = f"{ONE_WAY}IncomingUsername=the-target\nIncomingPassword=their-secret-phrase\n"
@@ -43,7 +43,7 @@ def skipped(c: Connection, request: Received, response: Pdu) -> None:
     c.raw(c.encode(response, True))
 
 
-def replaced(name: str, old: str, new: str, words: str, number: int = errno.EPROTO) -> None:
+def replaced(name: str, old: str, new: str, words: str, number: int = errno.EPROTO, conf: str = MUTUAL, chap: Chap = CHAP) -> None:
     """Declares a case that says something else for one key."""
 
     def act(c: Connection, request: Received, response: Pdu) -> bool:
@@ -54,12 +54,13 @@ def replaced(name: str, old: str, new: str, words: str, number: int = errno.EPRO
         c.raw(c.encode(response, True))
         return True
 
-    behaviour = Behaviour({"login": act}, Options(chap=CHAP), always=True)
-    add(Case(f"chap.{name}", "12.1.3", f"{new[:40] or 'nothing'} for {old}.", refused(words, number), behaviour, MUTUAL))
+    behaviour = Behaviour({"login": act}, Options(chap=chap), always=True)
+    add(Case(f"chap.{name}", "12.1.3", f"{new[:40] or 'nothing'} for {old}.", refused(words, number), behaviour, conf))
 
 
 replaced("algorithm-not-offered", "CHAP_A", "CHAP_A=9", "CHAP_A")
 replaced("algorithm-list", "CHAP_A", "CHAP_A=5,7", "CHAP_A")
+replaced("algorithm-not-allowed", "CHAP_A", "CHAP_A=5", "CHAP_A", conf=f"CHAPAlgorithms=SHA3-256,SHA-1\n{MUTUAL}", chap=replace(CHAP, algorithm=6))
 replaced("identifier-too-large", "CHAP_I", "CHAP_I=256", "CHAP_I")
 replaced("challenge-empty", "CHAP_C", "CHAP_C=0x", "CHAP_C")
 replaced("challenge-too-long", "CHAP_C", "CHAP_C=0x" + "ab" * 1025, "CHAP_C")
@@ -91,3 +92,29 @@ def late(c: Connection, request: Received, response: Pdu) -> bool:
     wait(7)
     c.raw(c.encode(response, True))
     return True
+
+
+@case("12.1.3", refused("CHAP_A"), "login", options=Options(chap=CHAP), always=True, conf=ONE_WAY)
+def challenged_twice(c: Connection, request: Received, response: Pdu) -> bool:
+    """The challenge comes again, as the answer to the proof."""
+    if "CHAP_R" not in request.keys:
+        return False
+    response.flags, response.data = 0, b"CHAP_A=5\0CHAP_I=78\0CHAP_C=0x0102\0"
+    c.raw(c.encode(response, True))
+    return True
+
+
+@case("9.2", drop("connection broke"), "read", options=Options(chap=CHAP), conf=ONE_WAY)
+def left_out_when_it_comes_back(c: Connection, command: Command) -> None:
+    """The connection breaks, and whoever answers next lets the initiator in without CHAP: that is no session, the one after it is."""
+
+    def act(c: Connection, request: Received, response: Pdu) -> bool:
+        if c.number > 3:
+            return False
+        skipped(c, request, response)
+        return True
+
+    behaviour = c.server.behaviours[c.server.name(c.state)]
+    behaviour.hooks["login"], behaviour.always = act, True
+    del behaviour.hooks["read"]
+    c.reset()

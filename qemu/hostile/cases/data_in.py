@@ -330,3 +330,58 @@ def of_one_byte(c: Connection, command: Command) -> None:
         c.send(*(c.part(command, at, at, data[at : at + 1]) for at in range(first, first + 100)))
         wait(0.01)
     c.finish(command, c.part(command, 2000, 2000, data[2000:], FINAL), c.response(command))
+
+
+@case("11.7.6", drop("at offset"), "read")
+def beyond_the_end(c: Connection, command: Command) -> None:
+    """The last PDU begins within the buffer and ends behind it."""
+    data, last = c.data(command), command.length - 512
+    c.send(c.part(command, 0, 0, data[:last]), c.part(command, 1, last, data[last:] + b"x" * 512, FINAL))
+
+
+@case("11.7.6", drop("at offset"), "read")
+def larger_than_the_command(c: Connection, command: Command) -> None:
+    """Twice as much as was asked for, in one PDU that is not too long for one."""
+    c.send(c.part(command, 0, 0, c.data(command) + b"x" * command.length, FINAL))
+
+
+@case("11.7", drop("for a command that reads none"), "other")
+def for_no_data(c: Connection, command: Command) -> bool:
+    """Data for TEST UNIT READY, which has no buffer at all."""
+    if command.cdb[0] != 0:
+        return False
+    c.send(c.part(command, 0, 0, b"x" * 512, FINAL))
+    return True
+
+
+@case("11.4", drop("no command of ours"), "read")
+def status_twice(c: Connection, command: Command) -> None:
+    """The status comes with the last data, and then a response."""
+    c.finish(command, whole(c, command, FINAL | STATUS), c.response(command))
+
+
+@case("11.4.2", ok("unknown SCSI status 0x3e"), "read")
+def reserved_status(c: Connection, command: Command) -> None:
+    """A SCSI status that there is not: the command has no result, and is sent again."""
+    c.finish(command, c.response(command, 0x3E))
+
+
+@case("11.4.2", fails(), "read")
+def aca_active(c: Connection, command: Command) -> None:
+    """ACA ACTIVE, though nobody asked for ACA."""
+    c.finish(command, c.response(command, 0x30))
+
+
+@case("11.4.7", fails(), "read", always=True)
+def sense_in_descriptors(c: Connection, command: Command) -> None:
+    """A medium error in descriptor format, whose descriptors are longer than what there is."""
+    descriptors = bytes([0x72, 3, 0x11, 0, 0, 0, 0, 200, 0, 0x0A, 0x80, 0])
+    c.finish(command, c.response(command, 2, len(descriptors).to_bytes(2, "big") + descriptors))
+
+
+@case("11.4.7", ok(), "read")
+def deferred_error(c: Connection, command: Command) -> None:
+    """A deferred error, which is an earlier command's: this one is sent again."""
+    data = bytearray(sense(3, 0x11))
+    data[2] = 0x71
+    c.finish(command, c.response(command, 2, bytes(data)))

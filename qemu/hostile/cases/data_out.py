@@ -137,6 +137,32 @@ def slow(c: Connection, command: Command) -> None:
     c.ask(command)
 
 
+@case("11.8", ok(), "begun", options=Options({"InitialR2T": "No", "ImmediateData": "Yes", "FirstBurstLength": "32768"}, 4096))
+def amid_unsolicited_data(c: Connection, command: Command) -> None:
+    """R2T for the rest before the unsolicited data has come: that comes first, and both are whole."""
+    wanted = c.r2t(command, 32768, command.length - 32768)
+    c.send(wanted)
+    while len(command.data) < command.length:
+        pdu = c.receive()
+        if pdu.opcode != DATA_OUT or pdu.word(16) != command.itt:
+            c._handle(pdu)
+            continue
+        offset = pdu.word(40)
+        command.data[offset : offset + len(pdu.data)] = pdu.data
+    c.ask(command)
+
+
+@case("11.8.5", ok(), "write", always=True)
+def same_tag_always(c: Connection, command: Command) -> None:
+    """Each R2T has the same tag, and the smallest that a task can have."""
+    c.hooks = c.hooks | {"written": same_tag_always}
+    have = len(command.data)
+    if have == command.length:
+        c.ask(command)
+    else:
+        c.send(c.r2t(command, have, min(8192, command.length - have), ttt=0))
+
+
 # Each way in which unsolicited data can be agreed on (RFC 7143 section 13.11), with small limits; the linter judges.
 for initial_r2t in ("Yes", "No"):
     for immediate_data in ("Yes", "No"):

@@ -124,3 +124,21 @@ def right_behind_login(c: Connection, request: Received, response: Pdu) -> bool:
     c.digests = (True, True)
     c.raw(last + c.encode(c.ping(), False))
     return True
+
+
+@case("13.1", ok(), "read", always=True, options=BOTH)
+def in_small_pieces(c: Connection, command: Command) -> None:
+    """Segments of odd lengths, cut anywhere: also amid headers, padding and digests."""
+    data, at, pdus = c.data(command), 0, []
+    for number in range(20):
+        length = (509, 510, 511, 3)[number % 4]
+        pdus.append(c.part(command, number, at, data[at : at + length]))
+        at += length
+    pdus.append(c.part(command, 20, at, data[at:], FINAL))
+    c.forget(command.itt)
+    stream = b"".join(c.encode(pdu, False) for pdu in pdus) + c.encode(c.response(command), True)
+    at, length = 0, 1
+    while at < min(len(stream), 12000):
+        c.raw(stream[at : at + length])
+        at, length = at + length, length % 61 + 1
+    c.raw(stream[at:])

@@ -5,7 +5,7 @@ import errno
 from lab.wire import Pdu as Received
 
 from ..pdu import CONTINUE, FINAL, LOGIN_RESPONSE, RESPONSE, TEXT_RESPONSE, Pdu
-from ..target import Behaviour, Connection, Options
+from ..target import Behaviour, Connection, Options, wait
 from . import Case, Expect, add, case, ok, refused
 
 FOUND = Options(discovered=True)
@@ -128,3 +128,16 @@ def closed(c: Connection, pdu: Received) -> None:
     """The connection ends in the middle of the list."""
     c.raw(c.encode(Pdu(TEXT_RESPONSE, FINAL, target_is(c)).with_(itt=pdu.word(16)), True)[:60])
     c.close()
+
+
+@case("10.3", refused("did not answer the login in time", errno.ETIMEDOUT), "text", always=True, options=FOUND, conf="LoginTimeout=2", slow=True)
+def pings_for_ever(c: Connection, pdu: Received) -> None:
+    """Pings, and never a list: each is an answer, and all of them together take too long."""
+    while True:
+        c.send(c.ping())
+        wait(0.2)
+
+
+@case("11.15", ok(), "logout", options=FOUND, conf="LoginTimeout=6")
+def logout_not_confirmed(c: Connection, pdu: Received) -> None:
+    """The logout behind the list is not confirmed: the list is taken all the same."""

@@ -3,11 +3,13 @@
 from lab.wire import LOGOUT, NOP_OUT
 from lab.wire import Pdu as Received
 
-from ..pdu import ASYNC, FINAL, LOGOUT_RESPONSE, NONE, NOP_IN, TASK_RESPONSE, TEXT_RESPONSE, Pdu
-from ..target import Command, Connection, wait
+from ..pdu import ASYNC, FINAL, LOGOUT_RESPONSE, NONE, NOP_IN, TASK_RESPONSE, TEXT_RESPONSE, Pdu, sense
+from ..target import Command, Connection, Options, wait
 from . import case, drop, ok
 
 ENDED = "asked for the session to end"
+# What src/initiator/transmit.rs has for Logout Requests.
+LOGOUT_TAG = 0xFFFFFFFD
 
 
 def answer(c: Connection, pdu: Pdu) -> None:
@@ -189,7 +191,7 @@ def ping_rejected(c: Connection, command: Command) -> None:
     c.data_in(command)
 
 
-@case("11.18", ok(), "read")
+@case("11.18", ok(), "read", options=Options(window=1))
 def ping_with_window_closed(c: Connection, command: Command) -> None:
     """A ping while there is no room for commands: it is answered, for the answer is immediate."""
     window, c.options.window = c.options.window, 0
@@ -243,6 +245,59 @@ def logout_never_confirmed(c: Connection, command: Command) -> None:
         pdu = c.receive()
         if pdu.opcode == NOP_OUT:
             c._handle(pdu)
+
+
+def await_logout(c: Connection) -> Received:
+    """The initiator's Logout Request; what comes before it is handled, but for commands."""
+    while (pdu := c.receive()).opcode != LOGOUT:
+        if pdu.opcode == NOP_OUT:
+            c._handle(pdu)
+    return pdu
+
+
+@case("11.14", drop(ENDED), "read")
+def much_behind_logout(c: Connection, command: Command) -> None:
+    """While the logout is under way: the wish for it again, a negotiation, pings, and the command's answer, which counts."""
+    c.send(c.asynchronous(1, parameter3=3))
+    pdu = await_logout(c)
+    c.send(c.asynchronous(1, parameter3=3), c.asynchronous(4, parameter3=3), c.ping(0x33), c.ping(0x34))
+    c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), c.response(command))
+    wait(0.2)
+    c.send(Pdu(LOGOUT_RESPONSE).with_(itt=pdu.word(16)))
+
+
+@case("11.9.1", drop(f"{ENDED}|no LUN 0 any more"), "read")
+def units_gone_behind_logout(c: Connection, command: Command) -> None:
+    """The target asks for a logout, and knows of no logical unit any more, as EqualLogic's: no error reaches anybody."""
+    c.finish(command, c.asynchronous(1, parameter3=3), c.response(command, 2, sense(5, 0x25)))
+
+
+@case("11.14", drop(ENDED), "read", slow=True)
+def words_instead_of_logout(c: Connection, command: Command) -> None:
+    """The target asks for a logout, does not confirm it, and is never silent: it is not waited for without end."""
+    c.send(c.asynchronous(1, parameter3=3))
+    await_logout(c)
+    while True:
+        c.send(Pdu(NOP_IN).with_(itt=NONE, ttt=NONE))
+        wait(0.3)
+
+
+@case("11.15", drop("no command of ours"), "read")
+def logout_response_to_nothing_by_its_tag(c: Connection, command: Command) -> None:
+    """The response to a logout that nobody asked for, with the tag that the initiator's logouts have."""
+    c.send(Pdu(LOGOUT_RESPONSE).with_(itt=LOGOUT_TAG))
+
+
+@case("11.15.1", ok(), "logout", always=True)
+def logout_refused(c: Connection, pdu: Received) -> None:
+    """The logout is answered with a failure: rmmod ends all the same."""
+    c.send(Pdu(LOGOUT_RESPONSE).with_(itt=pdu.word(16), reason=3))
+
+
+@case("11.17", ok(), "logout", always=True)
+def logout_rejected(c: Connection, pdu: Received) -> None:
+    """The logout is rejected: rmmod ends all the same."""
+    c.send(c.reject(0x05, pdu.header))
 
 
 @case("11.17", drop("rejected"), "read")

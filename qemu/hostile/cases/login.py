@@ -1,11 +1,12 @@
 """The Login Phase: what ends it, what only takes longer, and where it leads."""
 
 import errno
+from dataclasses import replace
 
 from lab.wire import Pdu as Received
 
 from ..pdu import CONTINUE, NONE, RESPONSE, Pdu
-from ..target import Command, Connection, Options, wait
+from ..target import WINDOW, Command, Connection, Options, wait
 from . import case, drop, ok, plain, refused
 
 TRANSIT = 0x80
@@ -185,14 +186,11 @@ def ping_at_once(c: Connection) -> None:
     c.send(c.ping())
 
 
-@case("4.2.2.1", ok(), "ready")
+@case("4.2.2.1", ok(), "ready", options=Options(window=0))
 def window_closed(c: Connection) -> None:
-    """The window is closed at first, and opened by nothing but a NOP-In."""
-    window = c.options.window
-    c.options.window = 0
-    c.send(Pdu(0x20).with_(itt=NONE, ttt=NONE))
+    """The login leaves the window closed, and nothing but a NOP-In opens it."""
     wait(0.5)
-    c.options.window = window
+    c.options = replace(c.options, window=WINDOW)
     c.send(Pdu(0x20).with_(itt=NONE, ttt=NONE))
 
 
@@ -275,3 +273,26 @@ def late(c: Connection, request: Received, response: Pdu) -> None:
     """Each answer takes 7 s, for which the initiator is told to wait."""
     wait(7)
     c.raw(c.encode(response, True))
+
+
+@case("10.3", refused("login without end"), "login", always=True, slow=True)
+def never_moves_on(c: Connection, request: Received, response: Pdu) -> None:
+    """The target answers everything and never moves on, without another word."""
+    while True:
+        c.raw(c.encode(Pdu(response.opcode, response.flags & 0x0C).with_(itt=request.word(16)), True))
+        c.receive()
+
+
+@case("10.3", refused("did not answer the login in time", errno.ETIMEDOUT), "login", always=True, conf="LoginTimeout=2", slow=True)
+def drop_by_drop(c: Connection, request: Received, response: Pdu) -> None:
+    """A byte every half second: each is an answer, and all of them together take too long."""
+    for byte in c.encode(response, True):
+        c.raw(bytes([byte]))
+        wait(0.5)
+
+
+@case("13.8", refused("to a host name"), "login", always=True)
+def redirection_to_a_name(c: Connection, request: Received, response: Pdu) -> None:
+    """A redirection to a host name, for which there is no resolver."""
+    data = b"TargetAddress=storage.example:3260,1\0"
+    c.raw(c.encode(Pdu(response.opcode, 0, data).with_(itt=request.word(16), login_status=0x0101), True))

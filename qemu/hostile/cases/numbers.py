@@ -1,5 +1,7 @@
 """Sequence numbers and the command window (RFC 7143 section 4.2.2)."""
 
+from dataclasses import replace
+
 from lab.wire import Pdu as Received
 
 from ..pdu import FINAL, NONE, NOP_IN, Pdu
@@ -8,6 +10,8 @@ from . import case, drop, ok, plain
 
 plain("numbers", "window-of-one", "4.2.2.1", "The target has room for one command at a time.", ok(), Options(window=1))
 plain("numbers", "window-of-two", "4.2.2.1", "The target has room for two commands at a time.", ok(), Options(window=2))
+
+plain("numbers", "window-of-all", "4.2.2.1", "The target has room for as many commands as numbers can tell apart.", ok(), Options(window=0x7FFFFFFF))
 
 
 @case("4.2.2.2", drop("StatSN"), "read")
@@ -52,7 +56,7 @@ def numbers_that_contradict(c: Connection, command: Command) -> None:
     c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), response)
 
 
-@case("4.2.2.1", ok(), "read")
+@case("4.2.2.1", ok(), "read", options=Options(window=1))
 def opened_by_nop_in_alone(c: Connection, command: Command) -> None:
     """The window closes with a response, and only a NOP-In opens it again."""
     window, c.options.window = c.options.window, 0
@@ -90,3 +94,19 @@ def less_at_the_next_login(c: Connection, command: Command) -> None:
     c.options.values = {"MaxBurstLength": "4096", "FirstBurstLength": "1024", "HeaderDigest": "CRC32C", "DataDigest": "CRC32C"}
     c.options.declared = 1024
     c.reset()
+
+
+@case("4.2.2.2", ok(), "read", always=True)
+def stat_sn_where_none_counts(c: Connection, command: Command) -> None:
+    """Data-In without a status has a StatSN from anywhere, which means nothing there."""
+    data = c.data(command)
+    parts = [c.part(command, at // 8192, at, data[at : at + 8192]).with_(stat_sn=0x87654321) for at in range(0, len(data), 8192)]
+    parts[-1].flags = FINAL
+    c.finish(command, *parts, c.response(command))
+
+
+@case("4.2.2.1", drop("kept its command window closed"), "read", options=Options(window=1), slow=True)
+def window_never_opens(c: Connection, command: Command) -> None:
+    """The window closes with a response, and nothing opens it again, though pings are answered: a minute, then a new session."""
+    c.options = replace(c.options, window=0)
+    c.finish(command, c.part(command, 0, 0, c.data(command), FINAL), c.response(command))

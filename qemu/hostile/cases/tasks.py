@@ -2,10 +2,11 @@
 
 import threading
 
+from lab.wire import DATA_OUT, TASK
 from lab.wire import Pdu as Received
 
 from ..pdu import FINAL, TASK_RESPONSE, Pdu
-from ..target import Command, Connection, Options
+from ..target import Command, Connection, Options, wait
 from . import case, drop, ok
 
 ABORT, RESET = 1, 5
@@ -130,3 +131,112 @@ def reserved_answer(c: Connection, command: Command) -> None:
         return True
 
     c.hooks = c.hooks | {"task": act}
+
+
+def asks(c: Connection, command: Command) -> None:
+    """Asks for all the data of a write that there still is."""
+    have = len(command.data)
+    c.send(c.r2t(command, have, command.length - have))
+
+
+@case("4.2.3.3", ok(ABORTED), "write", timeout=1)
+def asks_while_aborting(c: Connection, command: Command) -> None:
+    """The data of a write is asked for once it is to be aborted: it comes, and then the write is aborted and sent again."""
+
+    def act(c: Connection, pdu: Received) -> None:
+        asks(c, command)
+        while (other := c.receive()).opcode != DATA_OUT or not other.final:
+            if other.opcode != DATA_OUT:
+                c._handle(other)
+        c.task_response(pdu)
+
+    c.hooks = c.hooks | {"task": act}
+
+
+@case("4.2.3.3", ok(ABORTED), "write", timeout=1)
+def confirmed_while_sending(c: Connection, command: Command) -> None:
+    """R2T, and in the same piece the word that the write has been aborted: what is sent all the same is framed as before."""
+
+    def act(c: Connection, pdu: Received) -> None:
+        have = len(command.data)
+        r2t = c.r2t(command, have, command.length - have)
+        # The initiator may have begun to send, or not: both are right.
+        c.tasks.pop(command.itt, None)
+        c.send(r2t, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)))
+
+    c.hooks = c.hooks | {"task": act}
+
+
+@case("4.2.3.3", drop("no command of ours"), "write", timeout=1, slow=True)
+def asks_behind_abort(c: Connection, command: Command) -> None:
+    """R2T for a write that the target has just said it has aborted."""
+
+    def act(c: Connection, pdu: Received) -> None:
+        c.task_response(pdu)
+        asks(c, command)
+
+    c.hooks = c.hooks | {"task": act}
+
+
+@case("11.7", ok(ABORTED), "read", timeout=1)
+def aborted_amid_data(c: Connection, command: Command) -> None:
+    """Half of a PDU with data, silence, and the rest once the command is to be aborted: it is sent again, and read from the start."""
+    stream = c.encode(c.part(command, 0, 0, b"x" * 32768), False)
+    c.raw(stream[:10000])
+    others = []
+    while (pdu := c.receive()).opcode != TASK:
+        others.append(pdu)
+    c.raw(stream[10000:])
+    c.task_response(pdu)
+    for other in others:
+        c._handle(other)
+
+
+@case("7.11", drop(EXPIRED), "read", timeout=1, conf="AbortTimeout=1\nResetTimeout=1", slow=True)
+def byte_by_byte(c: Connection, command: Command) -> None:
+    """Data comes a byte at a time, for ever, so that the target is never silent: the command's time runs out all the same."""
+    stream = c.encode(c.part(command, 0, 0, c.data(command)), False)
+    for byte in stream:
+        c.raw(bytes([byte]))
+        wait(0.1)
+
+
+@case("7.3", drop("rejected a"), "read", timeout=1, slow=True)
+def abort_rejected(c: Connection, command: Command) -> None:
+    """A Reject of ABORT TASK."""
+    c.hooks = c.hooks | {"task": lambda c, pdu: c.send(c.reject(0x05, pdu.header))}
+
+
+@case("11.6", ok(STUCK), "read", timeout=1, conf="AbortTimeout=1", slow=True)
+def confirmed_too_late(c: Connection, command: Command) -> None:
+    """The word that the command has been aborted comes when its logical unit is to be reset, before the word about that."""
+    asked: list[Received] = []
+
+    def act(c: Connection, pdu: Received) -> None:
+        asked.append(pdu)
+        if pdu.header[1] & 0x7F == RESET:
+            wait(0.5)
+            c.send(Pdu(TASK_RESPONSE).with_(itt=asked[0].word(16)))
+            c.task_response(pdu)
+
+    c.hooks = c.hooks | {"task": act}
+
+
+@case("11.6", ok(STUCK), "read", timeout=1, slow=True)
+def answer_races_reset(c: Connection, command: Command) -> None:
+    """The target does not abort; the command's answer comes right before the word that its logical unit has been reset."""
+
+    def act(c: Connection, pdu: Received) -> None:
+        if refuse_abort(c, pdu):
+            return
+        c.forget(command.itt)
+        c.send(c.part(command, 0, 0, c.data(command), FINAL), c.response(command))
+        c.task_response(pdu)
+
+    c.hooks = c.hooks | {"task": act}
+
+
+@case("11.9.1", drop("asked for the session to end"), "read", timeout=1)
+def logout_requested_instead(c: Connection, command: Command) -> None:
+    """The target answers ABORT TASK with the wish for a logout."""
+    c.hooks = c.hooks | {"task": lambda c, pdu: c.send(c.asynchronous(1, parameter3=3))}

@@ -89,6 +89,15 @@ def reset_behind_login(c: Connection) -> None:
     c.reset()
 
 
+@case("7.1.5", drop(BROKEN), "ready", always=True)
+def reset_behind_each_login(c: Connection) -> bool:
+    """RST directly behind the login, four times in a row."""
+    if c.number > 4:
+        return False
+    c.reset()
+    return True
+
+
 @case("11.18", drop("has not answered a ping"), "read", slow=True)
 def silence(c: Connection, command: Command) -> None:
     """Nothing more comes, not even the answer to a ping."""
@@ -131,7 +140,7 @@ for kind in ("nop-in", "response", "task-response", "text-response", "data-in", 
 # What a receiver ignores (RFC 7143 section 11): bits of byte 1, and bytes as (first, behind the last).
 IGNORED: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = {
     NOP_IN: (0x7F, ((2, 4), (36, 48))),
-    RESPONSE: (0x61, ((8, 16), (20, 24))),
+    RESPONSE: (0x79, ((8, 16), (20, 24), (40, 44))),
     TASK_RESPONSE: (0x7F, ((3, 4), (8, 16), (20, 24), (36, 48))),
     DATA_IN: (0x38, ((2, 3),)),
     LOGOUT_RESPONSE: (0x7F, ((3, 4), (8, 16), (20, 24), (36, 40), (44, 48))),
