@@ -8,6 +8,7 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a failure is what these look for"
 )]
 
@@ -21,7 +22,8 @@ use iscsi_init::proto::{
             Address,
             Answer,
             Body,
-            Link, //
+            Link,
+            Vlan, //
         },
         request::{
             Change,
@@ -37,6 +39,9 @@ mod hex;
 
 /// Linux's list of links.
 const LINKS: &str = include_str!("rtnetlink_links.hex");
+
+/// Linux's answer about the device of VLAN 100 on the link with the number 2.
+const VLAN: &str = include_str!("rtnetlink_vlan.hex");
 
 /// The number that iproute2 used.
 const SEQUENCE: u32 = 0x6b03_3fa3;
@@ -251,6 +256,72 @@ fn links_are_read() {
         [v0.is_up(), v0.carrier, v0.is_ethernet(), v0.is_virtual],
         [true; 4]
     );
+}
+
+/// The only link in a datagram.
+fn link(datagram: &[u8]) -> Link {
+    match answers(datagram).next().map(|answer| answer.body) {
+        Some(Body::Link(link)) => link,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_device_of_a_vlan_is_read() {
+    let datagram = hex::bytes(VLAN);
+    let vlan = link(&datagram);
+    assert_eq!(vlan.name.as_str(), "eth0.100");
+    assert_eq!(vlan.vlan, Some(Vlan { lower: 2, id: 100 }));
+    assert!(vlan.is_virtual);
+    // Of another kind of software, though it is on a link, too.
+    let kind = b"\x01\0vlan\0";
+    let at = datagram.windows(7).position(|window| window == kind);
+    let mut other = datagram.clone();
+    other[at.expect("a kind") + 2] = b'w';
+    assert_eq!(link(&other).vlan, None);
+    assert!(link(&other).is_virtual);
+}
+
+#[test]
+fn a_link_is_found_again() {
+    let vlan = link(&hex::bytes(VLAN));
+    let Some(Body::Link(hardware)) = answers(&hex::bytes(LINKS)).last().map(|answer| answer.body)
+    else {
+        panic!("no link");
+    };
+    let hardware = Link {
+        is_virtual: false,
+        mac: vlan.mac,
+        ..hardware
+    };
+    let anew = |link: &Link, index| Link {
+        index,
+        ..link.clone()
+    };
+    let number = |link: &Link, links: &[Link]| link.among(links).map(|found| found.index);
+    // By its number, whatever else has changed.
+    let renamed = Link {
+        mac: None,
+        ..vlan.clone()
+    };
+    assert_eq!(number(&vlan, &[anew(&vlan, 8), renamed]), Some(vlan.index));
+    // With another one, each of its own kind, though all have the same Ethernet address.
+    let links = [anew(&hardware, 12), anew(&vlan, 13)];
+    assert_eq!(number(&hardware, &links), Some(12));
+    assert_eq!(number(&vlan, &links), Some(13));
+    let bridge = Link {
+        is_virtual: true,
+        ..anew(&hardware, 14)
+    };
+    let other = Link {
+        vlan: Some(Vlan { lower: 12, id: 101 }),
+        ..anew(&vlan, 15)
+    };
+    for link in [&hardware, &vlan] {
+        assert_eq!(number(link, &[bridge.clone(), other.clone()]), None);
+    }
+    let nameless = Link { mac: None, ..vlan };
+    assert_eq!(number(&nameless, &[anew(&nameless, 16)]), None);
 }
 
 #[test]

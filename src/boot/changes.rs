@@ -35,11 +35,18 @@ use kernel::prelude::*;
 /// What was changed. Dropping it takes everything back.
 pub(super) struct Changes {
     pub(super) netlink: Netlink,
-    /// The device under the one of a VLAN that was made.
-    lower: Option<i32>,
+    /// The devices of VLANs that were made.
+    vlans: KVec<Made>,
     /// Devices that were down, the MTU that was replaced, addresses and routes, in
     /// the order of the changes.
     done: KVec<Request>,
+}
+
+/// How the device of a VLAN was made.
+struct Made {
+    index: i32,
+    lower: Link,
+    id: u16,
 }
 
 impl Changes {
@@ -47,7 +54,7 @@ impl Changes {
     pub(super) fn new() -> Result<Self, Failure<'static>> {
         Ok(Self {
             netlink: Netlink::new().map_err(Failure::Kernel)?,
-            lower: None,
+            vlans: KVec::new(),
             done: KVec::new(),
         })
     }
@@ -71,39 +78,75 @@ impl Changes {
     ) -> Result<(), Failure<'static>> {
         self.set_up(lower)?;
         self.done.reserve(1, GFP_KERNEL).map_err(Failure::kernel)?;
-        let add = Request::AddVlan {
-            lower: lower.index,
-            name: name.padded(),
-            id,
-        };
-        let failure = |error| Failure::Device {
-            name: name.clone(),
-            step: Step::Vlan,
-            error,
-        };
-        self.netlink.change(&add).map_err(failure)?;
-        let links = self.netlink.links().map_err(Failure::Kernel)?;
-        let made = links.iter().find(|link| link.name == *name);
-        let index = made.ok_or(failure(ENODEV))?.index;
-        self.lower = Some(lower.index);
+        self.vlans.reserve(1, GFP_KERNEL).map_err(Failure::kernel)?;
+        let index = self
+            .make_vlan(lower, name, id)
+            .map_err(|error| Failure::Device {
+                name: name.clone(),
+                step: Step::Vlan,
+                error,
+            })?;
+        let lower = lower.clone();
+        self.vlans
+            .push(Made { index, lower, id }, GFP_KERNEL)
+            .map_err(Failure::kernel)?;
         self.done
             .push(Request::DeleteLink { index }, GFP_KERNEL)
             .map_err(Failure::kernel)
     }
 
-    /// Brings the device up that is under the one of a VLAN, if that was made.
-    pub(super) fn set_lower_up(&mut self) -> Result {
-        match self.lower {
-            Some(index) => self.netlink.change(&Request::SetUp { index, up: true }),
-            None => Ok(()),
+    /// Makes the device of a VLAN, and gives its number.
+    fn make_vlan(&mut self, lower: &Link, name: &DeviceName, id: u16) -> Result<i32> {
+        let add = Request::AddVlan {
+            lower: lower.index,
+            name: name.padded(),
+            id,
+        };
+        self.netlink.change(&add)?;
+        let links = self.netlink.links()?;
+        let made = links.iter().find(|link| link.name == *name);
+        Ok(made.ok_or(ENODEV)?.index)
+    }
+
+    /// Makes the device `gone` again where it is one of a VLAN that was made, and what is under it
+    /// is among `links`; whether it was made.
+    pub(super) fn make_vlan_again(&mut self, gone: &Link, links: &[Link]) -> Result<bool> {
+        let Some(made) = self.vlans.iter().find(|made| made.index == gone.index) else {
+            return Ok(false);
+        };
+        let id = made.id;
+        let Some(lower) = made.lower.among(links) else {
+            return Ok(false);
+        };
+        self.moved(made.lower.index, lower.index);
+        let index = self.make_vlan(lower, &gone.name, id)?;
+        self.moved(gone.index, index);
+        self.set_up_again(index)?;
+        Ok(true)
+    }
+
+    /// Brings a device up again, after what is under it where it is that of a VLAN that was made.
+    pub(super) fn set_up_again(&mut self, index: i32) -> Result {
+        if let Some(index) = self.lower(index) {
+            self.netlink.change(&Request::SetUp { index, up: true })?;
         }
+        self.netlink.change(&Request::SetUp { index, up: true })
+    }
+
+    /// The number of what is under a device of a VLAN, if that was made.
+    fn lower(&self, device: i32) -> Option<i32> {
+        let made = self.vlans.iter().find(|made| made.index == device)?;
+        Some(made.lower.index)
     }
 
     /// Takes back what was changed on any device but this one and the one under it.
     pub(super) fn keep_only(&mut self, index: i32) {
-        let (netlink, lower) = (&mut self.netlink, self.lower);
+        let lower = self.lower(index);
+        let netlink = &mut self.netlink;
         self.done.retain(|undo| match undo {
-            Request::SetUp { index: other, .. } if *other != index && Some(*other) != lower => {
+            Request::SetUp { index: other, .. } | Request::DeleteLink { index: other }
+                if *other != index && Some(*other) != lower =>
+            {
                 let _ = netlink.change(undo);
                 false
             }
@@ -200,21 +243,30 @@ impl Changes {
         }
     }
 
-    /// Leaves a device as it is, for good.
+    /// Leaves a device as it is, for good, and what is under it.
     pub(super) fn forget(&mut self, device: i32) {
+        let lower = self.lower(device);
         self.done.retain(|undo| match undo {
             Request::SetUp { index, .. }
             | Request::SetMtu { index, .. }
             | Request::Address { index, .. }
             | Request::Route { index, .. }
             | Request::Ipv6Address { index, .. }
-            | Request::Ipv6DefaultRoute { index, .. } => *index != device,
+            | Request::Ipv6DefaultRoute { index, .. }
+            | Request::DeleteLink { index } => *index != device && Some(*index) != lower,
             _ => true,
         });
     }
 
     /// The device with the number `from` has another one.
     pub(super) fn moved(&mut self, from: i32, to: i32) {
+        for made in &mut self.vlans {
+            for index in [&mut made.index, &mut made.lower.index] {
+                if *index == from {
+                    *index = to;
+                }
+            }
+        }
         for undo in &mut self.done {
             match undo {
                 Request::SetUp { index, .. }
@@ -223,6 +275,7 @@ impl Changes {
                 | Request::Route { index, .. }
                 | Request::Ipv6Address { index, .. }
                 | Request::Ipv6DefaultRoute { index, .. }
+                | Request::DeleteLink { index }
                     if *index == from =>
                 {
                     *index = to;

@@ -22,6 +22,7 @@ mod ipv6;
 mod log;
 pub(super) mod status;
 mod tenancy;
+mod vlan;
 
 use super::{
     attempts::Attempts,
@@ -368,6 +369,7 @@ impl Keeper {
         self.owner == Owner::Driver && self.present
     }
 
+    /// Whether it is the device or, of a VLAN's, what is under that.
     fn is_ours(&self, link: &Link) -> bool {
         let same_mac = self.link.mac.is_some() && link.mac == self.link.mac;
         link.index == self.link.index || same_mac && !link.is_virtual
@@ -375,10 +377,13 @@ impl Keeper {
 
     /// Looks whether all is as it should be, and sees to it.
     fn check(&mut self, now: u64) -> Result {
-        let links = self.changes.netlink.links()?;
-        let same = links.iter().find(|link| link.index == self.link.index);
-        // A driver that is bound again makes a device with another number.
-        let Some(link) = same.or_else(|| links.iter().find(|link| self.is_ours(link))) else {
+        let own = Some(self.config.address.into());
+        let (links, is_made) = vlan::links(&mut self.changes, &self.link, own)?;
+        if is_made && self.present {
+            self.repairs = self.repairs.saturating_add(1);
+            self.tell(core::format_args!("was deleted, and is made again"));
+        }
+        let Some(link) = self.link.among(&links) else {
             if self.present {
                 self.present = false;
                 self.tell(core::format_args!("is gone"));
@@ -387,12 +392,7 @@ impl Keeper {
         };
         self.follow(link);
         if !link.is_up() {
-            self.changes.set_lower_up()?;
-            let up = Request::SetUp {
-                index: link.index,
-                up: true,
-            };
-            self.changes.netlink.change(&up)?;
+            self.changes.set_up_again(link.index)?;
             self.tell(core::format_args!("was set down, and is set up again"));
         }
 

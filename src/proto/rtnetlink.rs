@@ -122,6 +122,16 @@ mod link {
     pub(super) const OPERATIONAL_STATE: u16 = 16;
     pub(super) const INFO: u16 = 18;
     pub(super) const FAMILIES: u16 = 26;
+
+    /// What [`INFO`] has: of what kind of software a link is, and what is particular to that.
+    pub(super) mod info {
+        /// `IFLA_INFO_KIND` and `IFLA_INFO_DATA`.
+        pub(in super::super) const KIND: u16 = 1;
+        pub(in super::super) const DATA: u16 = 2;
+        /// The kind of a VLAN's link, and `IFLA_VLAN_ID` of its data.
+        pub(in super::super) const VLAN: &[u8; 5] = b"vlan\0";
+        pub(in super::super) const VLAN_ID: u16 = 1;
+    }
 }
 
 /// The administrative state of a link (`IFF_UP`).

@@ -12,6 +12,7 @@ use super::{
         ipv6::Ipv6, //
     },
     status::Facts,
+    vlan,
     Lines,
     CHECK,
     GRACE,
@@ -25,11 +26,9 @@ use crate::{
         clock,
         socket::Socket, //
     },
-    proto::rtnetlink::{
-        answer::Link,
-        request::Request, //
-    },
+    proto::rtnetlink::answer::Link,
 };
+use core::net::IpAddr;
 use kernel::prelude::*;
 
 pub(super) struct Ipv6Keeper {
@@ -118,12 +117,15 @@ impl Ipv6Keeper {
 
     /// Looks whether all is as it should be, and sees to it.
     fn check(&mut self) -> Result {
-        let links = self.changes.netlink.links()?;
-        let same = links.iter().find(|link| link.index == self.link.index);
-        // A driver that is bound again makes a device with another number.
-        let again =
-            |link: &&Link| self.link.mac.is_some() && link.mac == self.link.mac && !link.is_virtual;
-        let Some(link) = same.or_else(|| links.iter().find(again)) else {
+        let own = self.ipv6.map(|ipv6| IpAddr::V6(ipv6.address));
+        let (links, is_made) = vlan::links(&mut self.changes, &self.link, own)?;
+        if is_made && self.present {
+            let name = &self.link.name;
+            self.repairs = self.repairs.saturating_add(1);
+            self.lines
+                .warn(core::format_args!("{name} was deleted, and is made again"));
+        }
+        let Some(link) = self.link.among(&links) else {
             if self.present {
                 self.present = false;
                 let name = &self.link.name;
@@ -148,8 +150,7 @@ impl Ipv6Keeper {
         let name = &link.name;
         let index = link.index;
         if !link.is_up() {
-            let up = Request::SetUp { index, up: true };
-            self.changes.netlink.change(&up)?;
+            self.changes.set_up_again(index)?;
             self.lines.warn(core::format_args!(
                 "{name} was set down, and is set up again"
             ));

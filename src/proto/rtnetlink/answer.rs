@@ -92,10 +92,21 @@ pub struct Link {
     /// Whether it exists in software only, such as a bridge or a VLAN; a virtual
     /// machine's device does not count.
     pub is_virtual: bool,
+    /// The VLAN that it is of, if it is of one.
+    pub vlan: Option<Vlan>,
     /// Whether it is part of another link, such as a bridge or a bond.
     pub is_part: bool,
     /// What routers say there, unless the kernel does no IPv6 on it.
     pub ipv6: Option<Routers>,
+}
+
+/// A VLAN on a link.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Vlan {
+    /// The number of the link under it.
+    pub lower: i32,
+    /// The VLAN's own number (0 to 4095).
+    pub id: u16,
 }
 
 /// What the kernel has heard of a link's IPv6 routers (RFC 4861 section 4.2).
@@ -135,6 +146,23 @@ impl Link {
         self.flags & LOOPBACK != 0
     }
 
+    /// The link among `links` that this one is now: that of its number or else, where its driver
+    /// was bound again or the device of a VLAN made again, the one like it.
+    pub fn among<'a>(&self, links: &'a [Self]) -> Option<&'a Self> {
+        let same = links.iter().find(|link| link.index == self.index);
+        same.or_else(|| links.iter().find(|link| link.is_again(self)))
+    }
+
+    /// Whether it is what `other` was, though its number may be another one.
+    fn is_again(&self, other: &Self) -> bool {
+        let is_like = match (self.vlan, other.vlan) {
+            (Some(own), Some(other)) => own.id == other.id,
+            (None, None) => !self.is_virtual,
+            _ => false,
+        };
+        self.index == other.index || is_like && self.mac.is_some() && self.mac == other.mac
+    }
+
     /// Reads the body of a message about a link; `None` when that is none.
     fn parse(body: &[u8]) -> Option<Self> {
         /// `IFF_LOWER_UP`.
@@ -146,7 +174,8 @@ impl Link {
         let mut operational_state = 0;
         let mut mac = None;
         let mut mtu = None;
-        let mut is_virtual = false;
+        let mut lower = None;
+        let mut info = None;
         let mut is_part = false;
         let mut ipv6 = None;
         for (kind, value) in Attributes(Reader::new(attributes)) {
@@ -155,7 +184,8 @@ impl Link {
                 link::NAME => name = value.split(|byte| *byte == 0).next(),
                 link::MTU => mtu = value.try_into().ok().map(u32::from_ne_bytes),
                 link::OPERATIONAL_STATE => operational_state = *value.first()?,
-                link::INFO => is_virtual = true,
+                link::LOWER => lower = value.try_into().ok().map(i32::from_ne_bytes),
+                link::INFO => info = Some(value),
                 link::MASTER => is_part = true,
                 link::FAMILIES => ipv6 = routers(value),
                 _ => {}
@@ -171,11 +201,22 @@ impl Link {
             operational_state,
             mac,
             mtu: mtu?,
-            is_virtual,
+            is_virtual: info.is_some(),
+            vlan: lower
+                .zip(info.and_then(vlan))
+                .map(|(lower, id)| Vlan { lower, id }),
             is_part,
             ipv6,
         })
     }
+}
+
+/// The number of the VLAN that a link of software is of, if it is of one.
+fn vlan(info: &[u8]) -> Option<u16> {
+    let is_vlan = find(info, link::info::KIND)? == link::info::VLAN;
+    let data = find(info, link::info::DATA).filter(|_| is_vlan)?;
+    let id = find(data, link::info::VLAN_ID)?;
+    id.try_into().ok().map(u16::from_ne_bytes)
 }
 
 /// What the attributes of a link that are an address family's say of its IPv6 routers.
@@ -186,9 +227,8 @@ fn routers(families: &[u8]) -> Option<Routers> {
     const RECEIVED: u32 = 0x20;
     const MANAGED: u32 = 0x40;
 
-    let of = |kind, value| Attributes(Reader::new(value)).find(|(each, _)| *each == kind);
-    let (_, own) = of(u16::from(INET6), families)?;
-    let (_, flags) = of(FLAGS, own)?;
+    let own = find(families, u16::from(INET6))?;
+    let flags = find(own, FLAGS)?;
     let flags = u32::from_ne_bytes(flags.try_into().ok()?);
     Some(Routers {
         is_one: flags & RECEIVED != 0,
@@ -218,9 +258,7 @@ impl Address {
         const PERMANENT: u8 = 0x80;
 
         let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
-        let (_, value) = Attributes(Reader::new(attributes))
-            .find(|(kind, _)| *kind == address::LOCAL)
-            .filter(|_| header.family == INET)?;
+        let value = find(attributes, address::LOCAL).filter(|_| header.family == INET)?;
         Some(Self {
             index: header.index.get(),
             address: <[u8; 4]>::try_from(value).ok()?.into(),
@@ -330,10 +368,14 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
 /// The device that a route of IPv4 leads over.
 fn output_device(body: &[u8]) -> Option<i32> {
     let (header, attributes) = RouteHeader::ref_from_prefix(body).ok()?;
-    let (_, value) = Attributes(Reader::new(attributes))
-        .find(|(kind, _)| *kind == route::OUTPUT_DEVICE)
-        .filter(|_| header.family == INET)?;
+    let value = find(attributes, route::OUTPUT_DEVICE).filter(|_| header.family == INET)?;
     value.try_into().ok().map(i32::from_ne_bytes)
+}
+
+/// The value of the first of `attributes` that is of a kind.
+fn find(attributes: &[u8], kind: u16) -> Option<&[u8]> {
+    let (_, value) = Attributes(Reader::new(attributes)).find(|(each, _)| *each == kind)?;
+    Some(value)
 }
 
 /// The attributes of a message: their types and their values.
