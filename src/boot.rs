@@ -47,6 +47,7 @@ use crate::{
         thread::Thread, //
     },
     proto::config::{
+        interface::Interface,
         merge::{
             Boot,
             Request, //
@@ -140,16 +141,43 @@ fn try_again(
     let patience = request.timeout.as_ref().map(|timeout| timeout.value);
     let mut attempts = Attempts::new(start, patience.or(default));
     let mut changes = Changes::new()?;
+    let mut interface = request.interface.as_ref().map(|setting| &setting.value);
 
     loop {
-        match attempt(request, conf, firmware, &mut changes, &mut attempts) {
+        match attempt(
+            request,
+            interface,
+            conf,
+            firmware,
+            &mut changes,
+            &mut attempts,
+        ) {
             Ok(done) => return settle_down(request, done, changes, &attempts),
             Err(failure) => {
                 changes.unconfigure();
-                attempts.again(failure)?;
+                interface = after(failure, request, interface, &mut attempts)?;
             }
         }
     }
+}
+
+/// The device for the next attempt, after one with `interface` that has ended in `failure`: the
+/// other one at once, where there is one that may do, and else the first again after a while.
+#[inline(never)]
+fn after<'a>(
+    failure: Failure<'static>,
+    request: &'a Request,
+    interface: Option<&Interface>,
+    attempts: &mut Attempts,
+) -> Result<Option<&'a Interface>, Failure<'static>> {
+    let first = request.interface.as_ref().map(|setting| &setting.value);
+    let spare = request.spare.as_ref();
+    if let Some(spare) = spare.filter(|_| interface == first && failure.is_of_network()) {
+        attempts.warn(core::format_args!("{failure}; now {spare} is tried"));
+        return Ok(Some(spare));
+    }
+    attempts.again(failure)?;
+    Ok(first)
 }
 
 /// What one attempt has come to.
@@ -202,12 +230,13 @@ fn settle_down(
 #[inline(never)]
 fn attempt(
     request: &Request,
+    interface: Option<&Interface>,
     conf: &Conf,
     firmware: &Firmware,
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<Done, Failure<'static>> {
-    let mut network = Network::bring_up(request, changes, attempts)?;
+    let mut network = Network::bring_up(request, interface, changes, attempts)?;
     attempts.reached(Milestone::Address);
     let names = identity::set(&network, &request.details, attempts)?;
     let mut boot = target::settle(request, conf, &network, attempts)?;

@@ -16,9 +16,9 @@ use iscsi_init::proto::{
         ibft::{
             Ibft,
             IbftFault,
-            NicFault,
             Origin, //
         },
+        ip::Details,
         merge::{
             Boot,
             Request,
@@ -74,9 +74,7 @@ fn request(line: &str) -> Request {
 
 fn completed(line: &str, table: &[u8]) -> Request {
     let mut request = request(line);
-    request
-        .take_ibft(Ibft::parse(table).unwrap(), true)
-        .unwrap();
+    request.take_ibft(Ibft::parse(table).unwrap(), true);
     request
 }
 
@@ -203,9 +201,8 @@ fn what_somebody_has_said_stays() {
     assert_eq!(lun.target.unwrap().source, Source::Ibft);
     // A network that is there already is not made again.
     let mut request = request("");
-    request
-        .take_ibft(Ibft::parse(&table).unwrap(), false)
-        .unwrap();
+    request.take_ibft(Ibft::parse(&table).unwrap(), false);
+    assert_eq!(request.details, Details::default());
     assert!(request.interface.is_none() && request.target.is_some());
 }
 
@@ -280,19 +277,14 @@ fn what_is_not_valid_or_not_known_is_not_looked_at() {
 }
 
 #[test]
-fn a_nic_is_used_as_the_firmware_does_or_not_at_all() {
+fn a_nic_is_used_as_the_firmware_does() {
     let interface = |nic: &Nic<'_>| {
         let table = usual(nic, &Target::default());
-        let mut request = request("");
-        let interface = request
-            .take_ibft(Ibft::parse(&table).unwrap(), true)
-            .map(|()| request.interface.unwrap().value.to_string());
-        // With another one by argument, that does not matter.
-        completed("iscsi-if=eth0", &table);
-        interface
+        let interface = completed("", &table).interface;
+        interface.unwrap().value.to_string()
     };
-    let mac = || Ok("52:54:00:12:34:56".to_string());
-    let with = |text: &str| Ok(format!("52:54:00:12:34:56 with {text}"));
+    let mac = || "52:54:00:12:34:56".to_string();
+    let with = |text: &str| format!("52:54:00:12:34:56 with {text}");
     let dhcp = Nic {
         origin: 3,
         ..Nic::default()
@@ -315,18 +307,138 @@ fn a_nic_is_used_as_the_firmware_does_or_not_at_all() {
         ..Nic::default()
     };
     assert_eq!(interface(&classful), with("10.0.0.7/8 via 10.1.0.1"));
+    let vlan = |origin| Nic {
+        vlan: 100,
+        origin,
+        ..Nic::default()
+    };
+    assert_eq!(interface(&vlan(3)), format!("VLAN 100 on {}", mac()));
+    assert_eq!(
+        interface(&vlan(1)),
+        format!("VLAN 100 on {} with 192.0.2.7/24 via 192.0.2.1", mac())
+    );
+}
+
+#[test]
+fn an_ipv6_address_is_used_as_an_ipv4_one_is() {
+    let interface = |address, prefix_length, gateway, origin| {
+        let nic = Nic {
+            address,
+            prefix_length,
+            gateway,
+            origin,
+            vlan: 7,
+            ..Nic::default()
+        };
+        let interface = completed("", &usual(&nic, &Target::default())).interface;
+        let whole = interface.unwrap().value.to_string();
+        let (device, address) = whole.split_once(" with ").unwrap_or((&whole, "no address"));
+        assert_eq!(device, "VLAN 7 on 52:54:00:12:34:56");
+        address.to_string()
+    };
+    let own = "2001:db8::7";
+    for (prefix_length, gateway, shown) in [
+        (64, "2001:db8::1", "2001:db8::7/64 via 2001:db8::1"),
+        (64, "fe80::1", "2001:db8::7/64 via fe80::1"),
+        (128, "", "2001:db8::7/128"),
+        // What is of no use to the kernel, and what is not said.
+        (64, "2001:db8:0:1::1", "2001:db8::7/64"),
+        (64, "192.0.2.1", "2001:db8::7/64"),
+        (0, "", "2001:db8::7/64"),
+    ] {
+        assert_eq!(interface(own, prefix_length, gateway, 1), shown);
+    }
+    // A server, a router or the kernel gives it again.
+    for (address, origin) in [(own, 3), (own, 4), ("fe80::7", 1)] {
+        assert_eq!(
+            interface(address, 64, "2001:db8::1", origin),
+            "no address",
+            "{address}"
+        );
+    }
+}
+
+#[test]
+fn names_and_name_servers_go_with_an_address_that_is_written_down() {
+    let details = |nic: &Nic<'_>| {
+        let Details {
+            identity,
+            dns_servers,
+            ..
+        } = completed("", &usual(nic, &Target::default())).details;
+        let name = identity.host_name.map(|name| name.as_str().to_string());
+        (
+            name.unwrap_or_default(),
+            dns_servers.map(|server| server.map(|server| server.to_string()).unwrap_or_default()),
+        )
+    };
+    let servers = |first: &str, second: &str| [first.to_string(), second.to_string()];
+    let ipv4 = Nic::default();
+    assert_eq!(
+        details(&ipv4),
+        ("kiosk".to_string(), servers("192.0.2.53", ""))
+    );
     let ipv6 = Nic {
         address: "2001:db8::7",
-        prefix_length: 64,
+        dns: ["2001:db8::53", "2001:db8::54"],
         ..Nic::default()
     };
-    assert_eq!(interface(&ipv6), Err(NicFault::Ipv6));
-    let vlan = Nic {
-        vlan: 100,
+    assert_eq!(
+        details(&ipv6),
+        ("kiosk".to_string(), servers("2001:db8::53", "2001:db8::54"))
+    );
+    // A server that gives the address says it anew.
+    let dhcp = Nic {
+        origin: 3,
         ..Nic::default()
     };
-    assert_eq!(interface(&vlan), Err(NicFault::Vlan(100)));
-    assert!(NicFault::Vlan(100).to_string().contains("VLAN 100"));
+    assert_eq!(details(&dhcp), (String::new(), servers("", "")));
+}
+
+#[test]
+fn another_nic_is_there_for_when_the_first_cannot_be_used() {
+    let spare = |nics: &[Nic<'_>]| {
+        let mut table = Table::new(6);
+        for nic in nics {
+            table.nic(nic);
+        }
+        let target = Target {
+            nic: 1,
+            ..Target::default()
+        };
+        table.target(&target);
+        let request = completed("", &table.finish());
+        let [first, spare] = [
+            request.interface.map(|setting| setting.value),
+            request.spare,
+        ]
+        .map(|interface| interface.map(|interface| interface.device.to_string()));
+        (first.unwrap(), spare)
+    };
+    let nic = |index, last, vlan| Nic {
+        index,
+        mac: [2, 0, 0, 0, 0, last],
+        vlan,
+        ..Nic::default()
+    };
+    let [a, b] = ["02:00:00:00:00:0a", "02:00:00:00:00:0b"].map(String::from);
+    // That of the boot target is the first.
+    assert_eq!(
+        spare(&[nic(0, 10, 0), nic(1, 11, 0), nic(2, 12, 0)]),
+        (b.clone(), Some(a.clone()))
+    );
+    assert_eq!(
+        spare(&[nic(0, 10, 7), nic(1, 10, 0)]),
+        (a.clone(), Some(format!("VLAN 7 on {a}")))
+    );
+    assert_eq!(spare(&[nic(0, 11, 0), nic(1, 11, 0)]), (b.clone(), None));
+    let nowhere = Nic {
+        mac: [0; 6],
+        ..nic(0, 0, 0)
+    };
+    assert_eq!(spare(&[nowhere, nic(1, 11, 0)]), (b, None));
+    let table = usual(&Nic::default(), &Target::default());
+    assert_eq!(completed("iscsi-if=eth0", &table).spare, None);
 }
 
 fn credentials(target: &Target<'_>) -> Option<[String; 4]> {
@@ -412,6 +524,14 @@ fn what_is_wrong_is_said_with_its_structure() {
     );
     assert_eq!(
         fault(|table, nic, _| table.put(nic + 18, &[224])),
+        IbftFault::NotAHost
+    );
+    // ff00::7, a group of machines.
+    assert_eq!(
+        fault(|table, nic, _| table.put(
+            nic + 6,
+            &[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]
+        )),
         IbftFault::NotAHost
     );
     assert_eq!(

@@ -167,7 +167,7 @@ pub(crate) fn config_texts(data: &[u8]) {
                 let text = text.to_ascii_lowercase().replace('-', ":");
                 assert!(text.starts_with(&mac.to_string()));
             }
-            Device::Any => panic!("no device"),
+            Device::Any | Device::Vlan(..) => panic!("no device"),
         }
     }
     match Ip::parse(text) {

@@ -6,6 +6,7 @@ use iscsi_init::proto::{
     config::{
         cmdline::Arguments,
         ibft::Ibft,
+        interface::Addressing,
         lun,
         merge::Request,
         name::Name, //
@@ -43,7 +44,11 @@ fn read(table: &[u8]) {
     };
     for nic in ibft.nics() {
         assert!(nic.prefix_length <= 128);
-        let _ = nic.interface();
+        match nic.interface().addressing {
+            Addressing::Dhcp => {}
+            Addressing::Static(config) => assert!((1..=32).contains(&config.prefix_length)),
+            Addressing::StaticIpv6(config) => assert!((1..=128).contains(&config.prefix_length)),
+        }
     }
     for target in ibft.targets() {
         assert!(target.port != 0 && target.lun <= lun::MAX);
@@ -57,10 +62,13 @@ fn read(table: &[u8]) {
     }
     let none = Arguments::default();
     let mut request = Request::new(&none, &none).unwrap();
-    if request.take_ibft(ibft, true).is_ok() {
-        assert_eq!(request.target.is_some(), request.lun.is_some());
-        assert_eq!(request.interface.is_some(), ibft.boot_nic().is_some());
-    }
+    request.take_ibft(ibft, true);
+    assert_eq!(request.target.is_some(), request.lun.is_some());
+    assert_eq!(request.interface.is_some(), ibft.boot_nic().is_some());
+    let first = request.interface.map(|interface| interface.value.device);
+    assert!(request
+        .spare
+        .is_none_or(|spare| first != Some(spare.device)));
     if let Some((target, _)) = ibft.boot_target() {
         assert!(ibft
             .other_portals(&target)

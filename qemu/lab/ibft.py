@@ -22,6 +22,8 @@ class IbftNic:
     address: str = ""
     prefix_length: int = 24
     gateway: str = ""
+    dns: str = ""
+    host_name: str = ""
     origin: int = MANUAL
     vlan: int = 0
     flags: int = SELECTED
@@ -68,8 +70,9 @@ def table(initiator: str, nics: Sequence[IbftNic], targets: Sequence[IbftTarget]
 
     structure(0, 2, 0, SELECTED, bytes(64) + string(initiator))
     for index, nic in enumerate(nics):
-        content = _address(nic.address) + bytes((nic.prefix_length, nic.origin)) + _address(nic.gateway) + bytes(48)
-        content += struct.pack("<H", nic.vlan) + bytes.fromhex(nic.mac.replace(":", "")) + bytes(2) + string("")
+        content = _address(nic.address) + bytes((nic.prefix_length, nic.origin)) + _address(nic.gateway)
+        content += _address(nic.dns) + bytes(32) + struct.pack("<H", nic.vlan) + bytes.fromhex(nic.mac.replace(":", ""))
+        content += bytes(2) + string(nic.host_name)
         structure(1 + 2 * index, 3, index, nic.flags, content)
     for index, target in enumerate(targets):
         content = _address(target.address) + struct.pack("<H", 3260) + struct.pack(">H", target.lun) + bytes(6)

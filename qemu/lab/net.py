@@ -60,6 +60,10 @@ class Network:
         Path(f"/proc/sys/net/ipv6/conf/{bridge}/accept_ra").write_text("0")
         run("ip", "address", "add", f"{address}/64", "dev", bridge, "nodad")
 
+    def answer_strictly(self) -> None:
+        """Has each bridge answer for its own addresses alone, as if it were a host of its own."""
+        Path("/proc/sys/net/ipv4/conf/all/arp_ignore").write_text("1")
+
     def tap(self, bridge: str) -> str:
         """Makes a tap device on `bridge` for one interface of a virtual machine."""
         name = f"tap{self.taps}"

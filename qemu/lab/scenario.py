@@ -20,6 +20,7 @@ from .targets import NAME, Lio, LoginResponder, Tgt
 MAC = "52:54:00:12:34:56"
 SECOND_MAC = "52:54:00:12:34:57"
 LIO_MAC = "52:54:00:12:34:02"
+SWITCH_MACS = ("52:54:00:12:34:03", "52:54:00:12:34:04")
 # The RFC 4173 form of the lab's usual root path: the disk of tgt, whose LUN 0 is its controller.
 ROOT_PATH = f"iscsi:{SERVER}:6:3260:1:{NAME}"
 # Kernel arguments of a machine that leaves everything but the interface to DHCP.
@@ -121,6 +122,28 @@ class Lab:
         )
         self._machine(machine)
         return Lio(machine, luns, mapped)
+
+    def switch(self, trunk: str, number: int) -> Machine:
+        """Starts a machine that is a switch: what has the tag of VLAN `number` on the bridge `trunk` has none on the first bridge."""
+        # Else the host answers on the trunk for its addresses on the other side.
+        self.network.answer_strictly()
+        machine = Machine(
+            "switch",
+            self.directory,
+            self.sockets,
+            kernel=settings.KERNEL,
+            initrd=images.client_initrd(self.directory, {}),
+            append="rdinit=/test-init ipv6.disable=1",
+            nics=[Nic(self.network.tap(trunk), SWITCH_MACS[0]), Nic(self.network.tap(self.bridge), SWITCH_MACS[1])],
+        )
+        self._machine(machine)
+        machine.wait_agent()
+        ports = [f"eth0.{number}", "eth1"]
+        lines = [f"vconfig add eth0 {number}", "modprobe bridge", "brctl addbr lan", "echo 0 >/sys/class/net/lan/bridge/forward_delay"]
+        lines += [f"brctl addif lan {port}" for port in ports]
+        lines += [f"ip link set {device} up" for device in ("eth0", *ports, "lan")]
+        machine.check("set -e; modprobe 8021q; " + "; ".join(lines))
+        return machine
 
     def responder(self) -> LoginResponder:
         """Starts the responder that refuses logins, at the address of a tgt target."""

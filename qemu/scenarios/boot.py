@@ -1,11 +1,11 @@
 """Boots: the shipped linuxrc takes a diskless machine to a root file system on its LUN, each time configured another way."""
 
 import errno
-from lab import guest, wire
+from lab import guest, ibft, wire
 from lab.dhcp import BootpServer
 from lab.errors import expect
 from lab.net import LIO, NETMASK, NOBODY, PREFIX, SECOND_SERVER, SERVER
-from lab.scenario import ALL_FROM_DHCP, SECOND_MAC, Lab, scenario
+from lab.scenario import ALL_FROM_DHCP, MAC, SECOND_MAC, Lab, scenario
 from lab.settings import CHECKOUT
 from lab.targets import INITIATOR, NAME
 
@@ -214,11 +214,13 @@ def boot_debian_twice(lab: Lab) -> None:
 
 @scenario
 def boot_vlan(lab: Lab) -> None:
-    """A device of a VLAN that is made for it: the disk comes over it; what takes the device under it down is mended."""
+    """A device of a VLAN, by argument and by an iBFT, is made: the disk comes over it; it is made again when it or what is under it goes."""
     target = lab.lio(lab.tiny_disk())
     address = f"{target.address}/24"
     target.machine.check(f"ip address del {address} dev eth0; vconfig add eth0 100; ip address add {address} dev eth0.100; ip link set eth0.100 up")
-    machine = lab.bench()
+    own = ibft.IbftNic(MAC, f"{PREFIX}.76", vlan=100)
+    table = ibft.table(INITIATOR, [own], [ibft.IbftTarget(target.address, NAME, 0)])
+    machine = lab.bench(programs=["ip"], firmware=ibft.acpi(lab.directory / "ibft", table))
     vlan = f"if=eth0.100:{PREFIX}.75:{NETMASK} target={target.address}:{NAME}"
     # Loading it by the kernel's own call for help is the user's program's business.
     machine.check("mount -t proc proc /proc; echo >/proc/sys/kernel/modprobe")
@@ -226,9 +228,27 @@ def boot_vlan(lab: Lab) -> None:
     machine.check("modprobe 8021q")
     guest.succeeds(machine, vlan)
     expect("VID: 100" in machine.check("cat /proc/net/vlan/eth0.100"), "the device of VLAN 100")
+    machine.check("rmmod iscsi_init")
+    expect(machine.sh("test -e /sys/class/net/eth0.100").status != 0, "the device to be gone with the driver")
+    guest.succeeds(machine, "")
+    told = machine.check("grep ^setting-if: /proc/iscsi_init; cat /proc/net/vlan/eth0.100")
+    wanted = f"VLAN 100 on {MAC} with {PREFIX}.76/24 (iBFT)"
+    expect(wanted in told and "VID: 100" in told, "the device of VLAN 100 by the iBFT", told)
     machine.check("ip link set eth0 down")
     machine.console.wait("eth0.100 was set down, and is set up again", 60)
-    machine.check("dd if=/dev/sda of=/dev/null bs=65536 count=16 iflag=direct", 120)
+    read = "dd if=/dev/sda of=/dev/null bs=65536 count=16 iflag=direct"
+    machine.check(read, 120)
+    machine.check("ip link del eth0.100")
+    machine.console.wait("eth0.100 was deleted.*, and is made again", 60)
+    machine.console.wait(rf"eth0.100: the address {PREFIX}\.76 was removed.*, and is put back", 60)
+    machine.check(read, 120)
+    device = machine.check("basename $(readlink -f /sys/class/net/eth0/device)")
+    driver = "/sys/bus/virtio/drivers/virtio_net"
+    machine.check(f"echo {device} >{driver}/unbind")
+    machine.console.wait("eth0.100 is gone", 60)
+    machine.check(f"echo {device} >{driver}/bind")
+    machine.console.wait("eth0.100 is back, as eth0.100", 60)
+    machine.check(read, 120)
     machine.check("rmmod iscsi_init")
     expect(machine.sh("test -e /sys/class/net/eth0.100").status != 0, "the device to be gone with the driver")
     guest.healthy(machine)

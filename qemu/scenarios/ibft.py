@@ -8,7 +8,7 @@ from lab import guest, ibft, wire
 from lab.errors import expect
 from lab.ibft import IbftNic, IbftTarget
 from lab.machine import BOOT, Machine
-from lab.net import NETMASK, NOBODY, PREFIX, SERVER
+from lab.net import NETMASK, NOBODY, PREFIX, PREFIX6, SERVER, SERVER6
 from lab.scenario import MAC, SECOND_MAC, Lab, scenario
 from lab.targets import INITIATOR, NAME
 
@@ -16,6 +16,7 @@ from .builtin import NO_ROOT
 from .chap import PEER, PEER_SECRET, SECRET, USER, account, configure, kept_secret, once
 
 OWN, OTHER = f"{PREFIX}.64", f"{PREFIX}.65"
+OWN6, DNS6 = f"{PREFIX6}:60", f"{PREFIX6}:53"
 # A machine of which the arguments say nothing.
 TOLD_NOTHING = "rdinit=/linuxrc root=/dev/sda1"
 NIC = IbftNic(MAC, OWN, gateway=SERVER)
@@ -121,12 +122,14 @@ def ibft_not_used(lab: Lab) -> None:
 
 @scenario
 def ibft_and_more(lab: Lab) -> None:
-    """A table with a VLAN, and a selected portal that does not answer: arguments help, and the target's other portal does."""
+    """A table with a VLAN that is not there, and a selected portal that does not answer: arguments help, and the target's other portal does."""
     lab.tgt(lab.tiny_disk())
     targets = [replace(TARGET, flags=ibft.VALID), replace(TARGET, address=NOBODY), replace(TARGET, name=f"{NAME}:other")]
     table = ibft.table(INITIATOR, [replace(NIC, vlan=100)], targets)
     machine = lab.bench(firmware=ibft.acpi(lab.directory / "ibft", table))
-    guest.fails(machine, "", errno.EOPNOTSUPP, "VLAN 100", "iscsi-if=")
+    # Loading 8021q by the kernel's own call for help is the user's program's business.
+    machine.check("mount -t proc proc /proc; echo >/proc/sys/kernel/modprobe")
+    guest.fails(machine, "", errno.EOPNOTSUPP, "eth0.100: the device of the VLAN cannot be made", "8021q", again=False)
     static = f"if=eth0:{OWN}:{NETMASK}"
     done = guest.succeeds(machine, static)
     log = "\n".join(done.log)
@@ -140,6 +143,42 @@ def ibft_and_more(lab: Lab) -> None:
     guest.succeeds(machine, f"{static} target={SERVER}:{NAME}")
     expect(settings(machine)["target"] == f"{SERVER}:3260:{NAME} (module parameter)", "the argument's target", settings(machine))
     guest.healthy(machine)
+
+
+@scenario
+def ibft_ipv6(lab: Lab) -> None:
+    """A NIC with a static IPv6 address, whose cable is out: the other one gets its own from DHCPv6; plugged in, the first is used."""
+    lab.network.ipv6(lab.bridge)
+    lab.tgt(lab.tiny_disk(), address=f"[{SERVER6}]")
+    configuration = lab.directory / "router.conf"
+    lines = [f"interface={lab.bridge}", "enable-ra", f"dhcp-range={PREFIX6}:100,{PREFIX6}:1ff,64,2m"]
+    configuration.write_text("\n".join(["port=0", *lines]) + "\n")
+    lab.dnsmasq(configuration=configuration)
+    static = IbftNic(MAC, OWN6, 64, SERVER6, DNS6, "kiosk")
+    leased = IbftNic(SECOND_MAC, f"{PREFIX6}:100", 128, origin=ibft.DHCP)
+    table = ibft.table(INITIATOR, [static, leased], [replace(TARGET, address=SERVER6)])
+    nics = [lab.nic(carrier=False), lab.nic(SECOND_MAC)]
+    machine = lab.bench(nics=nics, firmware=ibft.acpi(lab.directory / "ibft", table))
+    done = guest.succeeds(machine, "")
+    log = "\n".join(done.log)
+    expect(re.search(rf"<4>.*{MAC}: no carrier after 10 s; .*; now {SECOND_MAC} is tried", log), "a warning of the first", log)
+    status = machine.check("grep -h ^ipv6-address: /proc/iscsi_init")
+    expect(re.search(rf"ipv6-address: {PREFIX6}:1[0-9a-f]{{2}}/128 \(DHCPv6\)", status), "an address of DHCPv6", status)
+    flags = machine.check("cat /sys/class/net/eth0/flags")
+    expect(int(flags, 16) & 1 == 0, "the first device to be put back as it was", flags)
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+
+    machine.plug(0, True)
+    guest.succeeds(machine, "")
+    told = settings(machine)
+    expect(told["if"] == f"{MAC} with {OWN6}/64 via {SERVER6} (iBFT)", "the static address of the iBFT", told)
+    expect(told["target"] == f"[{SERVER6}]:3260:{NAME} (iBFT)", "the IPv6 portal of the iBFT", told)
+    seen = machine.check("ip -6 address show dev eth0 scope global; ip -6 route show default")
+    expect(f"inet6 {OWN6}/64" in seen and f"default via {SERVER6} dev eth0" in seen, "the address and the route on eth0", seen)
+    names = machine.check("cat /proc/net/pnp; hostname")
+    expect(names == f"#MANUAL\nnameserver {DNS6}\nkiosk", "the name server and the host name of the iBFT", names)
+    guest.healthy(machine)
+    expect(not lab.capture.fields("dhcp", "frame.number"), "no message of DHCP for IPv4 on the wire")
 
 
 @scenario

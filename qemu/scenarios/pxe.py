@@ -1,10 +1,11 @@
 """Boots of machines that have nothing but their firmware, by samples/dhcpd-pxe.conf as shipped and what it names."""
 
 from lab import guest, netboot, wire
+from lab.capture import Capture
 from lab.errors import expect
 from lab.machine import BOOT, Machine
 from lab.net import PREFIX, SERVER
-from lab.scenario import SECOND_MAC, Lab, scenario
+from lab.scenario import SECOND_MAC, Lab, scenario, seldom
 from lab.settings import CHECKOUT
 from lab.targets import INITIATOR, NAME
 
@@ -14,6 +15,14 @@ IPXE_MAC = "52:54:00:12:34:58"
 SANBOOT_MAC = "52:54:00:12:34:59"
 # What SeaBIOS, PXELINUX and GRUB say when they have nothing to go on with.
 NOTHING_LOADED = "No bootable device.*|Boot failed.*|error: .*"
+# iPXE's part in a VLAN: it came by its untagged address to this script, and without that goes on by the tagged one.
+VLAN_SCRIPT = f"""#!ipxe
+clear net0.dhcp/ip
+vcreate --tag 100 net0
+dhcp net0-100
+set initiator-iqn {INITIATOR}
+sanboot iscsi:{SERVER}:6:3260:1:{NAME}
+"""
 # The last 128 KiB below 640 KiB, in which firmware keeps its tables.
 BASE_MEMORY = (0x80000, 0x20000)
 
@@ -58,6 +67,50 @@ def pxe_sanboot(lab: Lab) -> None:
     logins = wire.connections(lab.capture)
     names = [next(pdu.keys["InitiatorName"] for pdu in pdus if "InitiatorName" in pdu.keys) for pdus in logins]
     expect(len(names) > 1 and set(names) == {INITIATOR}, f"logins of iPXE and of the module as {INITIATOR}", names)
+
+
+@seldom
+def pxe_vlan(lab: Lab) -> None:
+    """iPXE boots from the LUN in a VLAN, and the module goes on there by the iBFT; it comes back when cut or deleted."""
+    disk = lab.tiny_disk()
+    netboot.install_grub(disk, "root=/dev/sda1")
+    lab.tgt(disk)
+    lab.dhcpd(configuration=CONFIGURATION)
+    files = lab.directory / "http"
+    files.mkdir()
+    (files / "boot.ipxe").write_text(VLAN_SCRIPT)
+    lab.http(files)
+    trunk = lab.network.bridge("br1")
+    lab.captures.append(Capture(trunk, lab.directory / "trunk.pcap"))
+    switch = lab.switch(trunk, 100)
+    # The firmware's own boot knows of no VLAN.
+    switch.check("brctl delif lan eth0.100; brctl addif lan eth0")
+    client = lab.firmware(lab.nic(IPXE_MAC, bridge=trunk, boot=True))
+    client.console.wait("boot.ipxe : .*script", BOOT, never=NOTHING_LOADED)
+    switch.check("brctl delif lan eth0; brctl addif lan eth0.100")
+    client.console.wait("Linux version", BOOT, never=NOTHING_LOADED)
+    guest.boots(client)
+    told = client.log(rf"iscsi_init: interface VLAN 100 on {IPXE_MAC} \(iBFT\), .*, target {SERVER}:3260:{NAME} \(iBFT\)")
+    expect(told, "the VLAN's device from the iBFT", client.log("iscsi_init: interface"))
+    expect(f"eth0.100    inet {PREFIX}.11/24" in client.check("ip -4 -o address show"), "the address on the VLAN's device")
+    pnp = client.check("cat /proc/net/pnp; grep ^lease /proc/iscsi_init")
+    expect("#PROTO: DHCP" in pnp and "none" not in pnp, "a lease", pnp)
+
+    def is_read() -> None:
+        client.check("dd if=/dev/sda of=/dev/null bs=65536 count=16 iflag=direct", 300)
+
+    client.plug(0, False)
+    client.console.wait("session with .* lost", 120)
+    client.plug(0, True)
+    client.console.wait("session with .* restored", 120)
+    is_read()
+    client.check("vconfig rem eth0.100")
+    client.console.wait("eth0.100 was deleted.*, and is made again", 60)
+    client.console.wait("eth0.100: the address .* was removed.*, and is put back", 60)
+    is_read()
+    guest.reboots(client)
+    tags = {row[0] for row in lab.captures[1].fields("iscsi", "vlan.id")}
+    expect("100" in tags, "the tag of VLAN 100 on the wire", tags)
 
 
 def boots(machine: Machine) -> None:

@@ -56,7 +56,7 @@ pub(super) fn read(line: &[u8]) -> Result<(KBox<Request>, Conf, Firmware), Failu
     let conf = Conf::read(parameters.conf.or(arguments.conf))?;
     conf.complete(&mut request)?;
     let firmware = Firmware::read()?;
-    firmware.complete(&mut request)?;
+    firmware.complete(&mut request);
     pr_info!("{}\n", core::format_args!("{}", Summary(&request)));
     Ok((request, conf, firmware))
 }
@@ -90,6 +90,7 @@ impl core::fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Request {
             interface,
+            spare,
             initiator,
             target,
             further,
@@ -104,6 +105,9 @@ impl core::fmt::Display for Summary<'_> {
         match interface {
             Some(interface) => write!(f, "{interface}")?,
             None => write!(f, "any")?,
+        }
+        if let Some(spare) = spare {
+            write!(f, " or else {spare}")?;
         }
         if let Some(initiator) = initiator {
             write!(f, ", initiator {initiator}")?;

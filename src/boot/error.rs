@@ -30,7 +30,6 @@ use crate::{
         ENOMEDIUM,
         ENOPKG,
         ENOTUNIQ,
-        EOPNOTSUPP,
         EPROTO,
         EPROTONOSUPPORT,
         EREMOTEIO,
@@ -41,7 +40,6 @@ use crate::{
     proto::{
         config::{
             cmdline::ArgumentError,
-            ibft::NicFault,
             interface::{
                 Device,
                 DeviceName,
@@ -103,8 +101,6 @@ pub(super) enum Failure<'a> {
     Conf { path: KBox<Path>, error: ConfError },
     /// The configuration file cannot be read.
     ConfUnreadable { path: KBox<Path>, error: Error },
-    /// The network device of the firmware's table is used in a way that is not supported.
-    Nic(NicFault),
     /// There are credentials, but nothing to use them with.
     NoHash,
     /// There is no such network device, or none at all.
@@ -256,11 +252,26 @@ impl Failure<'_> {
         }
     }
 
+    /// Whether another network device may lead to the disk.
+    pub(super) fn is_of_network(&self) -> bool {
+        matches!(
+            self,
+            Self::NoDevice { .. }
+                | Self::NoCarrier { .. }
+                | Self::Device { .. }
+                | Self::AddressTaken { .. }
+                | Self::Dhcp { .. }
+                | Self::NoIpv6 { .. }
+                | Self::Duplicate { .. }
+                | Self::Tentative { .. }
+                | Self::Login(LoginFailure::Connect(..) | LoginFailure::Timeout(_), _)
+        )
+    }
+
     /// The errno for `insmod`, one for each cause.
     pub(super) fn errno(&self) -> Error {
         match self {
             Self::Argument(_) | Self::Setting(_) | Self::Conf { .. } => EINVAL,
-            Self::Nic(_) => EOPNOTSUPP,
             Self::NoHash => ENOPKG,
             Self::NoTargets { .. } => ENODATA,
             Self::ManyTargets { .. } => ENOTUNIQ,
@@ -339,7 +350,6 @@ impl fmt::Display for Failure<'_> {
                  check that the initrd has it, and iscsi-conf= or conf=",
                 path.as_str()
             ),
-            Self::Nic(fault) => write!(f, "the network device of the iBFT cannot be used: {fault}"),
             Self::AddressTaken {
                 device,
                 address,
@@ -366,11 +376,11 @@ impl fmt::Display for Failure<'_> {
                 write!(f, "{error}; correct the {place}")
             }
             Self::NoDevice {
-                device: device @ Device::Mac(_),
+                device: Device::Mac(mac) | Device::Vlan(mac, _),
                 seconds,
             } => write!(
                 f,
-                "no Ethernet device with address {device} after {seconds} s; \
+                "no Ethernet device with address {mac} after {seconds} s; \
                  check that its driver is loaded, or give another one with iscsi-if="
             ),
             Self::NoDevice {

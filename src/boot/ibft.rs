@@ -81,13 +81,12 @@ impl Firmware {
 
     /// Takes from the table what nobody has said before.
     #[inline(never)]
-    pub(super) fn complete(&self, request: &mut Request) -> Result<(), Failure<'static>> {
+    pub(super) fn complete(&self, request: &mut Request) {
         // Where the kernel's own ipconfig was told to, it has set up the network.
         let may_configure = !(cfg!(CONFIG_IP_PNP) && request.ipconfig);
 
-        match self.ibft() {
-            Some(ibft) => request.take_ibft(ibft, may_configure).map_err(Failure::Nic),
-            None => Ok(()),
+        if let Some(ibft) = self.ibft() {
+            request.take_ibft(ibft, may_configure);
         }
     }
 

@@ -33,6 +33,7 @@ use crate::{
             interface::{
                 Addressing,
                 Device,
+                Interface,
                 Ipv4Config,
                 Mac, //
             },
@@ -55,9 +56,11 @@ use crate::{
 use core::fmt::Write;
 use kernel::prelude::*;
 
-/// How long a device has to appear, and how long it then has to find a carrier, in milliseconds.
+/// How long a device has to appear, and how long it then has to find a carrier, in milliseconds;
+/// the latter also where there is another device to be used then.
 const DEVICE_TIMEOUT: u64 = 12_000;
 const CARRIER_TIMEOUT: u64 = 30_000;
+const CARRIER_TIMEOUT_FIRST: u64 = 10_000;
 /// The interval between looks.
 const INTERVAL: u32 = 20;
 
@@ -79,10 +82,10 @@ impl Network {
     #[inline(never)]
     pub(super) fn bring_up(
         settings: &Settings,
+        interface: Option<&Interface>,
         changes: &mut Changes,
         attempts: &mut Attempts,
     ) -> Result<Self, Failure<'static>> {
-        let interface = settings.interface.as_ref().map(|setting| &setting.value);
         let device = interface.map_or(&Device::Any, |interface| &interface.device);
         let addressing = interface.map_or(Addressing::Dhcp, |interface| interface.addressing);
 
@@ -113,7 +116,11 @@ impl Network {
                 Err(failure) => return Err(failure),
             }
         }
-        let first = carrier(&mut changes.netlink, &usable, device, attempts)?;
+        let patience = match &settings.spare {
+            Some(spare) if Some(spare) != interface => CARRIER_TIMEOUT_FIRST,
+            _ => CARRIER_TIMEOUT,
+        };
+        let first = carrier(&mut changes.netlink, &usable, device, patience, attempts)?;
 
         let wanted = settings.target.as_ref();
         let ipv6 = wanted.is_some_and(|target| target.value.portal().address.is_ipv6());
@@ -288,6 +295,9 @@ fn is_meant(link: &Link, device: &Device) -> bool {
         Device::Any => is_hardware,
         Device::Named(name) => link.name == *name,
         Device::Mac(Mac(mac)) => is_hardware && link.mac == Some(*mac),
+        Device::Vlan(Mac(mac), id) => {
+            link.mac == Some(*mac) && link.vlan.is_some_and(|vlan| vlan.id == *id)
+        }
     }
 }
 
@@ -403,20 +413,25 @@ fn make_vlan(
     links: &[Link],
     device: &Device,
 ) -> Result<bool, Failure<'static>> {
-    let Device::Named(name) = device else {
-        return Ok(false);
-    };
-    if links.iter().any(|link| link.name == *name) {
+    if links.iter().any(|link| is_meant(link, device)) {
         return Ok(false);
     }
-    let lower = name.vlan().and_then(|(lower, id)| {
-        let lower = links.iter().find(|link| link.name == lower);
-        Some((lower?, id))
-    });
-    let Some((lower, id)) = lower else {
+    let (under, id) = match device {
+        Device::Named(name) => match name.vlan() {
+            Some((lower, id)) => (Device::Named(lower), id),
+            None => return Ok(false),
+        },
+        Device::Vlan(mac, id) => (Device::Mac(*mac), *id),
+        Device::Any | Device::Mac(_) => return Ok(false),
+    };
+    let Some(lower) = links.iter().find(|link| is_meant(link, &under)) else {
         return Ok(false);
     };
-    changes.add_vlan(lower, name, id)?;
+    let name = match device {
+        Device::Named(name) => name.clone(),
+        _ => lower.name.of_vlan(id),
+    };
+    changes.add_vlan(lower, &name, id)?;
     Ok(true)
 }
 
@@ -455,10 +470,11 @@ fn carrier(
     netlink: &mut Netlink,
     links: &[Link],
     device: &Device,
+    patience: u64,
     attempts: &mut Attempts,
 ) -> Result<i32, Failure<'static>> {
     let start = clock::milliseconds();
-    let patience = attempts.at_most(CARRIER_TIMEOUT);
+    let patience = attempts.at_most(patience);
 
     loop {
         let now = netlink.links().map_err(Failure::Kernel)?;

@@ -43,7 +43,8 @@ use zerocopy_derive::{
 
 use crate::proto::{
     config::{
-        interface::is_host,
+        interface,
+        ipv6,
         name::{
             Name,
             NameFault, //
@@ -64,12 +65,9 @@ use crate::proto::{
 mod choice;
 mod error;
 
-pub use self::{
-    choice::NicFault,
-    error::{
-        IbftError,
-        IbftFault, //
-    },
+pub use self::error::{
+    IbftError,
+    IbftFault, //
 };
 
 /// The most bytes of a table: as far as its offsets reach.
@@ -413,7 +411,12 @@ impl<'a> Ibft<'a> {
         if raw.prefix_length > bits {
             return Err(IbftFault::PrefixLength(raw.prefix_length));
         }
-        if matches!(address, Some(IpAddr::V4(address)) if !is_host(address)) {
+        let is_host = match address {
+            Some(IpAddr::V4(address)) => interface::is_host(address),
+            Some(IpAddr::V6(address)) => ipv6::is_host(address),
+            None => true,
+        };
+        if !is_host {
             return Err(IbftFault::NotAHost);
         }
         let host_name = Text::host_name(self.string(&raw.host_name)?);

@@ -410,6 +410,11 @@ mod tests {
         ] {
             assert_eq!(vlan(name), None, "{name}");
         }
+        let made =
+            |name: &str, id| DeviceName::new(name).map(|lower| lower.of_vlan(id).to_string());
+        assert_eq!(made("eth0", 100).as_deref(), Some("eth0.100"));
+        assert_eq!(made("enp0s31f61", 4094).as_deref(), Some("enp0s31f61.4094"));
+        assert_eq!(made("enp0s31f6d1", 4094).as_deref(), Some("vlan4094"));
         let padded = DeviceName::new("eth0.7").expect("a name").padded();
         assert_eq!(&padded, b"eth0.7\0\0\0\0\0\0\0\0\0\0");
     }

@@ -12,7 +12,10 @@
 
 use core::{
     fmt,
-    net::Ipv4Addr, //
+    net::{
+        IpAddr,
+        Ipv4Addr, //
+    }, //
 };
 
 use crate::proto::{
@@ -63,7 +66,7 @@ pub struct Details {
     /// The largest packet in bytes.
     pub mtu: Option<u16>,
     /// The first and the second domain name server.
-    pub dns_servers: [Option<Ipv4Addr>; 2],
+    pub dns_servers: [Option<IpAddr>; 2],
     /// The first time server.
     pub ntp_server: Option<Ipv4Addr>,
 }
@@ -181,8 +184,8 @@ impl Ip {
                 let second = fields.next();
                 let ntp = fields.next();
                 details.dns_servers = [
-                    first.map(parse_ipv4).transpose()?,
-                    second.map(parse_ipv4).transpose()?,
+                    first.map(parse_ipv4).transpose()?.map(IpAddr::V4),
+                    second.map(parse_ipv4).transpose()?.map(IpAddr::V4),
                 ];
                 details.ntp_server = ntp.map(parse_ipv4).transpose()?;
                 if let Some(behind) = fields.rest {

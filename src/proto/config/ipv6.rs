@@ -55,9 +55,7 @@ impl Ipv6Config {
                 if !behind.text.is_empty() {
                     return Err(behind.error(Ipv6Fault::TooMany));
                 }
-                let is_near = is_link_local(gateway)
-                    || is_host(gateway) && same_network(gateway, address, prefix_length);
-                if !is_near {
+                if !is_near(gateway, address, prefix_length) {
                     return Err(field.error(Ipv6Fault::Gateway {
                         address,
                         prefix_length,
@@ -99,6 +97,12 @@ pub(crate) const fn is_host(address: Ipv6Addr) -> bool {
 pub(crate) const fn is_link_local(address: Ipv6Addr) -> bool {
     let [first, ..] = address.segments();
     first & 0xffc0 == 0xfe80
+}
+
+/// Whether a host with `address` in a network of `prefix_length` bits reaches `gateway` without
+/// another router.
+pub(crate) fn is_near(gateway: Ipv6Addr, address: Ipv6Addr, prefix_length: u8) -> bool {
+    is_link_local(gateway) || is_host(gateway) && same_network(gateway, address, prefix_length)
 }
 
 /// Whether `a` and `b` are in the same network of `prefix_length` bits.

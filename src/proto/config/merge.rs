@@ -15,10 +15,7 @@ use crate::proto::config::{
         Other,
         Others, //
     },
-    ibft::{
-        Ibft,
-        NicFault, //
-    },
+    ibft::Ibft,
     interface::{
         Addressing,
         Device,
@@ -107,6 +104,8 @@ impl<T: fmt::Display> fmt::Display for Setting<T> {
 pub struct Request {
     /// The device to boot over; any, where nobody says.
     pub interface: Option<Setting<Interface>>,
+    /// The device to boot over where that one cannot be used.
+    pub spare: Option<Interface>,
     /// What this machine is called.
     pub initiator: Option<Setting<Name>>,
     /// The target.
@@ -174,6 +173,7 @@ impl Request {
                 pick(Key::Interface, |given| given.interface),
                 Interface::parse,
             )?,
+            spare: None,
             initiator: read(pick(Key::Initiator, |given| given.initiator), Name::parse)?,
             target,
             further,
@@ -194,20 +194,25 @@ impl Request {
 
     /// Takes from the firmware's table what nobody has said before; the network device only where
     /// it `may_configure` one.
-    ///
-    /// # Errors
-    ///
-    /// The network device is wanted, and used in a way that this driver cannot set up.
-    pub fn take_ibft(&mut self, ibft: Ibft<'_>, may_configure: bool) -> Result<(), NicFault> {
+    pub fn take_ibft(&mut self, ibft: Ibft<'_>, may_configure: bool) {
         if self.interface.is_none() && may_configure {
-            let interface = ibft.boot_nic().map(|nic| nic.interface()).transpose()?;
-            fill(&mut self.interface, interface, Source::Ibft);
+            self.take_nic(ibft);
         }
         let (target, lun) = ibft.boot_target().unzip();
         fill(&mut self.initiator, ibft.initiator(), Source::Ibft);
         fill(&mut self.target, target.map(Wanted::Named), Source::Ibft);
         fill(&mut self.lun, lun, Source::Ibft);
-        Ok(())
+    }
+
+    /// Takes the network device from the firmware's table.
+    #[inline(never)]
+    fn take_nic(&mut self, ibft: Ibft<'_>) {
+        let Some(nic) = ibft.boot_nic() else {
+            return;
+        };
+        nic.describe(&mut self.details);
+        fill(&mut self.interface, Some(nic.interface()), Source::Ibft);
+        self.spare = ibft.spare_nic().map(|nic| nic.interface());
     }
 
     /// Takes what nobody has said yet from others' arguments.

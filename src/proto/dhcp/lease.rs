@@ -2,7 +2,10 @@
 
 //! What a server's answer says, as typed values.
 
-use core::net::Ipv4Addr;
+use core::net::{
+    IpAddr,
+    Ipv4Addr, //
+};
 
 use crate::proto::{
     bytes::Reader,
@@ -231,7 +234,11 @@ impl Lease {
         }
         self.mtu = details.mtu.or(self.mtu);
         self.boot_server = details.server.unwrap_or(self.boot_server);
-        self.dns_servers.prefer(details.dns_servers);
+        self.dns_servers
+            .prefer(details.dns_servers.map(|server| match server? {
+                IpAddr::V4(server) => Some(server),
+                IpAddr::V6(_) => None,
+            }));
         self.ntp_servers.prefer([details.ntp_server]);
     }
 

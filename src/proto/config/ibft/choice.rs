@@ -5,12 +5,10 @@
 //! Of several structures the one that the firmware booted with is taken, and the first one where
 //! none is marked so.
 
-use core::{
-    fmt,
-    net::{
-        IpAddr,
-        Ipv4Addr, //
-    }, //
+use core::net::{
+    IpAddr,
+    Ipv4Addr,
+    Ipv6Addr, //
 };
 
 use crate::proto::config::{
@@ -28,11 +26,17 @@ use crate::proto::config::{
         Addressing,
         Device,
         Interface,
-        Ipv4Config, //
-        Mac,
+        Ipv4Config,
+        Mac, //
+    },
+    ip::Details,
+    ipv6::{
+        self,
+        Ipv6Config, //
     },
     name::Name,
-    target, //
+    target,
+    text::Text, //
 };
 
 impl<'a> Ibft<'a> {
@@ -82,6 +86,14 @@ impl<'a> Ibft<'a> {
             .or_else(|| preferred(self.nics().map(|nic| (nic.is_selected, nic))))
     }
 
+    /// The network device to boot over where that one cannot be used: the next one that is another
+    /// device, or the same one in another VLAN.
+    pub fn spare_nic(self) -> Option<Nic> {
+        let boot = self.boot_nic()?;
+        self.nics()
+            .find(|nic| nic.mac != [0; 6] && (nic.mac, nic.vlan) != (boot.mac, boot.vlan))
+    }
+
     /// Further portals of `target`.
     pub fn other_portals<'b>(
         self,
@@ -129,26 +141,44 @@ impl Target<'_> {
 }
 
 impl Nic {
-    /// The device and how it is addressed: by DHCP where the firmware's address came from that, and
-    /// where it has none.
-    ///
-    /// # Errors
-    ///
-    /// It is used in a way that this driver cannot set up.
-    pub fn interface(&self) -> Result<Interface, NicFault> {
-        if let Some(vlan) = self.vlan {
-            return Err(NicFault::Vlan(vlan));
-        }
-        let addressing = match self.address {
-            _ if self.origin == Origin::Dhcp => Addressing::Dhcp,
-            None => Addressing::Dhcp,
-            Some(IpAddr::V6(_)) => return Err(NicFault::Ipv6),
-            Some(IpAddr::V4(address)) => Addressing::Static(self.ipv4_config(address)),
+    /// The device and how it is addressed: as the table has it where somebody has written that
+    /// down, and else by those who gave the firmware its address.
+    pub fn interface(&self) -> Interface {
+        let mac = Mac(self.mac);
+        let is_given = match self.address {
+            Some(IpAddr::V6(_)) => self.origin == Origin::Other,
+            _ => self.origin != Origin::Dhcp,
         };
-        Ok(Interface {
-            device: Device::Mac(Mac(self.mac)),
+        let addressing = match self.address.filter(|_| is_given) {
+            Some(IpAddr::V4(address)) => Addressing::Static(self.ipv4_config(address)),
+            // A link-local one reaches no other network, and the kernel makes it by itself.
+            Some(IpAddr::V6(address)) if !ipv6::is_link_local(address) => {
+                Addressing::StaticIpv6(self.ipv6_config(address))
+            }
+            _ => Addressing::Dhcp,
+        };
+        Interface {
+            device: match self.vlan {
+                Some(id) => Device::Vlan(mac, id),
+                None => Device::Mac(mac),
+            },
             addressing,
-        })
+        }
+    }
+
+    /// Adds to `details` what goes with an address that is written down, where they have none yet;
+    /// whoever gives another one says it anew.
+    pub fn describe(&self, details: &mut Details) {
+        if self.interface().addressing == Addressing::Dhcp {
+            return;
+        }
+        let name = self.host_name.as_ref();
+        let name = name.and_then(|name| Text::new(name.as_str()));
+        let host_name = &mut details.identity.host_name;
+        *host_name = host_name.take().or(name);
+        for (server, own) in details.dns_servers.iter_mut().zip(self.dns) {
+            *server = server.or(own);
+        }
     }
 
     fn ipv4_config(&self, address: Ipv4Addr) -> Ipv4Config {
@@ -171,29 +201,23 @@ impl Nic {
             mtu: None,
         }
     }
-}
 
-/// Why a network device cannot be used as the firmware does.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NicFault {
-    /// It is in this VLAN.
-    Vlan(u16),
-    /// Its address is an IPv6 one.
-    Ipv6,
-}
-
-impl fmt::Display for NicFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Vlan(vlan) => write!(
-                f,
-                "it is in VLAN {vlan}, for which this driver makes no device; make one, and give \
-                 its name with iscsi-if="
-            ),
-            Self::Ipv6 => f.write_str(
-                "it has an IPv6 address, which this driver does not set; give the device with \
-                 iscsi-if=",
-            ),
+    fn ipv6_config(&self, address: Ipv6Addr) -> Ipv6Config {
+        let prefix_length = match self.prefix_length {
+            // That of a network in which hosts find addresses for themselves.
+            0 => 64,
+            length => length,
+        };
+        let gateway = match self.gateway {
+            Some(IpAddr::V6(gateway)) if ipv6::is_near(gateway, address, prefix_length) => {
+                Some(gateway)
+            }
+            _ => None,
+        };
+        Ipv6Config {
+            address,
+            prefix_length,
+            gateway,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 //! What people call a network device.
 
-use core::fmt;
+use core::fmt::{
+    self,
+    Write, //
+};
 
 use crate::proto::config::{
     decimal,
@@ -36,6 +39,18 @@ impl DeviceName {
         let (lower, id) = self.as_str().rsplit_once('.')?;
         let id = decimal(id).filter(|id| (1..=4094).contains(id))?;
         Some((Self::new(lower)?, id))
+    }
+
+    /// What the device of VLAN `id` on this one is called: `<dev>.<number>`, or `vlan<number>`
+    /// where that is too long a name.
+    pub fn of_vlan(&self, id: u16) -> Self {
+        let mut name = Text::default();
+        if write!(name, "{self}.{id}").is_err() {
+            name = Text::default();
+            // No number has more than five digits.
+            let _ = write!(name, "vlan{id}");
+        }
+        Self(name)
     }
 
     /// The name with NULs behind it.
@@ -102,6 +117,8 @@ pub enum Device {
     Named(DeviceName),
     /// The one that is no mere part of software, with this Ethernet address.
     Mac(Mac),
+    /// The one of the VLAN with this number (1 to 4094) on that one.
+    Vlan(Mac, u16),
 }
 
 impl Device {
@@ -129,13 +146,14 @@ impl Device {
     }
 }
 
-/// The name or the Ethernet address.
+/// The name or the Ethernet address, with the VLAN.
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => f.write_str("any"),
             Self::Named(name) => name.fmt(f),
             Self::Mac(mac) => mac.fmt(f),
+            Self::Vlan(mac, id) => write!(f, "VLAN {id} on {mac}"),
         }
     }
 }

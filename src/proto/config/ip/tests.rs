@@ -66,8 +66,8 @@ fn the_kernels_form_is_read() {
     assert_eq!(
         details
             .dns_servers
-            .map(|server| server.map(|server| server.octets()[3])),
-        [Some(53), Some(54)]
+            .map(|server| server.map(|server| server.to_string())),
+        ["192.0.2.53", "192.0.2.54"].map(|server| Some(server.to_string()))
     );
     assert_eq!(details.ntp_server, Some(Ipv4Addr::new(192, 0, 2, 123)));
 
@@ -111,7 +111,7 @@ fn dracuts_forms_are_read() {
         ip("10.0.0.9::10.0.0.1:8:node1:eth0:none:10.0.0.53")
             .details
             .dns_servers,
-        [Some(Ipv4Addr::new(10, 0, 0, 53)), None]
+        [Some(IpAddr::from([10, 0, 0, 53])), None]
     );
 }
 
