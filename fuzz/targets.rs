@@ -42,7 +42,11 @@ pub(crate) use self::{
         dhcp_packet,
         dhcp_renewal, //
     },
-    dhcp6::dhcp6_client,
+    dhcp6::{
+        dhcp6_client,
+        dhcp6_information,
+        dhcp6_renewal, //
+    },
     ibft::config_ibft,
     iscsi::{
         iscsi_chap,
@@ -65,6 +69,8 @@ pub(crate) const ALL: &[Target] = &[
     ("config_ibft", config_ibft, ibft::ibft_seeds),
     ("config_texts", config_texts, config::texts_seeds),
     ("dhcp6_client", dhcp6_client, dhcp6::client_seeds),
+    ("dhcp6_information", dhcp6_information, dhcp6::client_seeds),
+    ("dhcp6_renewal", dhcp6_renewal, dhcp6::renewal_seeds),
     ("dhcp_client", dhcp_client, dhcp::client_seeds),
     ("dhcp_packet", dhcp_packet, dhcp::packet_seeds),
     ("dhcp_renewal", dhcp_renewal, dhcp::renewal_seeds),

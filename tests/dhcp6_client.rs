@@ -11,8 +11,6 @@
     reason = "a failure is what these look for"
 )]
 
-use std::net::Ipv6Addr;
-
 use iscsi_init::proto::{
     dhcp6::{
         client::{
@@ -30,110 +28,36 @@ use iscsi_init::proto::{
     time::Instant,
 };
 
+use dhcp6_support::{
+    address,
+    association,
+    healthy,
+    ip,
+    message,
+    option,
+    server,
+    status,
+    Sent,
+    ADVERTISE,
+    DECLINE,
+    MAC,
+    REPLY,
+    REQUEST,
+    SOLICIT, //
+};
+
+mod dhcp6_support;
 #[path = "dhcp_support/hex.rs"]
 mod hex;
 
-const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 const DNSMASQ: &str = include_str!("dhcp6_support/dnsmasq.hex");
-
-const SOLICIT: u8 = 1;
-const ADVERTISE: u8 = 2;
-const REQUEST: u8 = 3;
-const REPLY: u8 = 7;
-
-fn ip(text: &str) -> Ipv6Addr {
-    text.parse().expect(text)
-}
-
-/// The address of server `number`.
-fn server(number: u8) -> Ipv6Addr {
-    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, u16::from(number))
-}
-
-/// What the client sent.
-#[derive(Clone, Debug)]
-struct Sent {
-    at: u64,
-    bytes: Vec<u8>,
-}
-
-impl Sent {
-    fn kind(&self) -> u8 {
-        self.bytes[0]
-    }
-
-    fn transaction(&self) -> [u8; 3] {
-        self.bytes[1..4].try_into().unwrap()
-    }
-
-    /// The value of an option.
-    fn option(&self, code: u16) -> Option<Vec<u8>> {
-        let mut rest = &self.bytes[4..];
-        while let [a, b, c, d, tail @ ..] = rest {
-            let length = usize::from(u16::from_be_bytes([*c, *d]));
-            if u16::from_be_bytes([*a, *b]) == code {
-                return Some(tail[..length].to_vec());
-            }
-            rest = &tail[length..];
-        }
-        None
-    }
-
-    fn asks(&self, number: u8) -> bool {
-        self.option(2) == Some(vec![0, 2, number])
-    }
-}
-
-fn option(code: u16, value: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(value.len()).unwrap();
-    [&code.to_be_bytes(), &length.to_be_bytes(), value].concat()
-}
-
-fn address(address: &str, preferred: u32, valid: u32) -> Vec<u8> {
-    let octets = ip(address).octets();
-    option(
-        5,
-        &[&octets[..], &preferred.to_be_bytes(), &valid.to_be_bytes()].concat(),
-    )
-}
-
-fn association(content: &[u8]) -> Vec<u8> {
-    option(3, &[&MAC[2..], &[0; 8], content].concat())
-}
-
-fn status(code: u8, text: &str) -> Vec<u8> {
-    option(13, &[&[0, code], text.as_bytes()].concat())
-}
-
-/// A message of server `number` to this client, with these options.
-fn message(kind: u8, transaction: [u8; 3], number: u8, options: &[Vec<u8>]) -> Vec<u8> {
-    [
-        &[kind][..],
-        &transaction,
-        &option(1, &[&[0, 3, 0, 1], &MAC[..]].concat()),
-        &option(2, &[0, 2, number]),
-        &options.concat(),
-    ]
-    .concat()
-}
-
-/// What a server that is well answers, with further options.
-fn healthy(sent: &Sent, number: u8, options: &[Vec<u8>]) -> Option<(u8, Vec<u8>)> {
-    let own = association(&address(&format!("2001:db8::{number}"), 60, 120));
-    let options = [&[own], options].concat();
-    let kind = match sent.kind() {
-        SOLICIT => ADVERTISE,
-        REQUEST if sent.asks(number) => REPLY,
-        _ => return None,
-    };
-    Some((number, message(kind, sent.transaction(), number, &options)))
-}
 
 fn client(needs_root_path: bool) -> Client {
     let parameters = Parameters {
         mac: MAC,
         seed: 7,
         needs_root_path,
+        wanted: None,
         limit: LIMIT,
     };
     Client::new(parameters, Instant::from_millis(0))
@@ -195,16 +119,17 @@ fn dnsmasq_is_understood_and_asked_as_recorded() {
     assert_ne!(sent[0].transaction(), sent[1].transaction());
     let lease = lease.expect("a lease");
     assert_eq!(lease.address, ip("fd00:7::190"));
-    assert_eq!(lease.server, server(1));
+    assert_eq!(lease.information.server, server(1));
     assert_eq!(
         lease
+            .information
             .root_path()
             .map(|path| path.as_str().to_owned())
             .as_deref(),
         Some("iscsi:[fd00:7::1]:::1:iqn.2004-01.net.example:diskless")
     );
     let mut pnp = String::new();
-    lease.write_pnp(&mut pnp).expect("room");
+    lease.information.write_pnp(&mut pnp).expect("room");
     assert_eq!(
         pnp,
         "#PROTO: DHCP\ndomain lab.example\nnameserver fd00:7::1\n"
@@ -266,7 +191,7 @@ fn the_best_server_of_the_first_wait_is_asked() {
         assert_eq!(kinds(&sent), [SOLICIT, REQUEST], "{options:?}");
         assert!(sent[1].at - sent[0].at > 1_000);
         let lease = lease.expect("a lease");
-        assert_eq!(lease.server, server(expected), "{options:?}");
+        assert_eq!(lease.information.server, server(expected), "{options:?}");
         assert_eq!(lease.address, ip(&format!("2001:db8::{expected}")));
     }
 }
@@ -431,6 +356,7 @@ fn domains_are_words_for_scripts() {
         });
         lease
             .expect("a lease")
+            .information
             .domain_name
             .map(|name| name.as_str().to_owned())
     };
@@ -450,4 +376,77 @@ fn domains_are_words_for_scripts() {
     }
     let long = [&[63][..], &[b'a'; 63], &[1, b'b', 0]].concat();
     assert_eq!(domain(&long), None);
+}
+
+#[test]
+fn an_address_that_another_host_has_is_declined() {
+    let mut answered = 0;
+    let mut answers = |sent: &Sent| match sent.kind() {
+        DECLINE => {
+            answered += 1;
+            let reply = message(REPLY, sent.transaction(), 1, &[status(0, "")]);
+            // The first one is lost.
+            (answered > 1).then_some((1, reply)).into_iter().collect()
+        }
+        _ => healthy(sent, 1, &[]).into_iter().collect::<Vec<_>>(),
+    };
+    let mut client = client(false);
+    assert!(!client.decline(Instant::from_millis(0)));
+    let (sent, lease) = run(&mut client, &mut answers);
+    assert!(lease.is_ok());
+    let now = Instant::from_millis(sent[1].at);
+    assert!(client.decline(now));
+    let (sent, lease) = run(&mut client, &mut answers);
+    assert_eq!(kinds(&sent), [DECLINE, DECLINE, SOLICIT, REQUEST]);
+    assert!(lease.is_ok());
+    assert_eq!(sent[0].at, now.as_millis());
+    assert!(sent[0].asks(1));
+    let own = association(&address("2001:db8::1", 0, 0));
+    assert_eq!(sent[0].option(3), Some(own[4..].to_vec()));
+    assert_eq!(sent[0].option(6), None);
+    assert_ne!(sent[0].transaction(), sent[2].transaction());
+    for _ in 0..2 {
+        let now = Instant::from_millis(sent[3].at);
+        assert!(client.decline(now));
+        assert!(run(&mut client, &mut answers).1.is_ok());
+    }
+    assert!(!client.decline(Instant::from_millis(sent[3].at)));
+}
+
+#[test]
+fn an_unanswered_decline_is_repeated_three_times() {
+    let mut client = client(false);
+    let (sent, _) = run(&mut client, |sent| {
+        healthy(sent, 1, &[]).into_iter().collect()
+    });
+    assert!(client.decline(Instant::from_millis(sent[1].at)));
+    let (sent, _) = run(&mut client, |sent| {
+        healthy(sent, 1, &[]).into_iter().collect()
+    });
+    assert_eq!(
+        kinds(&sent),
+        [DECLINE, DECLINE, DECLINE, DECLINE, SOLICIT, REQUEST]
+    );
+}
+
+#[test]
+fn the_address_that_is_wanted_is_asked_for_and_preferred() {
+    let wanted = ip("2001:db8::2");
+    let parameters = Parameters {
+        mac: MAC,
+        seed: 7,
+        needs_root_path: false,
+        wanted: Some(wanted),
+        limit: LIMIT,
+    };
+    let mut client = Client::new(parameters, Instant::from_millis(0));
+    let (sent, lease) = run(&mut client, |sent| {
+        [1, 2, 3]
+            .into_iter()
+            .filter_map(|number| healthy(sent, number, &[]))
+            .collect()
+    });
+    let own = association(&address("2001:db8::2", 0, 0));
+    assert_eq!(sent[0].option(3), Some(own[4..].to_vec()));
+    assert_eq!(lease.expect("a lease").address, wanted);
 }

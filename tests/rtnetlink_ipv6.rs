@@ -58,6 +58,7 @@ fn addresses_are_changed_as_iproute2_changes_them() {
         index: 2,
         address: ip("2001:db8::2"),
         prefix_length: 64,
+        preferred: None,
     };
     // ip -6 addr add 2001:db8::2/64 dev v0
     assert_written(
@@ -73,6 +74,38 @@ fn addresses_are_changed_as_iproute2_changes_them() {
          14000200 20010db8 00000000 00000000 00000002
          14000100 20010db8 00000000 00000000 00000002",
     );
+}
+
+#[test]
+fn an_address_is_for_new_connections_for_a_while_and_valid_for_ever() {
+    let address = |change, preferred| Request::Ipv6Address {
+        change,
+        index: 2,
+        address: ip("2001:db8::2"),
+        prefix_length: 128,
+        preferred,
+    };
+    // IFA_CACHEINFO behind what there is without it: 60 s, for ever, and two times that are not looked at. IFA_FLAGS: no route
+    // to a network that is the address alone.
+    assert_written(
+        address(Change::Replace, Some(60)),
+        "5c000000 14000505 d662076b 00000000 0a800000 02000000
+         14000200 20010db8 00000000 00000000 00000002
+         14000100 20010db8 00000000 00000000 00000002
+         14000600 3c000000 ffffffff 00000000 00000000
+         08000800 00020000",
+    );
+    for request in [
+        address(Change::Delete, Some(60)),
+        address(Change::Delete, None),
+    ] {
+        assert_written(
+            request,
+            "40000000 15000500 d662076b 00000000 0a800000 02000000
+             14000200 20010db8 00000000 00000000 00000002
+             14000100 20010db8 00000000 00000000 00000002",
+        );
+    }
 }
 
 #[test]
@@ -133,6 +166,8 @@ fn addresses_are_listed() {
             is_global,
             is_tentative,
             is_duplicate: false,
+            is_permanent: true,
+            is_advertised: false,
         })
     };
     let expected = [
@@ -163,6 +198,46 @@ fn addresses_are_listed() {
 }
 
 #[test]
+fn who_has_made_an_address_and_for_how_long_is_told() {
+    let advertised = hex::bytes(
+        "50000000 14000200 e362076b 5d1e0000 0a400000 02000000
+         14000100 20010db8 00000000 00000000 00000005
+         14000600 58020000 b0040000 4d037300 4d037300 08000800 00000000 05000b00 02000000",
+    );
+    let told = |datagram: &[u8]| match answers(datagram).next().map(|answer| answer.body) {
+        Some(Body::Ipv6Address(own)) => (own.is_permanent, own.is_advertised),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(&advertised), (false, true));
+    let changed = |offset: usize, to: u8| {
+        let mut other = advertised.clone();
+        other[offset] = to;
+        other
+    };
+    assert_eq!(told(&changed(76, 3)), (false, false));
+    // Temporary, by no maker that is named; and for ever.
+    assert_eq!(told(&changed(18, 0x01)), (false, true));
+    assert_eq!(told(&changed(18, 0x80)), (true, true));
+    let gone = changed(4, 21);
+    let body = answers(&gone).next().map(|answer| answer.body);
+    assert!(
+        matches!(body, Some(Body::Ipv6AddressGone(own)) if own.address == ip("2001:db8::5")),
+        "{body:?}"
+    );
+}
+
+#[test]
+fn a_route_that_goes_is_told_of_with_its_device() {
+    let datagram = hex::bytes(
+        "4c000000 19000000 d662076b 5d1e0000 0a000000 fe030001 00000000
+         14000500 20010db8 00000000 00000000 00000001 08000400 02000000
+         14000100 20010db8 00000000 00000000 00000000",
+    );
+    let body = answers(&datagram).next().map(|answer| answer.body);
+    assert_eq!(body, Some(Body::RouteGone(2)));
+}
+
+#[test]
 fn the_own_address_comes_before_the_peers() {
     // ip -6 addr add 2001:db8::7 peer 2001:db8::8/127 dev v0, as it is listed: IFA_LOCAL, then IFA_ADDRESS.
     let datagram = hex::bytes(
@@ -187,6 +262,7 @@ fn links_tell_of_their_routers() {
     let none = Routers {
         is_one: false,
         is_managed: false,
+        is_informed: false,
     };
     assert_eq!(routers(&datagram), Some(none));
 
@@ -196,14 +272,18 @@ fn links_tell_of_their_routers() {
         .windows(own.len())
         .rposition(|window| window == own);
     let flags = at.expect("flags of IPv6") + 8;
-    for (bits, is_one, is_managed) in [
-        (0x20, true, false),
-        (0x60, true, true),
-        (0xa0, true, false),
+    for (bits, is_managed, is_informed) in [
+        (0x20, false, false),
+        (0x60, true, false),
+        (0xa0, false, true),
         (0xf0, true, true),
     ] {
         datagram[flags] = bits;
-        let expected = Routers { is_one, is_managed };
+        let expected = Routers {
+            is_one: true,
+            is_managed,
+            is_informed,
+        };
         assert_eq!(routers(&datagram), Some(expected), "{bits:#x}");
     }
     // The kernel does no IPv6 there: what was AF_INET6 is another family.

@@ -42,6 +42,17 @@ class Dhcpd(Process):
         self.wait_output("Server starting service")
 
 
+class Dhcpd6(Process):
+    """ISC dhcpd for DHCPv6 with a configuration file, on a further host. It begins without a lease each time."""
+
+    def __init__(self, directory: Path, configuration: Path, host: Host) -> None:
+        leases = directory / "dhcpd6.leases"
+        leases.write_text("")
+        argv = ["dhcpd", "-6", "-f", "-d", "--no-pid", "-cf", str(configuration), "-lf", str(leases), "eth0"]
+        super().__init__("dhcpd6", host.command(*argv), directory / "dhcpd6.log")
+        self.wait_output("Server starting service")
+
+
 def dhcpd_configuration(root_path: str | None, server: str = SERVER, pool: Sequence[str] = POOL) -> str:
     """A configuration that gives addresses of the pool, and `root_path` as option 17."""
     lines = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import images, settings
 from .capture import Capture
-from .dhcp import Dhcpd, Dnsmasq, dhcpd_configuration, dnsmasq_configuration
+from .dhcp import Dhcpd, Dhcpd6, Dnsmasq, dhcpd_configuration, dnsmasq_configuration
 from .errors import Failure
 from .machine import Machine, Nic
 from .net import SERVER, Host, Network
@@ -72,6 +72,10 @@ class Lab:
             configuration = self.directory / "dnsmasq.conf"
             configuration.write_text(dnsmasq_configuration(root_path, extra))
         return self._server(Dnsmasq(self.directory, configuration))
+
+    def dhcpd6(self, configuration: Path, host: Host) -> Dhcpd6:
+        """Starts ISC dhcpd for DHCPv6 on `host`."""
+        return self._server(Dhcpd6(self.directory, configuration, host))
 
     def dhcpd(
         self,

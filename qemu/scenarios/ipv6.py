@@ -4,11 +4,12 @@ import re
 from errno import EADDRINUSE, EADDRNOTAVAIL
 
 from lab import guest
-from lab.dhcp import Dnsmasq
+from lab.dhcp import Dhcpd6, Dnsmasq
 from lab.errors import expect
 from lab.machine import Machine
-from lab.net import PREFIX6, SERVER6
-from lab.scenario import Lab, scenario
+from lab.net import PREFIX6, SERVER6, Host
+from lab.process import run, wait_until
+from lab.scenario import Lab, scenario, seldom
 from lab.targets import NAME
 
 LOCAL = "rdinit=/linuxrc root=/dev/sda1"
@@ -173,6 +174,133 @@ def ipv6_silent_server(lab: Lab) -> None:
     guest.healthy(machine)
 
 
+def leases(lab: Lab, host: Host, address: str) -> Dhcpd6:
+    """ISC dhcpd on a further host, which leases one address for 20 s: T1 comes after 5 s, T2 after 12 s."""
+    configuration = lab.directory / "dhcpd6.conf"
+    lines = [
+        "authoritative;",
+        "default-lease-time 20; preferred-lifetime 16;",
+        "option dhcp-renewal-time 5; option dhcp-rebinding-time 12;",
+        # The same server, whatever it has forgotten.
+        'server-duid LL ethernet 02:00:00:00:00:03;',
+        f"subnet6 {PREFIX6}:/64 {{ range6 {address} {address}; }}",
+    ]
+    configuration.write_text("\n".join(lines) + "\n")
+    return lab.dhcpd6(configuration, host)
+
+
+@scenario
+def ipv6_lease(lab: Lab) -> None:
+    """ISC dhcpd's lease of 20 s is renewed; refused, it is another address; its server gone, it stays in use and is leased again."""
+    tgt(lab)
+    # Its advertisements tell of a server, which dnsmasq itself is for nobody new.
+    advertiser = router(lab, POOL, "dhcp-ignore=tag:!known")
+    host = lab.network.host(lab.bridge, "192.168.7.3")
+    run(*host.command("ip", "address", "add", f"{PREFIX6}:3/64", "dev", "eth0", "nodad"))
+    first, second = f"{PREFIX6}:2:120", f"{PREFIX6}:2:130"
+    server = leases(lab, host, first)
+    machine = lab.bench()
+    guest.succeeds(machine, f"if=eth0 target={TARGET} lun=1")
+    # It would renew the lease of any other server.
+    advertiser.stop()
+    read = "dd if=/dev/sda iflag=direct bs=64k count=16 2>/dev/null | sha256sum"
+    digest = machine.check(read)
+
+    def says(line: str) -> None:
+        machine.console.wait("iscsi_init: " + line, 120)
+
+    start = machine.console.end()
+    wait_until(lambda: server.output().count("Renew message from") >= 2, "two renewals", 60)
+    expect(not machine.log("iscsi_init: ", start), "not a word while all is well", machine.log("iscsi_init: ", start))
+    seen = machine.check("ip -6 -o address show dev eth0 scope global")
+    expect(f"inet6 {first}/128" in seen, f"{first} on eth0", seen)
+    # To the kernel it lasts for ever, since the disk needs it, but is for new connections as long as the server says.
+    lifetimes = re.search(r"valid_lft forever preferred_lft (\d+)sec", seen)
+    expect(lifetimes and int(lifetimes[1]) <= 16, "a preferred lifetime of at most 16 s", seen)
+    status = machine.check("cat /proc/iscsi_init")
+    expect(re.search(rf"ipv6-address: {first}/128 \(DHCPv6\)\nipv6-address-kept-by: iscsi_init\nipv6-lease: ", status), "its state", status)
+
+    server.stop()
+    server = leases(lab, host, second)
+    says(f"eth0: the lease of {first} is lost: DHCPv6 server fe80::.+ (refuses|takes it back|gives)")
+    says(rf"eth0: {second}/128 \(DHCPv6\) from server fe80::.+, in place of {first}")
+    says("session with .* lost: this machine's address has changed")
+    says("session with .* restored")
+    expect(machine.check(read, 300) == digest, "the same data as before")
+    seen = addresses(machine)
+    expect(second in seen and first not in seen, "the new address alone", seen)
+
+    server.stop()
+    says(f"eth0: the lease of {second} is lost: no DHCPv6 server has renewed it until its end")
+    says(f"{second} stays in use, and a lease is looked for: no DHCPv6 server gave an address")
+    expect(machine.check(read, 300) == digest, "the same data past the lease's end")
+    leases(lab, host, second)
+    says(f"eth0: {second} is leased again, from server fe80::")
+
+    # User space may look after it, and leave it.
+    machine.check(f"ip -6 address change {second}/128 dev eth0 valid_lft 3600 preferred_lft 3600")
+    says(f"eth0: user space looks after the address now, and has {second}/128")
+    machine.check(f"ip -6 address del {second}/128 dev eth0")
+    says("eth0 has been without an IPv6 address for 10 s; this driver takes care of it again")
+    says(f"eth0: the address {second} was removed")
+    says(f"eth0: {second} is leased again, from server fe80::")
+    expect(machine.check(read, 300) == digest, "the same data as before")
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    expect(second not in addresses(machine), "no leased address once the module is gone", addresses(machine))
+    guest.healthy(machine)
+    # RFC 8415 sections 18.2.4 and 18.2.5: a Renew names the server, a Rebind none; both name the address.
+    for kind, names_server in (("5", True), ("6", False)):
+        rows = lab.capture.fields(f"dhcpv6.msgtype == {kind}", "dhcpv6.duid.bytes", "dhcpv6.iaaddr.ip")
+        expect(rows and all(row[1] in (first, second) for row in rows), f"messages of type {kind} about the address", rows)
+        expect(all(("," in row[0]) == names_server for row in rows), f"the server named as it should be in type {kind}", rows)
+
+
+@seldom
+def ipv6_lease_taken_over(lab: Lab) -> None:
+    """The server of a lease is gone: at T2 dnsmasq renews it, without a word, and from then on at its own T1, of about a minute."""
+    tgt(lab)
+    taker = router(lab, POOL, "dhcp-ignore=tag:!known")
+    host = lab.network.host(lab.bridge, "192.168.7.3")
+    run(*host.command("ip", "address", "add", f"{PREFIX6}:3/64", "dev", "eth0", "nodad"))
+    address = f"{PREFIX6}:2:120"
+    server = leases(lab, host, address)
+    machine = lab.bench()
+    guest.succeeds(machine, f"if=eth0 target={TARGET} lun=1")
+    start = machine.console.end()
+    server.stop()
+    wait_until(lambda: "DHCPREBIND" in taker.output(), "dnsmasq to be asked", 60)
+    begin = len(taker.output())
+    wait_until(lambda: "DHCPREPLY" in taker.output()[begin:].partition("DHCPRENEW")[2], "dnsmasq to renew it again", 180)
+    expect(not machine.log("iscsi_init: ", start), "not a word while all is well", machine.log("iscsi_init: ", start))
+    expect(f"inet6 {address}/128" in addresses(machine), "the address as before", addresses(machine))
+    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    guest.healthy(machine)
+
+
+@scenario
+def ipv6_stateless(lab: Lab) -> None:
+    """The router advertises a prefix and says that DHCPv6 knows the rest (the O flag): the disk and the name servers come from there."""
+    tgt(lab)
+    router(
+        lab,
+        f"dhcp-range={PREFIX6}:,ra-stateless,64",
+        f"dhcp-option=option6:bootfile-url,iscsi:[{SERVER6}]:::1:{NAME}",
+        f"dhcp-option=option6:dns-server,[{SERVER6}]",
+        "dhcp-option=option6:domain-search,lab.example,example",
+    )
+    client = lab.client(f"{LOCAL} iscsi-if=eth0")
+    guest.boots(client)
+    seen = addresses(client)
+    expect(f"inet6 {SLAAC}/64" in seen and "inet " not in seen, f"{SLAAC}/64 alone on eth0", seen)
+    pnp = client.check("cat /proc/net/pnp")
+    expect(pnp == f"#PROTO: DHCP\ndomain lab.example\nnameserver {SERVER6}", "what the server says in /proc/net/pnp", pnp)
+    status = client.check("cat /proc/iscsi_init")
+    expect(f"ipv6-address: {SLAAC}/64 (router-advertised)\nipv6-address-kept-by: kernel" in status, "the address in /proc/iscsi_init", status)
+    guest.reboots(client)
+    kinds = [row[0] for row in lab.capture.fields("dhcpv6", "dhcpv6.msgtype")]
+    expect(kinds == ["11", "7"], "Information-Request and Reply alone on the wire", kinds)
+
+
 @scenario
 def ipv6_custody(lab: Lab) -> None:
     """User space removes the static address and sets the device down, and binds its driver again: all of it comes back."""
@@ -191,11 +319,16 @@ def ipv6_custody(lab: Lab) -> None:
         ),
     ):
         machine.check(breakage)
-        machine.console.wait(re.escape(line), 60)
+        machine.console.wait(line, 60)
         seen = machine.check(read, 300)
         expect(seen == digest, f"the same data after `{breakage}`", seen)
         seen = addresses(machine)
         expect(f"inet6 {OWN}/64" in seen and f"default via {SERVER6}" in seen, "the address and the route", seen)
+    # From calm on user space may take its time, as long as it goes on: or else its own last step would fail.
+    step = f"ip -6 address {{}} {PREFIX6}:61/64 dev eth0; sleep 1; "
+    steps = step.format("add") + step.format("del") + step.format("add") + f"ip -6 address add {OWN}/64 dev eth0"
+    machine.check("sleep 7")
+    machine.check(f"ip -6 address del {OWN}/64 dev eth0; sleep 1; {steps}")
     # What user space puts elsewhere stays there.
     machine.check("modprobe bridge; brctl addbr br0; ip link set br0 up; ip -6 address flush dev eth0 scope global")
     machine.check(f"brctl addif br0 eth0; ip -6 address add {OWN}/64 dev br0")

@@ -8,6 +8,7 @@ use super::{
         Failure,
         Step, //
     },
+    ipv6::Ipv6,
     netlink::Netlink, //
 };
 use crate::proto::{
@@ -29,8 +30,31 @@ use crate::proto::{
         }, //
     },
 };
-use core::net::Ipv4Addr;
+use core::net::{
+    Ipv4Addr,
+    Ipv6Addr, //
+};
 use kernel::prelude::*;
+
+/// Which addresses and routes are meant; an MTU comes with those of IPv4.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    /// What `undo` is about, if it is about one alone.
+    fn of(undo: &Request) -> Option<Self> {
+        match undo {
+            Request::SetMtu { .. } | Request::Address { .. } | Request::Route { .. } => {
+                Some(Self::Ipv4)
+            }
+            Request::Ipv6Address { .. } | Request::Ipv6DefaultRoute { .. } => Some(Self::Ipv6),
+            _ => None,
+        }
+    }
+}
 
 /// What was changed. Dropping it takes everything back.
 pub(super) struct Changes {
@@ -168,10 +192,13 @@ impl Changes {
         }
     }
 
-    /// Makes addresses and routes again that were made and are not there any more, and tells of
-    /// each.
-    pub(super) fn restore(&mut self, mut each: impl FnMut(Step)) {
+    /// Makes addresses and routes of `family` again that were made and are not there any more, and
+    /// tells of each.
+    pub(super) fn restore(&mut self, family: Family, mut each: impl FnMut(Step)) {
         for undo in &self.done {
+            if Family::of(undo) != Some(family) {
+                continue;
+            }
             let (again, step) = match *undo {
                 Request::Address {
                     index,
@@ -214,6 +241,7 @@ impl Changes {
                         index,
                         address,
                         prefix_length,
+                        preferred: None,
                     },
                     Step::Ipv6Address(address),
                 ),
@@ -234,26 +262,30 @@ impl Changes {
         }
     }
 
-    /// Takes addresses and routes back, but remembers them.
-    pub(super) fn withdraw(&mut self) {
+    /// Takes addresses and routes of `family` back, but remembers them.
+    pub(super) fn withdraw(&mut self, family: Family) {
         for undo in self.done.iter().rev() {
-            if let Request::Address { .. } | Request::Route { .. } = undo {
+            let is_mtu = matches!(undo, Request::SetMtu { .. });
+            if Family::of(undo) == Some(family) && !is_mtu {
                 let _ = self.netlink.change(undo);
             }
         }
     }
 
-    /// Leaves a device as it is, for good, and what is under it.
-    pub(super) fn forget(&mut self, device: i32) {
+    /// Leaves a device, what it has of `family`, and what is under it, as they are, for good.
+    pub(super) fn forget(&mut self, device: i32, family: Family) {
         let lower = self.lower(device);
         self.done.retain(|undo| match undo {
-            Request::SetUp { index, .. }
-            | Request::SetMtu { index, .. }
+            Request::SetUp { index, .. } | Request::DeleteLink { index } => {
+                *index != device && Some(*index) != lower
+            }
+            Request::SetMtu { index, .. }
             | Request::Address { index, .. }
             | Request::Route { index, .. }
             | Request::Ipv6Address { index, .. }
-            | Request::Ipv6DefaultRoute { index, .. }
-            | Request::DeleteLink { index } => *index != device && Some(*index) != lower,
+            | Request::Ipv6DefaultRoute { index, .. } => {
+                *index != device || Family::of(undo) != Some(family)
+            }
             _ => true,
         });
     }
@@ -293,7 +325,9 @@ impl Changes {
         lease: &Lease,
         attempts: &mut Attempts,
     ) -> Result<(), Failure<'static>> {
-        let mut old = KVec::with_capacity(self.done.len(), GFP_KERNEL).map_err(Failure::kernel)?;
+        let room = self.done.len();
+        let mut old = KVec::with_capacity(room, GFP_KERNEL).map_err(Failure::kernel)?;
+        let mut others = KVec::with_capacity(room, GFP_KERNEL).map_err(Failure::kernel)?;
         let mut link = link.clone();
         let present = link.mtu;
 
@@ -302,6 +336,10 @@ impl Changes {
             if matches!(undo, Request::SetUp { .. } | Request::DeleteLink { .. }) {
                 self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
                 break;
+            }
+            if Family::of(&undo) == Some(Family::Ipv6) {
+                others.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
+                continue;
             }
             let _ = self.netlink.change(&undo);
             // The device's own MTU is put back in the end, not that of a lease before.
@@ -322,7 +360,10 @@ impl Changes {
                 let mtu = present;
                 let _ = self.netlink.change(&Request::SetMtu { index, mtu });
             }
-            self.restore(|_| {});
+            self.restore(Family::Ipv4, |_| {});
+        }
+        while let Some(undo) = others.pop() {
+            self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
         }
         result
     }
@@ -384,11 +425,46 @@ impl Changes {
         Ok(())
     }
 
-    /// Sets an IPv6 address and the router that goes with it.
+    /// Says of an IPv6 address that was made for how many seconds it is for new connections.
+    ///
+    /// # Errors
+    ///
+    /// The errno the kernel answers with.
+    pub(super) fn prefer_ipv6(&mut self, ipv6: &Ipv6, preferred: Option<u32>) -> Result {
+        let Ipv6 {
+            index,
+            address,
+            prefix_length,
+            ..
+        } = *ipv6;
+        self.netlink.change(&Request::Ipv6Address {
+            change: Change::Replace,
+            index,
+            address,
+            prefix_length,
+            preferred,
+        })
+    }
+
+    /// Takes an IPv6 address back that was made, if it was.
+    pub(super) fn remove_ipv6(&mut self, own: Ipv6Addr) {
+        let netlink = &mut self.netlink;
+        self.done.retain(|undo| match undo {
+            Request::Ipv6Address { address, .. } if *address == own => {
+                let _ = netlink.change(undo);
+                false
+            }
+            _ => true,
+        });
+    }
+
+    /// Sets an IPv6 address and the router that goes with it; `preferred`: for how many seconds the
+    /// address is for new connections, or for ever.
     pub(super) fn configure_ipv6(
         &mut self,
         link: &Link,
         config: &Ipv6Config,
+        preferred: Option<u32>,
     ) -> Result<(), Failure<'static>> {
         let index = link.index;
         let address = |change| Request::Ipv6Address {
@@ -396,6 +472,7 @@ impl Changes {
             index,
             address: config.address,
             prefix_length: config.prefix_length,
+            preferred,
         };
         self.make(
             link,

@@ -16,20 +16,23 @@
 //!
 //! User space may well take the network over; what it may not is take it away.
 //!
-//! All of this is about IPv4; a network without that is [`ipv6`]'s.
+//! All of this is about IPv4; an IPv6 address is [`ipv6`]'s, and so is a network without IPv4.
 
 mod ipv6;
 mod log;
 pub(super) mod status;
 mod tenancy;
 mod vlan;
+mod watch;
 
 use super::{
     attempts::Attempts,
-    changes::Changes,
+    changes::{
+        Changes,
+        Family, //
+    },
     conflict,
     error::Step,
-    ipv6::Ipv6,
     network::Network, //
 };
 use crate::{
@@ -37,8 +40,6 @@ use crate::{
     linux::{
         clock,
         memory::NoIo,
-        process,
-        socket::Socket,
         thread::Run, //
     },
     proto::{
@@ -49,7 +50,6 @@ use crate::{
         dhcp::lease::Lease,
         rtnetlink::{
             answer::{
-                answers,
                 Address,
                 Body,
                 Link, //
@@ -66,7 +66,11 @@ use core::{
         Ordering, //
     }, //
 };
-use ipv6::Ipv6Keeper;
+use ipv6::{
+    Holding,
+    Ipv6Keeper,
+    Tools, //
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -87,22 +91,18 @@ use status::{
     Owner, //
 };
 use tenancy::Tenancy;
+use watch::{
+    is_same,
+    Watch, //
+};
 
-/// How long nothing is looked at, at most, where no change is told of, in milliseconds.
-const CHECK: u64 = 30_000;
 /// How long a wait is, at most: the thread is to end soon after it is asked to. Milliseconds.
 const TICK: u64 = 1_000;
 /// How long a change is let be, in milliseconds: user space may take something away only to put
 /// it elsewhere, or to set the device up in another way.
 const GRACE: u64 = 2_000;
-/// How long changes that follow each other are let be at most, in milliseconds.
-const GRACE_MAX: u64 = 6_000;
-/// How long a failure is let be, in milliseconds.
-const PAUSE: u32 = 100;
 /// How long user space may leave the device without an address, in milliseconds.
 const DESERTED: u64 = 10_000;
-/// Room for what one message tells.
-const MESSAGE_SIZE: usize = 8_192;
 
 /// What the thread works with. Dropping it takes back what the boot has changed.
 #[pin_data]
@@ -133,7 +133,7 @@ impl Custody {
     /// Takes care of `network`, which `changes` have made; `reconnect` when the session cannot go
     /// on over the address it has begun with; `details` are what that was asked for with.
     pub(super) fn new(
-        network: Network,
+        mut network: Network,
         changes: Changes,
         reconnect: Reconnect,
         details: KBox<Details>,
@@ -144,8 +144,9 @@ impl Custody {
                 Charge::Ipv4(KBox::new(keeper, GFP_KERNEL)?)
             }
             None => {
-                let ipv6 = network.ipv6().copied();
-                let keeper = Ipv6Keeper::new(network.into_link(), ipv6, changes, reconnect)?;
+                let holding = Holding::of(&mut network).ok_or(EINVAL)?;
+                let link = network.into_link();
+                let keeper = Ipv6Keeper::new(link, holding, changes, reconnect)?;
                 Charge::Ipv6(KBox::new(keeper, GFP_KERNEL)?)
             }
         };
@@ -187,8 +188,7 @@ impl Run for Custody {
 
 struct Keeper {
     changes: Changes,
-    watch: Socket,
-    buffer: KVec<u8>,
+    watch: Watch,
     reconnect: Reconnect,
     link: Link,
     config: Ipv4Config,
@@ -198,11 +198,6 @@ struct Keeper {
     present: bool,
     /// Since when the device has no address, if it has none.
     bare_since: Option<u64>,
-    /// When all was last looked at; since when there have been changes, and when it is to be looked
-    /// at because of them.
-    checked: u64,
-    changing_since: Option<u64>,
-    due: Option<u64>,
     /// Listens for another machine with the address.
     conflicts: Option<conflict::Watch>,
     /// Further addresses that the device had while it had its own: they are not in its place.
@@ -211,14 +206,14 @@ struct Keeper {
     culprit: Option<Culprit>,
     /// The address that the device was last seen with, and the length of its network's prefix.
     seen: (Ipv4Addr, u8),
-    ipv6: Option<Ipv6>,
+    holding: Option<Holding>,
     repairs: u64,
     lines: Lines,
 }
 
 impl Keeper {
     fn new(
-        network: Network,
+        mut network: Network,
         config: Ipv4Config,
         changes: Changes,
         reconnect: Reconnect,
@@ -227,21 +222,16 @@ impl Keeper {
         let now = clock::milliseconds();
         Ok(Self {
             changes,
-            watch: Socket::rtnetlink_changes()?,
-            buffer: KVec::from_elem(0, MESSAGE_SIZE, GFP_KERNEL)?,
+            watch: Watch::new()?,
             reconnect,
             config,
             seen: (config.address, config.prefix_length),
-            ipv6: network.ipv6().copied(),
+            holding: Holding::of(&mut network),
             tenancy: Tenancy::new(&network, details),
             link: network.into_link(),
             owner: Owner::Driver,
             present: true,
             bare_since: None,
-            checked: now,
-            changing_since: None,
-            // What has changed since the boot looked.
-            due: Some(now.saturating_add(GRACE)),
             conflicts: None,
             others: KVec::new(),
             culprit: None,
@@ -261,40 +251,31 @@ impl Keeper {
                 owner: self.owner,
                 lease: self.tenancy.state(),
             }),
-            ipv6: self.ipv6,
+            ipv6: self.holding.as_ref().map(Holding::facts),
             repairs: self.repairs,
         }
     }
 
     /// Waits a while for a change, and does what is to be done.
     fn round(&mut self) {
-        let changed = self.listen();
+        self.listen();
         // Without a session nothing needs the network, and its driver may be going already.
         if self.reconnect.is_over() {
             return;
         }
-        let now = clock::milliseconds();
-        let calm = now.saturating_add(GRACE);
-        if changed {
-            // Whoever is at it is to come to an end.
-            let since = *self.changing_since.get_or_insert(now);
-            self.due = Some(calm.min(since.saturating_add(GRACE_MAX)));
-        } else if self.bare_since.is_some() {
-            self.due.get_or_insert(calm);
+        let is_bare = self.bare_since.is_some();
+        if is_bare || self.holding.as_ref().is_some_and(Holding::is_bare) {
+            self.watch.look_again();
         }
-        let is_due = match self.due {
-            Some(due) => now >= due,
-            None => now.saturating_sub(self.checked) >= CHECK,
-        };
-        if is_due {
-            self.checked = now;
-            self.changing_since = None;
-            self.due = None;
-            if self.check(now).is_err() {
-                self.due = Some(now.saturating_add(GRACE));
+        if self.watch.is_due() {
+            let checked = self.check(clock::milliseconds());
+            let ipv6 = self.with_holding(|holding, tools| holding.check(tools));
+            if checked.is_err() || ipv6.is_some_and(|checked| checked.is_err()) {
+                self.watch.look_again();
             }
             self.culprit = None;
         }
+        self.with_holding(|holding, tools| holding.step(tools));
         if self.is_tenant() {
             self.look_for_conflicts();
             let netlink = &mut self.changes.netlink;
@@ -320,59 +301,62 @@ impl Keeper {
         }
     }
 
-    /// Waits for a change that is told of; whether it is one of this device.
-    fn listen(&mut self) -> bool {
+    /// Waits for a change of this device.
+    fn listen(&mut self) {
         let patience = match self.is_tenant() {
             true => self.tenancy.patience(),
             false => TICK,
         };
-        self.watch.set_timeout(patience.min(TICK));
-        let length = match self.watch.receive(&mut self.buffer) {
-            Ok(length) => length,
-            Err(EAGAIN | EINTR) => return false,
-            // More was told than there was room for, or there is no memory.
-            Err(_) => {
-                clock::sleep(PAUSE);
-                return true;
-            }
-        };
-        let told = self.buffer.get(..length).unwrap_or_default();
-        let mut changed = false;
-
-        for answer in answers(told) {
+        let Self {
+            watch,
+            link,
+            config,
+            culprit,
+            holding,
+            ..
+        } = self;
+        let holding = holding.as_ref();
+        let patience = patience.min(holding.map_or(u64::MAX, Holding::patience));
+        watch.listen(patience, |answer| {
             let (concerns, takes_away) = match &answer.body {
-                Body::Link(link) => (self.is_ours(link), !link.is_up()),
-                Body::LinkGone(link) => (self.is_ours(link), true),
+                Body::Link(other) => (is_same(link, other), !other.is_up()),
+                Body::LinkGone(other) => (is_same(link, other), true),
                 // Also where the address is given to another device.
                 Body::Address(address) => (
-                    address.index == self.link.index || address.address == self.config.address,
+                    address.index == link.index || address.address == config.address,
                     false,
                 ),
-                Body::AddressGone(address) => (address.index == self.link.index, true),
-                Body::RouteGone(index) => (*index == self.link.index, true),
-                Body::Ipv6Address(_) | Body::Done | Body::Error(_) | Body::Other => (false, false),
+                Body::AddressGone(address) => (address.index == link.index, true),
+                Body::RouteGone(index) => (*index == link.index, true),
+                body => holding.map_or((false, false), |holding| holding.concerns(body)),
             };
-            changed |= concerns;
-            if concerns && takes_away && answer.port != 0 {
-                self.culprit = Some(Culprit {
-                    number: answer.port,
-                    // It may end soon.
-                    name: process::Name::of(answer.port),
-                });
+            if concerns && takes_away {
+                *culprit = Culprit::of(answer).or(culprit.take());
             }
-        }
-        changed
+            concerns
+        });
+    }
+
+    /// Does something about the IPv6 address, where that is this device's.
+    fn with_holding<T>(
+        &mut self,
+        work: impl FnOnce(&mut Holding, &mut Tools<'_>) -> T,
+    ) -> Option<T> {
+        let holding = self.holding.as_mut().filter(|_| self.present)?;
+        let mut tools = Tools {
+            link: &self.link,
+            changes: &mut self.changes,
+            lines: &mut self.lines,
+            repairs: &mut self.repairs,
+            culprit: self.culprit.as_ref(),
+            reconnect: &self.reconnect,
+        };
+        Some(work(holding, &mut tools))
     }
 
     /// Whether the lease is this driver's matter, and it can do something about it.
     fn is_tenant(&self) -> bool {
         self.owner == Owner::Driver && self.present
-    }
-
-    /// Whether it is the device or, of a VLAN's, what is under that.
-    fn is_ours(&self, link: &Link) -> bool {
-        let same_mac = self.link.mac.is_some() && link.mac == self.link.mac;
-        link.index == self.link.index || same_mac && !link.is_virtual
     }
 
     /// Looks whether all is as it should be, and sees to it.
@@ -407,7 +391,7 @@ impl Keeper {
         if let Some(moved) = elsewhere.filter(|_| link.is_part || !has_own) {
             // A part of another device takes no packets of its own.
             if link.is_part {
-                self.changes.withdraw();
+                self.changes.withdraw(Family::Ipv4);
             }
             self.found(moved);
             self.hand_over(moved);
@@ -460,6 +444,9 @@ impl Keeper {
             }
         }
         if link.index != self.link.index || !self.present {
+            if let Some(holding) = &mut self.holding {
+                holding.returned(link.index);
+            }
             if self.owner == Owner::UserSpace {
                 self.owner = Owner::Driver;
                 self.tenancy.resume();
@@ -510,7 +497,7 @@ impl Keeper {
             lines,
             ..
         } = self;
-        changes.restore(|step| {
+        changes.restore(Family::Ipv4, |step| {
             let by = By(culprit.as_ref());
             *repairs = repairs.saturating_add(1);
             match step {
@@ -594,7 +581,10 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         // What is somebody else's now is not taken back.
         if self.owner == Owner::UserSpace {
-            self.changes.forget(self.link.index);
+            self.changes.forget(self.link.index, Family::Ipv4);
+        }
+        if let Some(holding) = &self.holding {
+            holding.let_go(&mut self.changes);
         }
     }
 }

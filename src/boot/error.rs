@@ -440,6 +440,9 @@ impl fmt::Display for Failure<'_> {
                 failure,
                 seconds,
             } => {
+                if let Some(failure @ Dhcpv6Failure::NoDisk { .. }) = failure.as_deref() {
+                    return failure.fmt(f);
+                }
                 match device {
                     Device::Any => write!(f, "no IPv6 address on any device after {seconds} s: ")?,
                     device => write!(f, "{device}: no IPv6 address after {seconds} s: ")?,

@@ -24,7 +24,7 @@ use crate::{
             pnp,
             search::SearchDomains, //
         },
-        dhcp6::lease::Lease as Ipv6Lease, //
+        dhcp6::lease::Information, //
     },
 };
 use kernel::{
@@ -48,8 +48,8 @@ struct Files {
 /// Sets host and domain name as the lease or `ip=` has them, and makes `/proc/net/pnp` and
 /// `/proc/net/ipconfig/ntp_servers`.
 ///
-/// The host name without one in the lease is the address, as with the kernel's own ipconfig. A
-/// lease of DHCPv6 has none, and leaves it as it is.
+/// The host name without one in the lease is the address, as with the kernel's own ipconfig. What
+/// DHCPv6 says has none, and leaves it as it is.
 #[inline(never)]
 pub(super) fn set(
     network: &Network,
@@ -58,8 +58,8 @@ pub(super) fn set(
 ) -> Result<Names, Failure<'static>> {
     let lease = network.lease();
     set_names(lease, details, attempts)?;
-    let ipv6_lease = network.ipv6_lease();
-    if let Some(domain) = ipv6_lease.and_then(|lease| lease.domain_name.as_ref()) {
+    let information = network.information();
+    if let Some(domain) = information.and_then(|told| told.domain_name.as_ref()) {
         uts::set_domain_name(domain.as_str());
         attempts.tell(core::format_args!("domain name {domain}"));
     }
@@ -77,7 +77,7 @@ pub(super) fn set(
     }
     Ok(Names {
         search_domains,
-        _files: Some(files(lease, ipv6_lease, details)?),
+        _files: Some(files(lease, information, details)?),
     })
 }
 
@@ -120,19 +120,19 @@ fn set_names(
 
 fn files(
     lease: Option<&Lease>,
-    ipv6_lease: Option<&Ipv6Lease>,
+    information: Option<&Information>,
     details: &Details,
 ) -> Result<Files, Failure<'static>> {
     let no_memory = |_| Failure::Kernel(ENOMEM);
     let mut pnp = Growing::new();
     let mut ntp = Growing::new();
-    match (lease, ipv6_lease) {
+    match (lease, information) {
         (Some(lease), _) => {
             lease.write_pnp(&mut pnp).map_err(no_memory)?;
             pnp::write_ntp_servers(lease.ntp_servers.iter(), &mut ntp).map_err(no_memory)?;
         }
-        (None, Some(lease)) => {
-            lease.write_pnp(&mut pnp).map_err(no_memory)?;
+        (None, Some(information)) => {
+            information.write_pnp(&mut pnp).map_err(no_memory)?;
             pnp::write_ntp_servers(details.ntp_server.into_iter(), &mut ntp).map_err(no_memory)?;
         }
         (None, None) => {

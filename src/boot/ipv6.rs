@@ -2,6 +2,15 @@
 
 //! An IPv6 address of a network device.
 
+mod asker;
+
+pub(super) use asker::{
+    now,
+    Asker,
+    Port,
+    Wish, //
+};
+
 use super::{
     attempts::Attempts,
     changes::Changes,
@@ -11,9 +20,7 @@ use super::{
 use crate::{
     linux::{
         clock,
-        errno::EADDRINUSE,
-        random,
-        socket::Socket, //
+        errno::EADDRINUSE, //
     },
     proto::{
         config::{
@@ -21,31 +28,21 @@ use crate::{
             ipv6::Ipv6Config, //
         },
         dhcp6::{
-            client::{
-                Client,
-                Parameters,
-                LIMIT, //
+            lease::{
+                Information,
+                Lease, //
             },
-            lease::Lease,
-            message::{
-                CLIENT_PORT,
-                SERVERS,
-                SERVER_PORT, //
-            }, //
+            message::CLIENT_PORT, //
         },
-        rtnetlink::answer::Link,
-        time::{
-            Duration,
-            Instant, //
+        rtnetlink::answer::{
+            Ipv6Address,
+            Link, //
         }, //
     },
 };
 use core::{
     fmt,
-    net::{
-        Ipv6Addr,
-        SocketAddrV6, //
-    }, //
+    net::Ipv6Addr, //
 };
 use kernel::prelude::*;
 
@@ -55,12 +52,8 @@ const DUPLICATE_TIMEOUT: u64 = 10_000;
 /// How long routers and servers have to give an address, in milliseconds. The kernel asks routers
 /// after up to a second, and every 4 s at first.
 const TIMEOUT: u64 = 40_000;
-/// How long a DHCPv6 server has before the address that the kernel has made by itself is used, in
-/// milliseconds.
-const GRACE: u64 = 10_000;
-/// Room for the largest message of a server, and how many are taken in at a time.
-const MESSAGE_SIZE: usize = 1_500;
-const MESSAGES: usize = 32;
+/// Room for the largest message of a DHCPv6 server.
+pub(super) const MESSAGE_SIZE: usize = 1_500;
 /// The interval between looks.
 const INTERVAL: u32 = 20;
 
@@ -112,7 +105,7 @@ pub(super) fn assign(
     attempts: &mut Attempts,
 ) -> Result<Found, Failure<'static>> {
     attempts.tell(core::format_args!("{}: static address {config}", link.name));
-    changes.configure_ipv6(link, config)?;
+    changes.configure_ipv6(link, config, None)?;
     settle(&mut changes.netlink, link, config.address, attempts)?;
     Ok(Found {
         link: link.clone(),
@@ -122,116 +115,21 @@ pub(super) fn assign(
             prefix_length: config.prefix_length,
             origin: Origin::Static,
         },
+        asked: 0,
         lease: None,
+        information: None,
     })
 }
 
-/// A device on which a DHCPv6 server is asked.
-struct Asker {
-    link: Link,
-    socket: Socket,
-    client: KBox<Client>,
-    since: u64,
-}
-
-impl Asker {
-    fn new(link: &Link, needs_root_path: bool, limit: u64) -> Result<Self> {
-        let since = clock::milliseconds();
-        let parameters = Parameters {
-            mac: link.mac.unwrap_or_default(),
-            seed: u64::from_ne_bytes(random::bytes()),
-            needs_root_path,
-            limit: Duration::from_millis(limit).min(LIMIT),
-        };
-        Ok(Self {
-            link: link.clone(),
-            socket: Socket::udp_ipv6(CLIENT_PORT, link.index)?,
-            client: KBox::new(Client::new(parameters, now()), GFP_KERNEL)?,
-            since,
-        })
-    }
-
-    /// Sends what is due, and takes in what has come.
-    fn step(&mut self, buffer: &mut [u8]) {
-        while let Some(length) = self.client.poll_transmit(now(), buffer) {
-            // A message that the device does not take, for want of an address of its own that is
-            // known to be nobody else's, is like one that the network loses.
-            let scope = u32::try_from(self.link.index).unwrap_or_default();
-            let servers = SocketAddrV6::new(SERVERS, SERVER_PORT, 0, scope);
-            let message = buffer.get(..length).unwrap_or_default();
-            let _ = self.socket.send_to_ipv6(message, &servers);
-        }
-        self.socket.set_timeout(0);
-        for _ in 0..MESSAGES {
-            let Ok((length, from)) = self.socket.receive_ipv6_datagram(buffer) else {
-                return;
-            };
-            let message = buffer.get(..length).unwrap_or_default();
-            // Most messages are other clients'.
-            let _ = self.client.handle_message(now(), *from.ip(), message);
-        }
-    }
-
-    fn lease(&self) -> Option<&Lease> {
-        self.client.outcome().and_then(|outcome| outcome.ok())
-    }
-
-    /// Gives the device the address of the lease.
-    fn take(
-        &self,
-        changes: &mut Changes,
-        attempts: &mut Attempts,
-    ) -> Result<Found, Failure<'static>> {
-        let lease = self.lease().ok_or(Failure::Kernel(EINVAL))?;
-        let link = &self.link;
-        let config = Ipv6Config {
-            address: lease.address,
-            // Who else is on the link, a router says.
-            prefix_length: 128,
-            gateway: None,
-        };
-        attempts.tell(core::format_args!(
-            "{}: DHCPv6 from server {}, {}",
-            link.name,
-            lease.server,
-            lease.address
-        ));
-        if let (Some(url), None) = (&lease.boot_file_url, lease.root_path()) {
-            attempts.tell(core::format_args!(
-                "not used: boot file URL {:?} is not of the form iscsi:...",
-                url.as_str()
-            ));
-        }
-        changes.configure_ipv6(link, &config)?;
-        settle(&mut changes.netlink, link, config.address, attempts)?;
-        Ok(Found {
-            link: link.clone(),
-            ipv6: Ipv6 {
-                index: link.index,
-                address: config.address,
-                prefix_length: config.prefix_length,
-                origin: Origin::Dhcp,
-            },
-            lease: Some(KBox::new(lease.clone(), GFP_KERNEL).map_err(Failure::kernel)?),
-        })
-    }
-    /// Whether its answer is worth waiting for, though there is another address.
-    fn is_hopeful(&self) -> bool {
-        let waited = clock::milliseconds().saturating_sub(self.since);
-        self.client.outcome().is_none() && waited < GRACE
-    }
-}
-
-fn now() -> Instant {
-    Instant::from_millis(clock::milliseconds())
-}
-
-/// Whether a router on one of `links`, by what is `found` of them now, says that addresses come
-/// from DHCPv6.
-pub(super) fn is_managed(found: &[Link], links: &[Link]) -> bool {
+/// Whether a router on one of `links`, by what is `found` of them now, says that DHCPv6 servers
+/// have addresses or something else to tell.
+pub(super) fn is_served(found: &[Link], links: &[Link]) -> bool {
     found.iter().any(|link| {
         let is_meant = links.iter().any(|other| other.index == link.index);
-        is_meant && link.ipv6.is_some_and(|routers| routers.is_managed)
+        let told = link
+            .ipv6
+            .is_some_and(|told| told.is_managed || told.is_informed);
+        is_meant && told
     })
 }
 
@@ -239,13 +137,18 @@ pub(super) fn is_managed(found: &[Link], links: &[Link]) -> bool {
 pub(super) struct Found {
     pub(super) link: Link,
     pub(super) ipv6: Ipv6,
+    /// From when the lease counts, on the clock.
+    pub(super) asked: u64,
     pub(super) lease: Option<KBox<Lease>>,
+    /// What a DHCPv6 server says that has not given the address.
+    pub(super) information: Option<KBox<Information>>,
 }
 
 /// Waits until one of `links` has an address: from DHCPv6 where a router says so, or one that the
 /// kernel has made of what a router advertises, or where any other device has one already.
 ///
-/// `name` is what the only one of `links` was called for. `needs_root_path`: only DHCPv6 will do.
+/// `name` is what the only one of `links` was called for. `needs_root_path`: only an address with
+/// what a DHCPv6 server says will do.
 #[inline(never)]
 pub(super) fn obtain(
     links: &[Link],
@@ -264,60 +167,38 @@ pub(super) fn obtain(
         let left = patience.saturating_sub(clock::milliseconds().saturating_sub(begin));
         let found = changes.netlink.links().map_err(Failure::Kernel)?;
         let is_meant = |link: &&Link| links.iter().any(|other| other.index == link.index);
+        let wish = Wish {
+            root_path: needs_root_path,
+            address: None,
+            limit: left,
+        };
         for link in found.iter().filter(is_meant) {
-            let known = askers.iter().any(|asker| asker.link.index == link.index);
-            if known || is_busy || !is_managed(core::slice::from_ref(link), links) {
-                continue;
-            }
-            match Asker::new(link, needs_root_path, left) {
-                Ok(asker) => askers.push(asker, GFP_KERNEL).map_err(Failure::kernel)?,
-                Err(EADDRINUSE) => {
-                    is_busy = true;
-                    attempts.warn(core::format_args!(
-                        "{}: UDP port {CLIENT_PORT} is in use, so DHCPv6 is left to who uses it",
-                        link.name
-                    ));
-                }
-                Err(error) => return Err(Failure::Kernel(error)),
-            }
+            ask(link, wish, &mut askers, &mut is_busy, attempts)?;
         }
         for asker in &mut askers {
             asker.step(&mut buffer);
         }
-        if let Some(asker) = chosen(&askers, needs_root_path) {
-            return asker.take(changes, attempts);
-        }
-        if !needs_root_path {
-            let addresses = changes.netlink.ipv6_addresses().map_err(Failure::Kernel)?;
-            let mut usable = addresses.iter().filter(|address| address.is_usable());
-            let own = usable.clone().find(|address| {
-                let mut asked = askers.iter();
-                links.iter().any(|link| link.index == address.index)
-                    && !asked.any(|asker| asker.link.index == address.index && asker.is_hopeful())
-            });
-            // The target may well be reached over another device: a bridge, say.
-            let address = own.or_else(|| usable.next().filter(|_| left == 0));
-            let link =
-                address.and_then(|address| found.iter().find(|link| link.index == address.index));
-            if let Some((address, link)) = address.zip(link) {
-                let ipv6 = Ipv6 {
-                    index: address.index,
-                    address: address.address,
-                    prefix_length: address.prefix_length,
-                    origin: Origin::Advertised,
-                };
-                attempts.tell(core::format_args!("{}: {ipv6}", link.name));
-                return Ok(Found {
-                    link: link.clone(),
-                    ipv6,
-                    lease: None,
-                });
+        if let Some(asker) = chosen(&mut askers, needs_root_path) {
+            match take(asker, changes, attempts) {
+                Err(Failure::Duplicate { device, address }) if asker.decline() => {
+                    attempts.warn(core::format_args!(
+                        "{device}: the DHCPv6 server gives {address}, which another host has \
+                         already; another one is asked for"
+                    ));
+                    continue;
+                }
+                result => return result,
             }
         }
-        let mut failures = askers
-            .iter()
-            .filter_map(|asker| asker.client.outcome()?.err());
-        let is_over = needs_root_path && failures.clone().count() == askers.len();
+        let addresses = changes.netlink.ipv6_addresses().map_err(Failure::Kernel)?;
+        let advertised = advertised(&addresses, links, &askers, needs_root_path, left == 0);
+        let link = advertised
+            .and_then(|(address, _)| found.iter().find(|link| link.index == address.index));
+        if let Some(((address, asker), link)) = advertised.zip(link) {
+            return accept(address, link, asker, attempts);
+        }
+        let failures = askers.iter().filter(|asker| asker.failure().is_some());
+        let is_over = needs_root_path && failures.count() == askers.len();
         if left == 0 || is_over && !askers.is_empty() {
             let mut routers = found.iter().filter(is_meant).map(|link| link.ipv6);
             return Err(Failure::NoIpv6 {
@@ -327,7 +208,7 @@ pub(super) fn obtain(
                     .find(|routers| routers.is_some_and(|routers| routers.is_one))
                     .or_else(|| routers.next())
                     .flatten(),
-                failure: match failures.next() {
+                failure: match askers.iter().find_map(Asker::failure) {
                     Some(failure) => {
                         Some(KBox::new(failure.clone(), GFP_KERNEL).map_err(Failure::kernel)?)
                     }
@@ -340,18 +221,146 @@ pub(super) fn obtain(
     }
 }
 
+/// Asks on `link` for what its routers say that there is.
+fn ask(
+    link: &Link,
+    wish: Wish,
+    askers: &mut KVec<Asker>,
+    is_busy: &mut bool,
+    attempts: &mut Attempts,
+) -> Result<(), Failure<'static>> {
+    let Some(routers) = link.ipv6.filter(|told| told.is_managed || told.is_informed) else {
+        return Ok(());
+    };
+    if let Some(asker) = askers
+        .iter_mut()
+        .find(|asker| asker.link.index == link.index)
+    {
+        return asker.follow(routers, wish).map_err(Failure::Kernel);
+    }
+    if *is_busy {
+        return Ok(());
+    }
+    match Asker::new(link, routers.is_managed, wish) {
+        Ok(asker) => askers.push(asker, GFP_KERNEL).map_err(Failure::kernel),
+        Err(EADDRINUSE) => {
+            *is_busy = true;
+            attempts.warn(core::format_args!(
+                "{}: UDP port {CLIENT_PORT} is in use, so DHCPv6 is left to who uses it",
+                link.name
+            ));
+            Ok(())
+        }
+        Err(error) => Err(Failure::Kernel(error)),
+    }
+}
+
 /// The one with a lease that will do; when all have their answer, any with a lease.
-fn chosen(askers: &[Asker], needs_root_path: bool) -> Option<&Asker> {
-    let is_good = |lease: &Lease| !needs_root_path || lease.root_path().is_some();
-    let all_done = askers.iter().all(|asker| asker.client.outcome().is_some());
-    askers
-        .iter()
-        .find(|asker| asker.lease().is_some_and(is_good))
-        .or_else(|| {
-            askers
-                .iter()
-                .find(|asker| all_done && asker.lease().is_some())
-        })
+fn chosen(askers: &mut [Asker], needs_root_path: bool) -> Option<&mut Asker> {
+    let all_done = askers.iter().all(Asker::is_done);
+    let is_good = |asker: &Asker| {
+        let lease = asker.lease();
+        lease.is_some_and(|lease| !needs_root_path || lease.information.root_path().is_some())
+    };
+    let place = askers.iter().position(is_good).or_else(|| {
+        let any = askers.iter().position(|asker| asker.lease().is_some());
+        any.filter(|_| all_done)
+    });
+    askers.get_mut(place?)
+}
+
+/// Gives the device of `asker` the address of its lease.
+fn take(
+    asker: &Asker,
+    changes: &mut Changes,
+    attempts: &mut Attempts,
+) -> Result<Found, Failure<'static>> {
+    let lease = asker.lease().ok_or(Failure::Kernel(EINVAL))?;
+    attempts.tell(core::format_args!(
+        "{}: DHCPv6 from server {}, {}",
+        asker.link.name,
+        lease.information.server,
+        lease.address
+    ));
+    tell_of_url(&lease.information, attempts);
+    Ok(Found {
+        link: asker.link.clone(),
+        ipv6: asker.apply(None, changes, attempts)?,
+        asked: asker.since,
+        lease: Some(KBox::new(lease.clone(), GFP_KERNEL).map_err(Failure::kernel)?),
+        information: None,
+    })
+}
+
+/// An address that nobody has to give: one of `links`, once there is nothing more to hope for on
+/// its device, or, at the end, one of any device. With it who asks there.
+fn advertised<'a>(
+    addresses: &'a [Ipv6Address],
+    links: &[Link],
+    askers: &'a [Asker],
+    needs_root_path: bool,
+    is_last: bool,
+) -> Option<(&'a Ipv6Address, Option<&'a Asker>)> {
+    let asker_of = |index| askers.iter().find(|asker| asker.link.index == index);
+    let is_enough = |index| match asker_of(index) {
+        // Only something to boot is an answer then.
+        Some(asker) if needs_root_path => asker.information().is_some(),
+        Some(asker) => !asker.is_hopeful(),
+        None => !needs_root_path,
+    };
+    let mut usable = addresses.iter().filter(|address| address.is_usable());
+    let own = usable.clone().find(|address| {
+        links.iter().any(|link| link.index == address.index) && is_enough(address.index)
+    });
+    // The target may well be reached over another device: a bridge, say.
+    let any = || usable.next().filter(|_| is_last && !needs_root_path);
+    let address = own.or_else(any)?;
+    Some((address, asker_of(address.index)))
+}
+
+/// Uses an address that `link` has.
+fn accept(
+    address: &Ipv6Address,
+    link: &Link,
+    asker: Option<&Asker>,
+    attempts: &mut Attempts,
+) -> Result<Found, Failure<'static>> {
+    let ipv6 = Ipv6 {
+        index: address.index,
+        address: address.address,
+        prefix_length: address.prefix_length,
+        origin: Origin::Advertised,
+    };
+    attempts.tell(core::format_args!("{}: {ipv6}", link.name));
+    let information = match asker.and_then(Asker::information) {
+        Some(information) => {
+            attempts.tell(core::format_args!(
+                "{}: information from DHCPv6 server {}",
+                link.name,
+                information.server
+            ));
+            tell_of_url(information, attempts);
+            Some(KBox::new(information.clone(), GFP_KERNEL).map_err(Failure::kernel)?)
+        }
+        None => None,
+    };
+    Ok(Found {
+        link: link.clone(),
+        ipv6,
+        asked: 0,
+        lease: None,
+        information,
+    })
+}
+
+/// Says so where what there is to boot is no disk.
+fn tell_of_url(information: &Information, attempts: &mut Attempts) {
+    if let (Some(url), None) = (&information.boot_file_url, information.root_path()) {
+        attempts.tell(core::format_args!(
+            "not used: boot file URL {:?} is not of the form iscsi:...",
+            url.as_str()
+        ));
+    }
 }
 
 /// Waits until the kernel has made sure that no other host has `address` (RFC 4862 section 5.4).

@@ -83,7 +83,7 @@ pub(super) struct Wish {
     pub(super) root_path: bool,
     /// The address that the machine has already.
     pub(super) address: Option<Ipv4Addr>,
-    /// Whether DHCPv6 may be asked instead, where a router says that addresses come from it.
+    /// Whether DHCPv6 may be asked instead, where a router tells of it.
     pub(super) or_ipv6: bool,
 }
 
@@ -130,7 +130,7 @@ pub(super) fn obtain(
         let look = candidates.len() < links.len() || wish.or_ipv6;
         if look && next_look.is_none_or(|look| now >= look) {
             let found = netlink.links().map_err(Failure::Kernel)?;
-            if wish.or_ipv6 && ipv6::is_managed(&found, links) {
+            if wish.or_ipv6 && ipv6::is_served(&found, links) {
                 ipv6_from.get_or_insert(now.after(GRACE));
             }
             let parameters = |link: &Link| Parameters {

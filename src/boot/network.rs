@@ -45,7 +45,10 @@ use crate::{
             Lease,
             RootPathText, //
         },
-        dhcp6::lease::Lease as Ipv6Lease,
+        dhcp6::lease::{
+            Information,
+            Lease as Ipv6Lease, //
+        },
         iscsi::chap::Credentials,
         rtnetlink::{
             answer::Link,
@@ -71,8 +74,10 @@ pub(super) struct Network {
     lease: Option<KBox<Lease>>,
     ipv6: Option<Ipv6>,
     ipv6_lease: Option<KBox<Ipv6Lease>>,
+    information: Option<KBox<Information>>,
     /// When an address was first asked for, on the clock.
     asked: u64,
+    ipv6_asked: u64,
     offer: Option<Offer>,
     ipconfig: bool,
 }
@@ -97,7 +102,9 @@ impl Network {
                     lease: None,
                     ipv6: None,
                     ipv6_lease: None,
+                    information: None,
                     asked: 0,
+                    ipv6_asked: 0,
                     offer: None,
                     ipconfig: true,
                 });
@@ -169,7 +176,9 @@ impl Network {
             lease,
             ipv6: None,
             ipv6_lease: None,
+            information: None,
             asked,
+            ipv6_asked: 0,
             offer,
             ipconfig: false,
         })
@@ -183,7 +192,9 @@ impl Network {
             lease: None,
             ipv6: Some(found.ipv6),
             ipv6_lease: found.lease,
+            information: found.information,
             asked: 0,
+            ipv6_asked: found.asked,
             offer: None,
             ipconfig: false,
         }
@@ -201,6 +212,8 @@ impl Network {
             let device = Device::Named(self.link.name.clone());
             let found = ipv6::obtain(links, &device, false, changes, attempts)?;
             self.ipv6 = Some(found.ipv6);
+            self.ipv6_lease = found.lease;
+            self.ipv6_asked = found.asked;
         }
         Ok(())
     }
@@ -244,9 +257,17 @@ impl Network {
         self.lease.as_deref()
     }
 
-    /// What the DHCPv6 server said, where it gave the only address.
-    pub(super) fn ipv6_lease(&self) -> Option<&Ipv6Lease> {
-        self.ipv6_lease.as_deref()
+    /// The lease of the IPv6 address, where a DHCPv6 server has given it, and from when it counts,
+    /// on the clock.
+    pub(super) fn take_ipv6_lease(&mut self) -> Option<(KBox<Ipv6Lease>, u64)> {
+        Some((self.ipv6_lease.take()?, self.ipv6_asked))
+    }
+
+    /// What a DHCPv6 server said besides addresses, where there is no IPv4 one.
+    pub(super) fn information(&self) -> Option<&Information> {
+        let leased = self.ipv6_lease.as_ref().map(|lease| &lease.information);
+        let information = self.information.as_deref().or(leased);
+        information.filter(|_| self.config.is_none())
     }
 
     /// From when the lease counts, on the clock.
@@ -270,18 +291,18 @@ impl Network {
 
     /// Who may know of a root path.
     pub(super) fn informant(&self) -> Option<Informant> {
-        match (&self.lease, &self.ipv6_lease) {
+        match (&self.lease, self.information()) {
             (Some(lease), _) => Some(Informant::Server(lease.server)),
-            (None, Some(lease)) => Some(Informant::Dhcpv6(lease.server)),
+            (None, Some(information)) => Some(Informant::Dhcpv6(information.server)),
             (None, None) => self.ipconfig.then_some(Informant::Ipconfig),
         }
     }
 
     /// The root path that came with the address.
     pub(super) fn root_path(&self) -> Option<RootPathText> {
-        match (&self.lease, &self.ipv6_lease) {
+        match (&self.lease, self.information()) {
             (Some(lease), _) => lease.root_path.clone(),
-            (None, Some(lease)) => lease.root_path().cloned(),
+            (None, Some(information)) => information.root_path().cloned(),
             (None, None) if self.ipconfig => ipconfig_root_path(),
             (None, None) => None,
         }

@@ -99,11 +99,15 @@ mod route {
     pub(super) const GATEWAY: u16 = 5;
 }
 
-/// The attributes of an address (`IFA_*`).
+/// The attributes of an address (`IFA_*`); `IFA_CACHEINFO` is called `LIFETIMES`, and `IFA_PROTO`
+/// `MAKER`.
 mod address {
     pub(super) const ADDRESS: u16 = 1;
     pub(super) const LOCAL: u16 = 2;
     pub(super) const BROADCAST: u16 = 4;
+    pub(super) const LIFETIMES: u16 = 6;
+    pub(super) const FLAGS: u16 = 8;
+    pub(super) const MAKER: u16 = 11;
 }
 
 /// How far an address or a route reaches (`RT_SCOPE_*`).

@@ -2,47 +2,56 @@
 
 //! Keeps a network that has an IPv6 address alone.
 //!
-//! A device that is set down is set up again; an address and a route that the boot has set are put
-//! back, unless user space has moved them elsewhere. An address that a router advertised is the
-//! kernel's matter.
+//! A device that is set down is set up again; the address is its [`Holding`]'s. One that a router
+//! advertised is the kernel's matter.
+
+mod holding;
+mod tenancy;
+
+pub(super) use holding::{
+    Holding,
+    Tools, //
+};
 
 use super::{
-    super::{
-        changes::Changes,
-        ipv6::Ipv6, //
+    super::changes::Changes,
+    log::{
+        By,
+        Culprit,
+        Lines, //
     },
     status::Facts,
     vlan,
-    Lines,
-    CHECK,
-    GRACE,
-    MESSAGE_SIZE,
-    PAUSE,
+    watch::{
+        is_same,
+        Watch, //
+    },
     TICK, //
 };
 use crate::{
     initiator::Reconnect,
-    linux::{
-        clock,
-        socket::Socket, //
+    linux::clock,
+    proto::rtnetlink::answer::{
+        Body,
+        Link, //
     },
-    proto::rtnetlink::answer::Link,
 };
-use core::net::IpAddr;
+use core::{
+    fmt,
+    net::IpAddr, //
+};
 use kernel::prelude::*;
 
 pub(super) struct Ipv6Keeper {
     changes: Changes,
-    watch: Socket,
-    buffer: KVec<u8>,
+    watch: Watch,
     reconnect: Reconnect,
     link: Link,
-    ipv6: Option<Ipv6>,
+    holding: Holding,
     /// Whether the device is there.
     present: bool,
-    /// When all was last looked at, and when it is to be because of a change.
-    checked: u64,
-    due: Option<u64>,
+    /// Who last took something away from the device.
+    culprit: Option<Culprit>,
     repairs: u64,
     lines: Lines,
 }
@@ -50,24 +59,20 @@ pub(super) struct Ipv6Keeper {
 impl Ipv6Keeper {
     pub(super) fn new(
         link: Link,
-        ipv6: Option<Ipv6>,
+        holding: Holding,
         changes: Changes,
         reconnect: Reconnect,
     ) -> Result<Self> {
-        let now = clock::milliseconds();
         Ok(Self {
             changes,
-            watch: Socket::rtnetlink_changes()?,
-            buffer: KVec::from_elem(0, MESSAGE_SIZE, GFP_KERNEL)?,
+            watch: Watch::new()?,
             reconnect,
             link,
-            ipv6,
+            holding,
             present: true,
-            checked: now,
-            // What has changed since the boot looked.
-            due: Some(now),
+            culprit: None,
             repairs: 0,
-            lines: Lines::new(now),
+            lines: Lines::new(clock::milliseconds()),
         })
     }
 
@@ -77,98 +82,120 @@ impl Ipv6Keeper {
             device: self.link.name.clone(),
             present: self.present,
             ipv4: None,
-            ipv6: self.ipv6,
+            ipv6: Some(self.holding.facts()),
             repairs: self.repairs,
         }
     }
 
     /// Waits a while for a change, and does what is to be done.
     pub(super) fn round(&mut self) {
-        self.watch.set_timeout(TICK);
-        let changed = match self.watch.receive(&mut self.buffer) {
-            Ok(_) => true,
-            Err(EAGAIN | EINTR) => false,
-            // More was told than there was room for, or there is no memory.
-            Err(_) => {
-                clock::sleep(PAUSE);
-                true
-            }
-        };
+        self.listen();
         // Without a session nothing needs the network, and its driver may be going already.
         if self.reconnect.is_over() {
             return;
         }
-        let now = clock::milliseconds();
-        if changed {
-            self.due.get_or_insert(now.saturating_add(GRACE));
+        if self.holding.is_bare() {
+            self.watch.look_again();
         }
-        let is_due = match self.due {
-            Some(due) => now >= due,
-            None => now.saturating_sub(self.checked) >= CHECK,
-        };
-        if is_due {
-            self.checked = now;
-            self.due = None;
+        if self.watch.is_due() {
             if self.check().is_err() {
-                self.due = Some(now.saturating_add(GRACE));
+                self.watch.look_again();
             }
+            self.culprit = None;
         }
+        if self.present {
+            self.with_tools(|holding, tools| holding.step(tools));
+        }
+    }
+
+    /// Waits for a change of this device.
+    fn listen(&mut self) {
+        let patience = match self.present {
+            true => self.holding.patience(),
+            false => TICK,
+        };
+        let Self {
+            watch,
+            link,
+            holding,
+            culprit,
+            ..
+        } = self;
+        watch.listen(patience, |answer| {
+            let (concerns, takes_away) = match &answer.body {
+                Body::Link(other) => (is_same(link, other), !other.is_up()),
+                Body::LinkGone(other) => (is_same(link, other), true),
+                Body::RouteGone(index) => (*index == link.index, true),
+                body => holding.concerns(body),
+            };
+            if concerns && takes_away {
+                *culprit = Culprit::of(answer).or(culprit.take());
+            }
+            concerns
+        });
     }
 
     /// Looks whether all is as it should be, and sees to it.
     fn check(&mut self) -> Result {
-        let own = self.ipv6.map(|ipv6| IpAddr::V6(ipv6.address));
+        let own = Some(IpAddr::V6(self.holding.address()));
         let (links, is_made) = vlan::links(&mut self.changes, &self.link, own)?;
         if is_made && self.present {
-            let name = &self.link.name;
             self.repairs = self.repairs.saturating_add(1);
-            self.lines
-                .warn(core::format_args!("{name} was deleted, and is made again"));
+            self.tell(core::format_args!("was deleted, and is made again"));
         }
         let Some(link) = self.link.among(&links) else {
             if self.present {
                 self.present = false;
-                let name = &self.link.name;
-                self.lines.warn(core::format_args!("{name} is gone"));
+                self.tell(core::format_args!("is gone"));
             }
             return Ok(());
         };
-        if link.index != self.link.index {
+        self.follow(link);
+        // A part of another device takes no packets of its own.
+        if !link.is_up() && !link.is_part {
+            self.changes.set_up_again(link.index)?;
+            self.tell(core::format_args!("was set down, and is set up again"));
+        }
+        self.with_tools(|holding, tools| holding.check(tools))
+    }
+
+    /// Takes note of what has become of the device.
+    fn follow(&mut self, link: &Link) {
+        let is_another = link.index != self.link.index;
+        if is_another {
             self.changes.moved(self.link.index, link.index);
         }
-        if link.index != self.link.index || !self.present {
-            let (old, new) = (&self.link.name, &link.name);
-            self.lines
-                .warn(core::format_args!("{old} is back, as {new}"));
+        if is_another || !self.present {
+            self.holding.returned(link.index);
+            self.tell(core::format_args!("is back, as {}", link.name));
+        } else if link.name != self.link.name {
+            self.tell(core::format_args!("is called {} now", link.name));
         }
         self.present = true;
         self.link = link.clone();
-        // A part of another device takes no packets of its own.
-        if link.is_part {
-            return Ok(());
-        }
-        let name = &link.name;
-        let index = link.index;
-        if !link.is_up() {
-            self.changes.set_up_again(index)?;
-            self.lines.warn(core::format_args!(
-                "{name} was set down, and is set up again"
-            ));
-        }
-        let addresses = self.changes.netlink.ipv6_addresses()?;
-        let own = self.ipv6.map(|ipv6| ipv6.address);
-        let is_elsewhere = addresses
-            .iter()
-            .any(|other| Some(other.address) == own && other.index != index);
-        if !is_elsewhere {
-            let (lines, repairs) = (&mut self.lines, &mut self.repairs);
-            self.changes.restore(|step| {
-                *repairs = repairs.saturating_add(1);
-                lines.warn(core::format_args!(
-                    "{name}: {step} was removed, and is put back"
-                ));
-            });
-        }
-        Ok(())
+    }
+
+    fn with_tools<T>(&mut self, work: impl FnOnce(&mut Holding, &mut Tools<'_>) -> T) -> T {
+        let mut tools = Tools {
+            link: &self.link,
+            changes: &mut self.changes,
+            lines: &mut self.lines,
+            repairs: &mut self.repairs,
+            culprit: self.culprit.as_ref(),
+            reconnect: &self.reconnect,
+        };
+        work(&mut self.holding, &mut tools)
+    }
+
+    /// Says what has happened to the device.
+    fn tell(&mut self, what: fmt::Arguments<'_>) {
+        let (name, by) = (&self.link.name, By(self.culprit.as_ref()));
+        self.lines.warn(core::format_args!("{name} {what}{by}"));
+    }
+}
+
+impl Drop for Ipv6Keeper {
+    fn drop(&mut self) {
+        self.holding.let_go(&mut self.changes);
     }
 }

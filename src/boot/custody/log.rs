@@ -2,9 +2,12 @@
 
 //! What is said of repairs: who made them necessary, and not one line for each of many.
 
-use crate::linux::{
-    clock,
-    process, //
+use crate::{
+    linux::{
+        clock,
+        process, //
+    },
+    proto::rtnetlink::answer::Answer,
 };
 use core::fmt;
 use kernel::prelude::*;
@@ -19,6 +22,17 @@ pub(super) struct Culprit {
     pub(super) number: u32,
     /// The program it ran, if it had not ended by then.
     pub(super) name: Option<process::Name>,
+}
+
+impl Culprit {
+    /// The process that has brought about what the kernel tells, unless the kernel has itself.
+    pub(super) fn of(answer: &Answer) -> Option<Self> {
+        (answer.port != 0).then(|| Self {
+            number: answer.port,
+            // It may end soon.
+            name: process::Name::of(answer.port),
+        })
+    }
 }
 
 /// Who did it, if that is known.

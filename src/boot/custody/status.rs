@@ -2,7 +2,10 @@
 
 //! Where the network stands, for whoever asks.
 
-use super::super::ipv6::Ipv6;
+use super::super::ipv6::{
+    Ipv6,
+    Origin, //
+};
 use crate::proto::config::interface::DeviceName;
 use core::{
     fmt,
@@ -24,6 +27,15 @@ pub(super) enum Owner {
     UserSpace,
 }
 
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Driver => "iscsi_init",
+            Self::UserSpace => "user space",
+        })
+    }
+}
+
 /// What is done about the address's lease.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum LeaseState {
@@ -37,14 +49,24 @@ pub(super) enum LeaseState {
     Lost,
 }
 
+impl fmt::Display for LeaseState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none to be renewed"),
+            Self::RenewedAt(at) => write!(f, "renewed at {at}"),
+            Self::Asking => f.write_str("waiting for a DHCP server"),
+            Self::Lost => f.write_str("lost, looking for another"),
+        }
+    }
+}
+
 /// What is told.
 #[derive(Clone)]
 pub(super) struct Facts {
     pub(super) device: DeviceName,
     pub(super) present: bool,
     pub(super) ipv4: Option<Ipv4Facts>,
-    /// The address that the boot had, if it had one.
-    pub(super) ipv6: Option<Ipv6>,
+    pub(super) ipv6: Option<Ipv6Facts>,
     /// How often something was put back.
     pub(super) repairs: u64,
 }
@@ -61,17 +83,45 @@ pub(super) struct Ipv4Facts {
 impl Ipv4Facts {
     fn write(&self, output: &mut impl fmt::Write) -> fmt::Result {
         writeln!(output, "address: {}/{}", self.address, self.prefix_length)?;
-        let owner = match self.owner {
-            Owner::Driver => "iscsi_init",
-            Owner::UserSpace => "user space",
-        };
-        writeln!(output, "address-kept-by: {owner}")?;
-        match self.lease {
-            LeaseState::None => writeln!(output, "lease: none to be renewed"),
-            LeaseState::RenewedAt(at) => writeln!(output, "lease: renewed at {at}"),
-            LeaseState::Asking => writeln!(output, "lease: waiting for a DHCP server"),
-            LeaseState::Lost => writeln!(output, "lease: lost, looking for another"),
+        writeln!(output, "address-kept-by: {}", self.owner)?;
+        writeln!(output, "lease: {}", self.lease)
+    }
+}
+
+/// What is told of an IPv6 address that the boot had.
+#[derive(Clone, Copy)]
+pub(super) struct Ipv6Facts {
+    pub(super) ipv6: Ipv6,
+    pub(super) owner: Owner,
+    pub(super) lease: LeaseState,
+}
+
+impl Ipv6Facts {
+    fn write(&self, output: &mut impl fmt::Write) -> fmt::Result {
+        let Ipv6 {
+            address,
+            prefix_length,
+            origin,
+            ..
+        } = self.ipv6;
+        match (self.owner, origin) {
+            (Owner::UserSpace, _) => {
+                writeln!(
+                    output,
+                    "ipv6-address: {address}/{prefix_length} (user space)"
+                )?;
+                writeln!(output, "ipv6-address-kept-by: {}", self.owner)?;
+            }
+            (Owner::Driver, Origin::Advertised) => {
+                writeln!(output, "ipv6-address: {}", self.ipv6)?;
+                writeln!(output, "ipv6-address-kept-by: kernel")?;
+            }
+            (Owner::Driver, Origin::Static | Origin::Dhcp) => {
+                writeln!(output, "ipv6-address: {}", self.ipv6)?;
+                writeln!(output, "ipv6-address-kept-by: {}", self.owner)?;
+            }
         }
+        writeln!(output, "ipv6-lease: {}", self.lease)
     }
 }
 
@@ -106,7 +156,7 @@ impl NetworkStatus {
             None => writeln!(output, "address: none")?,
         }
         match facts.ipv6 {
-            Some(ipv6) => writeln!(output, "ipv6-address: {ipv6}")?,
+            Some(ipv6) => ipv6.write(output)?,
             None => writeln!(output, "ipv6-address: none")?,
         }
         writeln!(output, "network-repairs: {}", facts.repairs)

@@ -61,8 +61,8 @@ pub const PAUSE: Duration = Duration::from_secs(60);
 
 /// The least T1, and the least lease, whatever a server says: with less, a client would do nothing
 /// but ask.
-const RENEWING_MIN: Duration = Duration::from_secs(5);
-const TOTAL_MIN: Duration = Duration::from_secs(10);
+pub(in crate::proto) const RENEWING_MIN: Duration = Duration::from_secs(5);
+pub(in crate::proto) const TOTAL_MIN: Duration = Duration::from_secs(10);
 
 /// A lease that is kept, without I/O and clock.
 ///

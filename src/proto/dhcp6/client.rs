@@ -11,6 +11,8 @@
 //! | Requesting | the server's Reply with an address           | Bound                           |
 //! | Requesting | the server refuses                           | Soliciting; after three, Failed |
 //! | Requesting | ten Requests without answer                  | Soliciting                      |
+//! | Bound      | another host has the address                 | Declining                       |
+//! | Declining  | the server's Reply, or four Declines without | Soliciting                      |
 //! | any        | the limit ends                               | Failed                          |
 
 use core::net::Ipv6Addr;
@@ -19,16 +21,24 @@ use crate::proto::{
     dhcp6::{
         error::{
             Failure,
-            Ignored, //
+            Ignored,
+            Refusal, //
         },
-        lease::Lease,
+        exchange::{
+            Exchange,
+            Random,
+            Waits, //
+        },
+        lease::{
+            Information,
+            Lease, //
+        },
         message::{
-            client_id,
+            answerer,
             Code,
             Message,
             MessageType,
-            Question,
-            ServerId, //
+            Question, //
         },
     },
     time::{
@@ -41,14 +51,24 @@ use crate::proto::{
 pub const LIMIT: Duration = Duration::from_secs(30);
 /// The most that the first message is delayed: machines that start together shall not stay together
 /// (RFC 8415 section 7.6, SOL_MAX_DELAY).
-const MAX_DELAY: Duration = Duration::from_secs(1);
-/// The first wait for an answer, and about the longest (SOL_TIMEOUT, REQ_TIMEOUT, REQ_MAX_RT).
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const MAX_WAIT: Duration = Duration::from_secs(30);
+pub(super) const MAX_DELAY: Duration = Duration::from_secs(1);
+/// For how long an answer is waited for (SOL_TIMEOUT, REQ_TIMEOUT, REQ_MAX_RT).
+pub(super) const WAITS: Waits = Waits {
+    first: Duration::from_secs(1),
+    max: Duration::from_secs(30),
+};
 /// How many Requests a server may leave without an answer (REQ_MAX_RC).
-const MAX_REQUESTS: u32 = 10;
-/// How many refusals end the conversation.
+pub(super) const MAX_REQUESTS: u32 = 10;
+/// For how long an answer to a Decline is waited for, and how many there may be (DEC_TIMEOUT,
+/// DEC_MAX_RC).
+const DECLINE_WAITS: Waits = Waits {
+    first: Duration::from_secs(1),
+    max: Duration::from_secs(30),
+};
+const MAX_DECLINES: u32 = 4;
+/// How many refusals end the conversation, and how many addresses that others have.
 const MAX_REFUSALS: u8 = 3;
+const MAX_CONFLICTS: u8 = 3;
 /// The preference with which a server is chosen at once.
 const HIGHEST_PREFERENCE: u8 = 255;
 
@@ -61,6 +81,8 @@ pub struct Parameters {
     pub seed: u64,
     /// Whether an offer with something to boot is better than others.
     pub needs_root_path: bool,
+    /// The address that the machine would like to have: it has had it before.
+    pub wanted: Option<Ipv6Addr>,
     /// How long all of it may take, [`LIMIT`] or less.
     pub limit: Duration,
 }
@@ -79,6 +101,7 @@ pub struct Client {
     started: Instant,
     sent: u32,
     refusals: u8,
+    conflicts: u8,
     last_fault: Option<Ignored>,
     state: State,
 }
@@ -95,28 +118,22 @@ enum State {
         offer: Offer,
     },
     Bound(Lease),
+    Declining {
+        exchange: Exchange,
+        lease: Lease,
+    },
     Failed(Failure),
 }
 
-/// A message that is sent until there is an answer to it.
-#[derive(Clone, Copy, Debug)]
-struct Exchange {
-    transaction: [u8; 3],
-    /// When it is sent next, or its wait ends.
-    due: Instant,
-    /// When it was first sent, and how often it was.
-    first: Option<Instant>,
-    count: u32,
-    /// The last wait for an answer.
-    wait: Duration,
-}
+/// Whether an offer has something to boot where that is needed, whether it is of the address that
+/// is wanted, and how much its server wants to be chosen.
+type Rank = (bool, bool, u8);
 
 /// What a server has advertised.
 #[derive(Debug)]
 struct Offer {
-    server: ServerId,
     lease: Lease,
-    rank: (bool, u8),
+    rank: Rank,
 }
 
 impl Client {
@@ -124,13 +141,15 @@ impl Client {
     pub fn new(parameters: Parameters, now: Instant) -> Self {
         let mut random = Random(parameters.seed);
         let delay = random.below(MAX_DELAY.as_millis());
-        let exchange = random.exchange(now.after(Duration::from_millis(delay)));
+        let due = now.after(Duration::from_millis(delay));
+        let exchange = Exchange::new(&mut random, due, WAITS);
         Self {
             parameters,
             random,
             started: now,
             sent: 0,
             refusals: 0,
+            conflicts: 0,
             last_fault: None,
             state: State::Soliciting {
                 exchange,
@@ -154,25 +173,37 @@ impl Client {
         }
         self.settle(now);
         let mac = self.parameters.mac;
-        let (kind, exchange, of) = match &mut self.state {
-            State::Soliciting { exchange, .. } => (MessageType::SOLICIT, exchange, None),
-            State::Requesting { exchange, offer } => {
-                let of = (&offer.server, offer.lease.address);
-                (MessageType::REQUEST, exchange, Some(of))
+        let (kind, exchange, server, address) = match &mut self.state {
+            State::Soliciting { exchange, .. } => {
+                (MessageType::SOLICIT, exchange, None, self.parameters.wanted)
             }
+            State::Requesting { exchange, offer } => {
+                let Lease {
+                    server_id, address, ..
+                } = &offer.lease;
+                (
+                    MessageType::REQUEST,
+                    exchange,
+                    Some(server_id),
+                    Some(*address),
+                )
+            }
+            State::Declining { exchange, lease } => (
+                MessageType::DECLINE,
+                exchange,
+                Some(&lease.server_id),
+                Some(lease.address),
+            ),
             State::Bound(_) | State::Failed(_) => return None,
         };
-        let wait = self.random.wait(exchange);
-        exchange.wait = wait;
-        exchange.due = now.after(wait);
-        exchange.count = exchange.count.saturating_add(1);
         self.sent = self.sent.saturating_add(1);
         let question = Question {
             kind,
             transaction: exchange.transaction,
             mac,
-            elapsed: now.since(*exchange.first.get_or_insert(now)),
-            of,
+            elapsed: exchange.send(&mut self.random, now),
+            server,
+            address,
         };
         question.write(buffer)
     }
@@ -202,7 +233,9 @@ impl Client {
     /// outcome.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = match &self.state {
-            State::Soliciting { exchange, .. } | State::Requesting { exchange, .. } => exchange.due,
+            State::Soliciting { exchange, .. }
+            | State::Requesting { exchange, .. }
+            | State::Declining { exchange, .. } => exchange.due,
             State::Bound(_) | State::Failed(_) => return None,
         };
         Some(due.min(self.started.after(self.parameters.limit)))
@@ -213,22 +246,39 @@ impl Client {
         match &self.state {
             State::Bound(lease) => Some(Ok(lease)),
             State::Failed(failure) => Some(Err(failure)),
-            State::Soliciting { .. } | State::Requesting { .. } => None,
+            State::Soliciting { .. } | State::Requesting { .. } | State::Declining { .. } => None,
         }
+    }
+
+    /// Declines the lease that there is, since another host has its address (RFC 8415 section
+    /// 18.2.8), and goes on for another one; `false`, and nothing done, where it was often enough.
+    pub fn decline(&mut self, now: Instant) -> bool {
+        let State::Bound(lease) = &self.state else {
+            return false;
+        };
+        if self.conflicts >= MAX_CONFLICTS {
+            return false;
+        }
+        self.conflicts = self.conflicts.saturating_add(1);
+        self.state = State::Declining {
+            exchange: Exchange::new(&mut self.random, now, DECLINE_WAITS),
+            lease: lease.clone(),
+        };
+        true
     }
 
     /// Goes on to the next exchange where the wait that has ended was the last of this one.
     fn settle(&mut self, now: Instant) {
         let next = match &mut self.state {
             State::Soliciting { best, .. } => best.take().map(|offer| State::Requesting {
-                exchange: self.random.exchange(now),
+                exchange: Exchange::new(&mut self.random, now, WAITS),
                 offer,
             }),
             State::Requesting { exchange, .. } if exchange.count >= MAX_REQUESTS => {
-                Some(State::Soliciting {
-                    exchange: self.random.exchange(now),
-                    best: None,
-                })
+                Some(self.solicit(now))
+            }
+            State::Declining { exchange, .. } if exchange.count >= MAX_DECLINES => {
+                Some(self.solicit(now))
             }
             _ => None,
         };
@@ -237,93 +287,112 @@ impl Client {
         }
     }
 
+    /// Begins again.
+    fn solicit(&mut self, now: Instant) -> State {
+        State::Soliciting {
+            exchange: Exchange::new(&mut self.random, now, WAITS),
+            best: None,
+        }
+    }
+
     fn take_in(&mut self, now: Instant, from: Ipv6Addr, datagram: &[u8]) -> Result<(), Ignored> {
         let message = Message::parse(datagram).ok_or(Ignored::Malformed)?;
         let mac = self.parameters.mac;
         let (exchange, kind) = match &self.state {
             State::Soliciting { exchange, .. } => (exchange, MessageType::ADVERTISE),
-            State::Requesting { exchange, .. } => (exchange, MessageType::REPLY),
+            State::Requesting { exchange, .. } | State::Declining { exchange, .. } => {
+                (exchange, MessageType::REPLY)
+            }
             State::Bound(_) | State::Failed(_) => return Err(Ignored::OutOfTurn(message.kind)),
         };
-        if message.kind != kind {
-            return Err(Ignored::OutOfTurn(message.kind));
-        }
+        let server = answerer(&message, kind, exchange.transaction, mac, from)?;
         // What was not asked yet has no answer.
-        if message.transaction != exchange.transaction || exchange.count == 0 {
+        if exchange.count == 0 {
             return Err(Ignored::OtherTransaction);
         }
-        // RFC 8415 sections 16.3 and 16.10.
-        if message.options.value(Code::CLIENT_IDENTIFIER) != Some(&client_id(mac)) {
-            return Err(Ignored::OtherClient);
-        }
-        let server = message.options.value(Code::SERVER_IDENTIFIER);
-        let server = server
-            .and_then(ServerId::new)
-            .ok_or(Ignored::NoServerIdentifier { server: from })?;
-        let lease = Lease::new(message.options, mac, from);
+        let options = message.options;
+        let offered = || match Lease::address(options, mac) {
+            Some(Ok(offered)) => Ok(offered),
+            Some(Err(refusal)) => Err(Ignored::Refused {
+                server: from,
+                refusal,
+            }),
+            None => Err(Ignored::NoAddress { server: from }),
+        };
         match &mut self.state {
             State::Soliciting { exchange, best } => {
-                let lease =
-                    lease
-                        .ok_or(Ignored::NoAddress { server: from })?
-                        .map_err(|refusal| Ignored::Refused {
-                            server: from,
-                            refusal,
-                        })?;
-                let preference = match message.options.value(Code::PREFERENCE) {
+                let offered = offered()?;
+                let preference = match options.value(Code::PREFERENCE) {
                     Some([preference]) => *preference,
                     _ => 0,
                 };
-                let has_root_path = !self.parameters.needs_root_path || lease.root_path().is_some();
-                let rank = (has_root_path, preference);
+                let Parameters {
+                    needs_root_path,
+                    wanted,
+                    ..
+                } = self.parameters;
+                let has_root_path = !needs_root_path || Information::has_root_path(options);
+                let is_wanted = wanted.is_some_and(|wanted| wanted == offered.0);
+                let rank = (has_root_path, is_wanted, preference);
                 if best.as_ref().is_some_and(|best| best.rank >= rank) {
                     return Err(Ignored::NoBetter);
                 }
                 *best = Some(Offer {
-                    server,
-                    lease,
+                    lease: Lease::new(offered, server, options, from),
                     rank,
                 });
                 // RFC 8415 section 18.2.1: the others have the time of the first wait.
-                if rank == (true, HIGHEST_PREFERENCE) || exchange.count > 1 {
+                let is_chosen = has_root_path && preference == HIGHEST_PREFERENCE;
+                if is_chosen || exchange.count > 1 {
                     exchange.due = now;
                 }
                 Ok(())
             }
             State::Requesting { offer, .. } => {
-                if server != offer.server {
+                if server != offer.lease.server_id {
                     return Err(Ignored::OtherServer);
                 }
-                match lease.ok_or(Ignored::NoAddress { server: from })? {
-                    Ok(lease) => self.state = State::Bound(lease),
-                    Err(refusal) => {
-                        let server = from;
-                        self.refusals = self.refusals.saturating_add(1);
-                        self.last_fault = Some(Ignored::Refused {
-                            server,
-                            refusal: refusal.clone(),
-                        });
-                        self.state = if self.refusals >= MAX_REFUSALS {
-                            State::Failed(Failure::Refused { server, refusal })
-                        } else {
-                            State::Soliciting {
-                                exchange: self.random.exchange(now),
-                                best: None,
-                            }
-                        };
+                match offered() {
+                    Ok(offered) => {
+                        self.state = State::Bound(Lease::new(offered, server, options, from));
                     }
+                    Err(Ignored::Refused { server, refusal }) => {
+                        self.refused(now, server, refusal);
+                    }
+                    Err(reason) => return Err(reason),
                 }
+                Ok(())
+            }
+            State::Declining { lease, .. } => {
+                if server != lease.server_id {
+                    return Err(Ignored::OtherServer);
+                }
+                self.state = self.solicit(now);
                 Ok(())
             }
             State::Bound(_) | State::Failed(_) => Err(Ignored::OutOfTurn(message.kind)),
         }
     }
 
+    /// A server refuses what it has offered.
+    fn refused(&mut self, now: Instant, server: Ipv6Addr, refusal: Refusal) {
+        self.refusals = self.refusals.saturating_add(1);
+        self.last_fault = Some(Ignored::Refused {
+            server,
+            refusal: refusal.clone(),
+        });
+        self.state = if self.refusals >= MAX_REFUSALS {
+            State::Failed(Failure::Refused { server, refusal })
+        } else {
+            self.solicit(now)
+        };
+    }
+
     /// Why there is no lease when there is no time left.
     fn failure(&self, now: Instant) -> Failure {
         match &self.state {
             State::Requesting { offer, .. } => Failure::Silence {
-                server: offer.lease.server,
+                server: offer.lease.information.server,
                 address: offer.lease.address,
             },
             _ => Failure::NoAnswer {
@@ -332,53 +401,5 @@ impl Client {
                 last_fault: self.last_fault.clone(),
             },
         }
-    }
-}
-
-/// Numbers that others cannot foresee, as far as the first of them is one (splitmix64).
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `limit`, or 0.
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next().checked_rem(limit).unwrap_or(0)
-    }
-
-    /// An exchange whose message is sent at `due`.
-    fn exchange(&mut self, due: Instant) -> Exchange {
-        let [a, b, c, ..] = self.next().to_be_bytes();
-        Exchange {
-            transaction: [a, b, c],
-            due,
-            first: None,
-            count: 0,
-            wait: Duration::default(),
-        }
-    }
-
-    /// The next wait for an answer (RFC 8415 section 15): twice as long as the last one, give or
-    /// take a tenth; the first one not shorter than it should be.
-    fn wait(&mut self, exchange: &Exchange) -> Duration {
-        let next = match exchange.count {
-            0 => FIRST_WAIT,
-            _ => Duration::from_millis(exchange.wait.as_millis().saturating_mul(2)).min(MAX_WAIT),
-        };
-        let tenth = next.as_millis() / 10;
-        let (least, span) = match exchange.count {
-            0 => (next.as_millis().saturating_add(1), tenth),
-            _ => (
-                next.as_millis().saturating_sub(tenth),
-                tenth.saturating_mul(2).saturating_add(1),
-            ),
-        };
-        Duration::from_millis(least.saturating_add(self.below(span)))
     }
 }

@@ -28,6 +28,13 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// There is a fault that no other status is about.
+    pub(super) const UNSPECIFIED: u16 = 1;
+    /// The server has no such lease.
+    pub(super) const NO_BINDING: u16 = 3;
+    /// The message came to the server's own address.
+    pub(super) const USE_MULTICAST: u16 = 5;
+
     /// The refusal in `options`, if there is one.
     pub(super) fn new(options: Options<'_>) -> Option<Self> {
         let mut reader = Reader::new(options.value(Code::STATUS)?);
@@ -42,8 +49,11 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.status {
+            1 => f.write_str("UnspecFail")?,
             2 => f.write_str("NoAddrsAvail")?,
+            3 => f.write_str("NoBinding")?,
             4 => f.write_str("NotOnLink")?,
+            5 => f.write_str("UseMulticast")?,
             status => write!(f, "status {status}")?,
         }
         write!(f, ", {:?}", self.message.as_str())
@@ -80,6 +90,16 @@ pub enum Ignored {
         /// What it says.
         refusal: Refusal,
     },
+    /// A server that has not given the lease would take it back.
+    Stranger {
+        /// The server.
+        server: Ipv6Addr,
+    },
+    /// It has nothing to boot.
+    NoDisk {
+        /// Where it came from.
+        server: Ipv6Addr,
+    },
     /// It is an offer no better than one that came before it.
     NoBetter,
 }
@@ -107,6 +127,13 @@ impl fmt::Display for Ignored {
             Self::OtherServer => f.write_str("the message is from a server that was not asked"),
             Self::NoAddress { server } => write!(f, "{server} offers no address"),
             Self::Refused { server, refusal } => write!(f, "{server} refuses: {refusal}"),
+            Self::Stranger { server } => {
+                write!(
+                    f,
+                    "{server} has not given the lease, and cannot take it back"
+                )
+            }
+            Self::NoDisk { server } => write!(f, "{server} names no disk to boot (option 59)"),
             Self::NoBetter => f.write_str("the offer is no better than an earlier one"),
         }
     }
@@ -123,6 +150,20 @@ pub enum Failure {
         elapsed: Duration,
         /// Why the last answer that came all the same was of no use.
         last_fault: Option<Ignored>,
+    },
+    /// No server says what else there is to know.
+    NoInformation {
+        /// How many messages were sent.
+        sent: u32,
+        /// The time since the first one.
+        elapsed: Duration,
+        /// Why the last answer that came all the same was of no use.
+        last_fault: Option<Ignored>,
+    },
+    /// Servers have information, but nothing to boot.
+    NoDisk {
+        /// The first of them.
+        server: Ipv6Addr,
     },
     /// A server offered an address, and then did not answer the requests for it.
     Silence {
@@ -148,16 +189,29 @@ impl fmt::Display for Failure {
                 elapsed,
                 last_fault,
             } => {
+                let seconds = elapsed.as_secs();
                 write!(
                     f,
-                    "no DHCPv6 server gave an address at {sent} requests in {} s",
-                    elapsed.as_secs()
+                    "no DHCPv6 server gave an address at {sent} requests in {seconds} s"
                 )?;
-                match last_fault {
-                    Some(fault) => write!(f, " ({fault}); check its configuration"),
-                    None => write!(f, "; check that one serves this network"),
-                }
+                advise(f, last_fault.as_ref())
             }
+            Self::NoInformation {
+                sent,
+                elapsed,
+                last_fault,
+            } => {
+                let seconds = elapsed.as_secs();
+                write!(
+                    f,
+                    "no DHCPv6 server gave information at {sent} requests in {seconds} s"
+                )?;
+                advise(f, last_fault.as_ref())
+            }
+            Self::NoDisk { server } => write!(
+                f,
+                "DHCPv6 server {server} names no disk to boot; check its boot file URL (option 59)"
+            ),
             Self::Silence { server, address } => write!(
                 f,
                 "DHCPv6 server {server} offered {address} but did not answer the requests for it; \
@@ -168,5 +222,13 @@ impl fmt::Display for Failure {
                 "DHCPv6 server {server} refused what it had offered: {refusal}; check its log"
             ),
         }
+    }
+}
+
+/// What to check where no server has answered, or only with `fault`.
+fn advise(f: &mut fmt::Formatter<'_>, fault: Option<&Ignored>) -> fmt::Result {
+    match fault {
+        Some(fault) => write!(f, " ({fault}); check its configuration"),
+        None => write!(f, "; check that one serves this network"),
     }
 }

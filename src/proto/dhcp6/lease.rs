@@ -26,16 +26,51 @@ use crate::proto::{
             association_id,
             Association,
             Code,
-            Options, //
+            Options,
+            ServerId, //
         },
     },
 };
+
+/// The number of seconds that means for ever (RFC 8415 section 7.7).
+pub const FOREVER: u32 = u32::MAX;
 
 /// An address with all that goes with it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Lease {
     /// The machine's address. Which network it is in, a router says, not the server.
     pub address: Ipv6Addr,
+    /// The server that has given it.
+    pub server_id: ServerId,
+    /// For how long it is given.
+    pub term: Term,
+    /// What else there is to know.
+    pub information: Information,
+}
+
+/// For how long an address is given, all in seconds, from when it was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Term {
+    /// T1, when its server is to be asked for more; 0 leaves it to the client.
+    pub renewing: u32,
+    /// T2, when any server is; 0 leaves it to the client.
+    pub rebinding: u32,
+    /// For how long it may be used for new connections.
+    pub preferred: u32,
+    /// For how long it may be used, more than 0.
+    pub valid: u32,
+}
+
+impl Term {
+    /// For how many seconds the address may be used for new connections; `None`: for ever.
+    pub fn preferred(&self) -> Option<u32> {
+        Some(self.preferred).filter(|seconds| *seconds != FOREVER)
+    }
+}
+
+/// What servers say besides addresses.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Information {
     /// The domain name servers, the preferred one first.
     pub dns_servers: List<Ipv6Addr, 3>,
     /// The first of the domains in which names are looked for, up to 63 bytes of it.
@@ -46,46 +81,112 @@ pub struct Lease {
     pub server: Ipv6Addr,
 }
 
-impl Lease {
-    /// Takes the lease out of the answer's `options` for the client with the address `mac`; `None`,
-    /// when there is no address of use in it.
-    pub(super) fn new(
-        options: Options<'_>,
-        mac: [u8; 6],
-        server: Ipv6Addr,
-    ) -> Option<Result<Self, Refusal>> {
+/// What an answer says of the client's addresses (IA_NA).
+pub(super) struct Given<'a> {
+    association: Association<'a>,
+}
+
+/// An address that is given, and for how long.
+pub(super) type Offered = (Ipv6Addr, Term);
+
+impl<'a> Given<'a> {
+    /// What the answer's `options` say for the client `mac`; `None`, where they do not speak of it.
+    ///
+    /// # Errors
+    ///
+    /// What the server refuses with.
+    pub(super) fn new(options: Options<'a>, mac: [u8; 6]) -> Option<Result<Self, Refusal>> {
         if let Some(refusal) = Refusal::new(options) {
             return Some(Err(refusal));
         }
-        let own = options
+        let association = options
             .iter()
             .filter(|(code, _)| *code == Code::ADDRESSES)
             .filter_map(|(_, value)| Association::parse(value))
             .find(|association| association.id == association_id(mac))?;
-        if let Some(refusal) = Refusal::new(own.options) {
+        if let Some(refusal) = Refusal::new(association.options) {
             return Some(Err(refusal));
         }
-        let address = own
-            .options
-            .iter()
-            .filter(|(code, _)| *code == Code::ADDRESS)
-            .find_map(|(_, value)| address(value))?;
-        let texts = options.value(Code::DOMAIN_LIST).and_then(first_domain);
-        let url = options.value(Code::BOOT_FILE_URL).map(Text::lossy);
-        Some(Ok(Self {
+        // RFC 8415 section 21.4: such a one is as good as none.
+        let Association {
+            renewing,
+            rebinding,
+            ..
+        } = association;
+        (renewing <= rebinding || rebinding == 0).then_some(Ok(Self { association }))
+    }
+
+    /// The addresses, and for how long each is given; 0, where it is taken back.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Offered> + use<'_, 'a> {
+        let values = self.association.options.iter();
+        let values = values.filter(|(code, _)| *code == Code::ADDRESS);
+        values.filter_map(|(_, value)| {
+            let mut reader = Reader::new(value);
+            let address = Ipv6Addr::from(reader.array::<16>()?);
+            let term = Term {
+                renewing: self.association.renewing,
+                rebinding: self.association.rebinding,
+                preferred: reader.be_u32()?,
+                valid: reader.be_u32()?,
+            };
+            // RFC 8415 section 21.6: any other is not to be believed.
+            let is_good = term.preferred <= term.valid;
+            let is_good = is_good && is_host(address) && !is_link_local(address);
+            is_good.then_some((address, term))
+        })
+    }
+}
+
+impl Lease {
+    /// The address in the answer's `options` for the client with the address `mac`, and for how
+    /// long it is given; `None`, when there is none of use.
+    pub(super) fn address(options: Options<'_>, mac: [u8; 6]) -> Option<Result<Offered, Refusal>> {
+        match Given::new(options, mac)? {
+            Ok(given) => given.addresses().find(|(_, term)| term.valid > 0).map(Ok),
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+
+    /// The lease of an address out of the answer's `options`, which server `server_id` has sent
+    /// from the address `server`.
+    // Not inlined: a kernel stack is too small for it together with what asks for it.
+    #[inline(never)]
+    pub(super) fn new(
+        (address, term): Offered,
+        server_id: ServerId,
+        options: Options<'_>,
+        server: Ipv6Addr,
+    ) -> Self {
+        Self {
             address,
+            server_id,
+            term,
+            information: Information::new(options, server),
+        }
+    }
+}
+
+impl Information {
+    /// Takes it out of an answer's `options`, which came from `server`.
+    pub(super) fn new(options: Options<'_>, server: Ipv6Addr) -> Self {
+        let url = options.value(Code::BOOT_FILE_URL).map(Text::lossy);
+        Self {
             dns_servers: addresses(options.value(Code::DNS_SERVERS).unwrap_or_default()),
-            domain_name: texts,
+            domain_name: options.value(Code::DOMAIN_LIST).and_then(first_domain),
             boot_file_url: url.filter(|url: &RootPathText| !url.is_empty()),
             server,
-        }))
+        }
+    }
+
+    /// Whether there is a disk to boot in an answer's `options`.
+    pub(super) fn has_root_path(options: Options<'_>) -> bool {
+        options.value(Code::BOOT_FILE_URL).is_some_and(is_disk)
     }
 
     /// The URL of what to boot where that is an iSCSI disk: it is a root path as RFC 4173 has it.
     pub fn root_path(&self) -> Option<&RootPathText> {
-        let url = self.boot_file_url.as_ref()?;
-        let (scheme, _) = url.as_str().split_once(':')?;
-        scheme.eq_ignore_ascii_case("iscsi").then_some(url)
+        let url = self.boot_file_url.as_ref();
+        url.filter(|url| is_disk(url.as_str().as_bytes()))
     }
 
     /// Writes what `/proc/net/pnp` says: as with IPv4, less the boot server.
@@ -104,14 +205,11 @@ impl Lease {
     }
 }
 
-/// The address in the value of [`Code::ADDRESS`], if it can be used.
-fn address(value: &[u8]) -> Option<Ipv6Addr> {
-    let mut reader = Reader::new(value);
-    let address = Ipv6Addr::from(reader.array::<16>()?);
-    let preferred = reader.be_u32()?;
-    let valid = reader.be_u32()?;
-    let is_good = valid > 0 && preferred <= valid && is_host(address) && !is_link_local(address);
-    is_good.then_some(address)
+/// Whether `url` is of the scheme `iscsi`.
+fn is_disk(url: &[u8]) -> bool {
+    const SCHEME: &[u8] = b"iscsi:";
+    let scheme = url.get(..SCHEME.len());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }
 
 /// The addresses that `value` lists.

@@ -12,6 +12,7 @@ use crate::proto::{
         Reader,
         Writer, //
     },
+    dhcp6::error::Ignored,
     time::Duration,
 };
 
@@ -35,9 +36,20 @@ impl MessageType {
     pub const ADVERTISE: Self = Self(2);
     /// A client asks one server for it.
     pub const REQUEST: Self = Self(3);
+    /// A client asks the server of its lease for more time.
+    pub const RENEW: Self = Self(5);
+    /// A client asks any server for more time.
+    pub const REBIND: Self = Self(6);
     /// A server gives it.
     pub const REPLY: Self = Self(7);
+    /// A client will not have an address, since another host has it.
+    pub const DECLINE: Self = Self(9);
+    /// A client that has an address asks for what else there is to know.
+    pub const INFORMATION_REQUEST: Self = Self(11);
 }
+
+/// The number by which an answer is known for one to a certain message.
+pub type TransactionId = [u8; 3];
 
 impl fmt::Display for MessageType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,7 +57,11 @@ impl fmt::Display for MessageType {
             Self::SOLICIT => f.write_str("Solicit"),
             Self::ADVERTISE => f.write_str("Advertise"),
             Self::REQUEST => f.write_str("Request"),
+            Self::RENEW => f.write_str("Renew"),
+            Self::REBIND => f.write_str("Rebind"),
             Self::REPLY => f.write_str("Reply"),
+            Self::DECLINE => f.write_str("Decline"),
+            Self::INFORMATION_REQUEST => f.write_str("Information-Request"),
             Self(number) => write!(f, "DHCPv6 message of type {number}"),
         }
     }
@@ -76,8 +92,12 @@ impl Code {
     pub const DNS_SERVERS: Self = Self(23);
     /// The domains in which names are looked for (RFC 3646).
     pub const DOMAIN_LIST: Self = Self(24);
+    /// When further information is to be asked for again.
+    pub const REFRESH_TIME: Self = Self(32);
     /// What to boot (RFC 5970).
     pub const BOOT_FILE_URL: Self = Self(59);
+    /// The longest wait for an answer to an Information-Request.
+    pub const INFORMATION_MAX_WAIT: Self = Self(83);
 }
 
 /// A server's identifier, its DUID: bytes that mean something to their server alone.
@@ -147,7 +167,7 @@ pub struct Message<'a> {
     /// Its type.
     pub kind: MessageType,
     /// The number by which answers are told from others.
-    pub transaction: [u8; 3],
+    pub transaction: TransactionId,
     /// What it says.
     pub options: Options<'a>,
 }
@@ -164,9 +184,11 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A set of addresses (IA_NA): what it is called, and what is in it.
+/// A set of addresses (IA_NA): what it is called, its T1 and T2 in seconds, and what is in it.
 pub(crate) struct Association<'a> {
     pub(crate) id: [u8; 4],
+    pub(crate) renewing: u32,
+    pub(crate) rebinding: u32,
     pub(crate) options: Options<'a>,
 }
 
@@ -174,25 +196,51 @@ impl<'a> Association<'a> {
     /// Reads the value of [`Code::ADDRESSES`].
     pub(crate) fn parse(value: &'a [u8]) -> Option<Self> {
         let mut reader = Reader::new(value);
-        let id = reader.array()?;
-        // T1 and T2.
-        reader.take(8)?;
         Some(Self {
-            id,
+            id: reader.array()?,
+            renewing: reader.be_u32()?,
+            rebinding: reader.be_u32()?,
             options: Options(reader.rest()),
         })
     }
 }
 
+/// The identifier of the server that has sent `message` to the client `mac`, once that is known for
+/// an answer of type `kind` to the message `transaction` (RFC 8415 sections 16.3 and 16.10); `from`
+/// is where it came from.
+pub(super) fn answerer(
+    message: &Message<'_>,
+    kind: MessageType,
+    transaction: TransactionId,
+    mac: [u8; 6],
+    from: Ipv6Addr,
+) -> Result<ServerId, Ignored> {
+    if message.kind != kind {
+        return Err(Ignored::OutOfTurn(message.kind));
+    }
+    if message.transaction != transaction {
+        return Err(Ignored::OtherTransaction);
+    }
+    if message.options.value(Code::CLIENT_IDENTIFIER) != Some(&client_id(mac)) {
+        return Err(Ignored::OtherClient);
+    }
+    let server = message.options.value(Code::SERVER_IDENTIFIER);
+    server
+        .and_then(ServerId::new)
+        .ok_or(Ignored::NoServerIdentifier { server: from })
+}
+
 /// What the client says.
 pub(super) struct Question<'a> {
     pub(super) kind: MessageType,
-    pub(super) transaction: [u8; 3],
+    pub(super) transaction: TransactionId,
     pub(super) mac: [u8; 6],
     /// Since it has first said so.
     pub(super) elapsed: Duration,
-    /// The server that is asked, and the address that it has offered.
-    pub(super) of: Option<(&'a ServerId, Ipv6Addr)>,
+    /// The server that is meant, where it is one.
+    pub(super) server: Option<&'a ServerId>,
+    /// The address that it is about, or that the client would like to have.
+    pub(super) address: Option<Ipv6Addr>,
 }
 
 impl Question<'_> {
@@ -200,7 +248,10 @@ impl Question<'_> {
     /// bytes.
     pub(super) fn write(&self, buffer: &mut [u8]) -> Option<usize> {
         const WANTED: [Code; 3] = [Code::DNS_SERVERS, Code::DOMAIN_LIST, Code::BOOT_FILE_URL];
+        // RFC 8415 section 21.7: to be asked for, though nothing is asked again later.
+        const REQUIRED: [Code; 2] = [Code::REFRESH_TIME, Code::INFORMATION_MAX_WAIT];
 
+        let is_information = self.kind == MessageType::INFORMATION_REQUEST;
         let mut writer = Writer::new(buffer.get_mut(..SENT_LENGTH)?);
         writer.put(&[self.kind.0])?;
         writer.put(&self.transaction)?;
@@ -211,18 +262,28 @@ impl Question<'_> {
             parts.iter().try_for_each(|part| writer.put(part))
         };
         option(Code::CLIENT_IDENTIFIER, &[&client_id(self.mac)])?;
-        if let Some((server, _)) = self.of {
+        if let Some(server) = self.server {
             option(Code::SERVER_IDENTIFIER, &[server.as_bytes()])?;
         }
         let elapsed = u16::try_from(self.elapsed.as_millis() / 10).unwrap_or(u16::MAX);
         option(Code::ELAPSED_TIME, &[&elapsed.to_be_bytes()])?;
         let wanted = WANTED.map(|code| code.0.to_be_bytes());
-        option(Code::OPTION_REQUEST, &[wanted.as_flattened()])?;
+        let required = REQUIRED.map(|code| code.0.to_be_bytes());
+        let required = if is_information {
+            required.as_flattened()
+        } else {
+            &[]
+        };
+        // A client that declines asks for nothing.
+        if self.kind != MessageType::DECLINE {
+            option(Code::OPTION_REQUEST, &[wanted.as_flattened(), required])?;
+        }
         // The times T1 and T2, and an address's lifetimes, are the server's to say.
         let id = association_id(self.mac);
-        match self.of {
+        match self.address {
+            _ if is_information => {}
             None => option(Code::ADDRESSES, &[&id, &[0; 8]])?,
-            Some((_, address)) => {
+            Some(address) => {
                 const LENGTH: [u8; 2] = 24_u16.to_be_bytes();
                 let code = Code::ADDRESS.0.to_be_bytes();
                 let address = address.octets();

@@ -60,6 +60,8 @@ pub enum Body {
     LinkGone(Link),
     /// There is no such address any more.
     AddressGone(Address),
+    /// There is no such IPv6 address any more.
+    Ipv6AddressGone(Ipv6Address),
     /// There is no such route over the device with this number any more.
     RouteGone(i32),
     /// The list is at its end.
@@ -116,6 +118,8 @@ pub struct Routers {
     pub is_one: bool,
     /// One says that addresses come from DHCPv6.
     pub is_managed: bool,
+    /// One says that further information comes from DHCPv6.
+    pub is_informed: bool,
 }
 
 impl Link {
@@ -223,9 +227,10 @@ fn vlan(info: &[u8]) -> Option<u16> {
 fn routers(families: &[u8]) -> Option<Routers> {
     /// `IFLA_INET6_FLAGS`.
     const FLAGS: u16 = 1;
-    /// `IF_RA_RCVD` and `IF_RA_MANAGED` (C header: `include/net/if_inet6.h`).
+    /// `IF_RA_RCVD`, `IF_RA_MANAGED` and `IF_RA_OTHERCONF` (C header: `include/net/if_inet6.h`).
     const RECEIVED: u32 = 0x20;
     const MANAGED: u32 = 0x40;
+    const INFORMED: u32 = 0x80;
 
     let own = find(families, u16::from(INET6))?;
     let flags = find(own, FLAGS)?;
@@ -233,6 +238,7 @@ fn routers(families: &[u8]) -> Option<Routers> {
     Some(Routers {
         is_one: flags & RECEIVED != 0,
         is_managed: flags & MANAGED != 0,
+        is_informed: flags & INFORMED != 0,
     })
 }
 
@@ -284,6 +290,10 @@ pub struct Ipv6Address {
     pub is_tentative: bool,
     /// Whether another host has it.
     pub is_duplicate: bool,
+    /// Whether it is valid for ever.
+    pub is_permanent: bool,
+    /// Whether the kernel has made it of what a router advertises.
+    pub is_advertised: bool,
 }
 
 impl Ipv6Address {
@@ -294,14 +304,20 @@ impl Ipv6Address {
 
     /// Reads the body of a message about an IPv6 address; `None` when that is none.
     fn parse(body: &[u8]) -> Option<Self> {
-        /// `IFA_F_DADFAILED` and `IFA_F_TENTATIVE`.
+        /// `IFA_F_TEMPORARY`, `IFA_F_DADFAILED`, `IFA_F_TENTATIVE` and `IFA_F_PERMANENT`.
+        const TEMPORARY: u8 = 0x01;
         const DUPLICATE: u8 = 0x08;
         const TENTATIVE: u8 = 0x40;
+        const PERMANENT: u8 = 0x80;
+        /// `IFAPROT_KERNEL_RA`.
+        const ADVERTISED: &[u8] = &[2];
 
         let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
         let mut own = None;
+        let mut maker = None;
         for (kind, value) in Attributes(Reader::new(attributes)) {
             match kind {
+                address::MAKER => maker = Some(value),
                 // On a point-to-point link the other one is the peer's.
                 address::LOCAL => own = Some(value),
                 address::ADDRESS => own = own.or(Some(value)),
@@ -315,6 +331,9 @@ impl Ipv6Address {
             is_global: header.scope == scope::UNIVERSE,
             is_tentative: header.flags & TENTATIVE != 0,
             is_duplicate: header.flags & DUPLICATE != 0,
+            is_permanent: header.flags & PERMANENT != 0,
+            // Temporary ones (RFC 8981) say nothing of their maker, who is the kernel.
+            is_advertised: maker == Some(ADVERTISED) || header.flags & TEMPORARY != 0,
         })
     }
 }
@@ -353,6 +372,9 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
         }
         NEW_ADDRESS => Address::parse(body).map_or(Body::Other, Body::Address),
         DELETE_LINK => Link::parse(body).map_or(Body::Other, Body::LinkGone),
+        DELETE_ADDRESS if body.first() == Some(&INET6) => {
+            Ipv6Address::parse(body).map_or(Body::Other, Body::Ipv6AddressGone)
+        }
         DELETE_ADDRESS => Address::parse(body).map_or(Body::Other, Body::AddressGone),
         DELETE_ROUTE => output_device(body).map_or(Body::Other, Body::RouteGone),
         // The kernel ends a list that it could not complete with the reason.
@@ -365,10 +387,11 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
     })
 }
 
-/// The device that a route of IPv4 leads over.
+/// The device that a route leads over.
 fn output_device(body: &[u8]) -> Option<i32> {
     let (header, attributes) = RouteHeader::ref_from_prefix(body).ok()?;
-    let value = find(attributes, route::OUTPUT_DEVICE).filter(|_| header.family == INET)?;
+    let value = find(attributes, route::OUTPUT_DEVICE)
+        .filter(|_| matches!(header.family, INET | INET6))?;
     value.try_into().ok().map(i32::from_ne_bytes)
 }
 

@@ -147,6 +147,9 @@ pub enum Request {
         address: Ipv6Addr,
         /// How many of the address's bits are the network's (1 to 128).
         prefix_length: u8,
+        /// For how many seconds it is for new connections; `None`: for ever. It stays valid for
+        /// ever.
+        preferred: Option<u32>,
     },
     /// Changes the IPv6 route to everything, in the main table.
     Ipv6DefaultRoute {
@@ -304,7 +307,13 @@ impl Request {
                 index,
                 address,
                 prefix_length,
+                preferred,
             } => {
+                /// `INFINITY_LIFE_TIME`.
+                const FOREVER: u32 = u32::MAX;
+                /// `IFA_F_NOPREFIXROUTE`.
+                const NO_PREFIX_ROUTE: u32 = 0x200;
+
                 let (kind, flags) = ADDRESS.of(change);
                 let header = AddressHeader {
                     family: INET6,
@@ -316,6 +325,19 @@ impl Request {
                 let mut body = Body::new(buffer, &header)?;
                 body.attribute(address::LOCAL, address.octets())?;
                 body.attribute(address::ADDRESS, address.octets())?;
+                if let Some(preferred) = preferred.filter(|_| change != Change::Delete) {
+                    // `struct ifa_cacheinfo`: what is said, and two times that the kernel says.
+                    let mut lifetimes = [0; 16];
+                    let mut writer = Writer::new(&mut lifetimes);
+                    writer.put(&preferred.to_ne_bytes())?;
+                    writer.put(&FOREVER.to_ne_bytes())?;
+                    body.attribute(address::LIFETIMES, lifetimes)?;
+                }
+                // Where there is but one routing table, a route to a network of the address alone
+                // takes the place of the one by which the kernel knows the address for its own.
+                if prefix_length == 128 && change != Change::Delete {
+                    body.attribute(address::FLAGS, NO_PREFIX_ROUTE.to_ne_bytes())?;
+                }
                 body.finish(kind, flags | ACK, sequence)
             }
             Self::Ipv6DefaultRoute {
