@@ -11,6 +11,8 @@ from lab.process import wait_until
 from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario
 from lab.targets import INITIATOR, NAME
 
+from . import ipv6
+
 OWN = f"{PREFIX}.60"
 ROOT = "root=/dev/sda1"
 # What an attempt that fails says, when there will be another one.
@@ -59,6 +61,23 @@ def builtin_static(lab: Lab) -> None:
     expect(not guest.dhcp_messages(lab.capture), "no DHCP message on the wire")
     keys = wire.login_keys(lab.capture)
     expect(keys.get("InitiatorName") == INITIATOR, f"InitiatorName={INITIATOR}", keys)
+
+
+@scenario
+def builtin_ipv6(lab: Lab) -> None:
+    """An IPv6 target and no address: that of a DHCPv6 server, of dnsmasq, which is renewed in time from a root on the disk."""
+    ipv6.tgt(lab)
+    server = ipv6.router(lab, ipv6.POOL)
+    client = lab.builtin(f"{ROOT} iscsi-if=eth0 iscsi-target={ipv6.TARGET} iscsi-lun=1")
+    guest.boots(client)
+    claimed(client)
+    status = client.check("cat /proc/iscsi_init")
+    expect(re.search(rf"ipv6-address: {ipv6.LEASED} \(DHCPv6\)\nipv6-address-kept-by: iscsi_init", status), "the leased address", status)
+    # T1 comes after a minute.
+    wait_until(lambda: "DHCPREPLY" in server.output().partition("DHCPRENEW")[2], "a renewal", 180)
+    client.check("ls -R / >/dev/null")
+    guest.reboots(client)
+    guest.logged_out(lab.capture)
 
 
 @scenario
