@@ -6,6 +6,7 @@
 //! are compiled into the module and, by Cargo, into the host's tests and fuzzers.
 //!
 //! - [`backoff`], [`bytes`], [`secret`], [`serial`], [`time`]: what all below is made of.
+//! - [`arp`], [`bpf`]: whose an IPv4 address is; which packets a socket is to get.
 //! - [`config`]: kernel arguments, root path and names; which setting comes from where.
 //! - [`dhcp`]: the DHCP and BOOTP client. [`dhcp6`]: the one of DHCPv6.
 //! - [`iscsi`]: the iSCSI initiator (RFC 7143).
@@ -16,6 +17,7 @@
 
 pub mod arp;
 pub mod backoff;
+pub mod bpf;
 pub mod bytes;
 pub mod config;
 pub mod dhcp;

@@ -1,8 +1,11 @@
 """The network under a mounted disk stays, while it is written to: leases end, servers go, and user space takes things away."""
 
+import time
+
 from lab import guest, images
 from lab.dhcp import Dhcpd, Dnsmasq, dhcpd_configuration
 from lab.errors import expect
+from lab.flood import Flood
 from lab.machine import Machine
 from lab.net import NETMASK, SERVER
 from lab.process import run, wait_until
@@ -215,15 +218,20 @@ def custody_conflict(lab: Lab) -> None:
     configuration.write_text("\n".join([*lines, f'dhcp-option=option:root-path,"{ROOT_PATH}"']) + "\n")
     lab.dnsmasq(configuration=configuration)
     lab.tgt(lab.tiny_disk())
-    machine = lab.bench(BENCH)
-    guest.succeeds(machine)
+    nic = lab.nic()
+    machine = lab.bench(BENCH, nics=[nic])
+    with Flood(nic.tap):
+        guest.succeeds(machine)
     says(machine, f"eth0: DHCP server {SERVER} gives 192.168.7.130, which the machine {mac} has already; .* another one is asked for")
     says(machine, r"eth0: DHCP from server .*, 192\.168\.7\.131/24")
     digest = machine.check(READ)
 
-    run(*rival.command("ip", "address", "add", "192.168.7.131/24", "dev", "eth0"))
-    run(*rival.command("busybox", "arping", "-A", "-c", "1", "-I", "eth0", "192.168.7.131"))
-    says(machine, f"eth0: the machine {mac} has the address 192.168.7.131, too: .*take it from that machine")
+    with Flood(nic.tap):
+        # What would fill a socket is there.
+        time.sleep(5)
+        run(*rival.command("ip", "address", "add", "192.168.7.131/24", "dev", "eth0"))
+        run(*rival.command("busybox", "arping", "-A", "-c", "1", "-I", "eth0", "192.168.7.131"))
+        says(machine, f"eth0: the machine {mac} has the address 192.168.7.131, too: .*take it from that machine", 60)
     run(*rival.command("ip", "address", "del", "192.168.7.131/24", "dev", "eth0"))
     expect(machine.check(READ, 300) == digest, "the same data as before")
     guest.healthy(machine)

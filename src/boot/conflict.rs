@@ -24,7 +24,7 @@ use crate::{
         socket::Socket, //
     },
     proto::{
-        arp,
+        arp, bpf,
         config::interface::{
             Device,
             Mac, //
@@ -36,7 +36,10 @@ use crate::{
                 Lease,
                 Protocol, //
             },
-            packet::SENT_LENGTH, //
+            packet::{
+                CLIENT_PORT,
+                SENT_LENGTH, //
+            }, //
         },
         rtnetlink::answer::Link,
     },
@@ -98,7 +101,7 @@ fn is_free(
     attempts: &mut Attempts,
 ) -> Result<bool, Failure<'static>> {
     let (address, server) = (lease.address, lease.server);
-    let Some(rival) = Watch::new(link).and_then(|watch| watch.probe(address)) else {
+    let Some(rival) = Watch::new(link, address).and_then(|watch| watch.probe()) else {
         return Ok(true);
     };
     let failure = Failure::AddressTaken {
@@ -119,7 +122,7 @@ fn is_free(
 /// Tells a server that somebody else has the address that it gave (RFC 2131 section 4.4.1).
 #[inline(never)]
 fn decline(link: &Link, address: Ipv4Addr, server: Ipv4Addr, identity: &Identity) -> Result {
-    let socket = Socket::ipv4_packets(Some(link.index))?;
+    let socket = Socket::ipv4_packets(Some(link.index), &bpf::udp_to(CLIENT_PORT))?;
     let mut packet = [0; SENT_LENGTH];
     let mac = link.mac.unwrap_or_default();
     let xid = u32::from_ne_bytes(random::bytes());
@@ -134,25 +137,28 @@ pub(super) struct Watch {
     socket: Socket,
     device: i32,
     mac: [u8; 6],
+    address: Ipv4Addr,
     /// When the address was last defended.
     defended: Option<u64>,
 }
 
 impl Watch {
-    /// Listens on `link`; without a socket or an Ethernet address there is nothing to hear.
-    pub(super) fn new(link: &Link) -> Option<Self> {
+    /// Listens on `link` for who has `address`; without a socket or an Ethernet address there is
+    /// nothing to hear.
+    pub(super) fn new(link: &Link, address: Ipv4Addr) -> Option<Self> {
         Some(Self {
-            socket: Socket::arp_packets(link.index).ok()?,
+            socket: Socket::arp_packets(link.index, &bpf::arp_about(address)).ok()?,
             device: link.index,
             mac: link.mac?,
+            address,
             defended: None,
         })
     }
 
-    /// Asks who has `address`, and gives the first other machine that does or wants to.
-    fn probe(&self, address: Ipv4Addr) -> Option<Mac> {
+    /// Asks who has the address, and gives the first other machine that does or wants to.
+    fn probe(&self) -> Option<Mac> {
         for _ in 0..PROBES {
-            let packet = arp::probe(self.mac, address);
+            let packet = arp::probe(self.mac, self.address);
             // A packet that is not sent is like one that is lost.
             let _ = self.socket.broadcast_arp(&packet, self.device);
             let end = clock::milliseconds().saturating_add(PATIENCE);
@@ -162,7 +168,7 @@ impl Watch {
                     break;
                 }
                 self.socket.set_timeout(left);
-                if let Some(rival) = self.heard(address, true).ok().flatten() {
+                if let Some(rival) = self.heard(true).ok().flatten() {
                     return Some(rival);
                 }
             }
@@ -170,14 +176,14 @@ impl Watch {
         None
     }
 
-    /// Another machine that has said since the last call that it has `address`; it hears that this
-    /// machine has it.
-    pub(super) fn rival(&mut self, address: Ipv4Addr) -> Option<Mac> {
+    /// Another machine that has said since the last call that it has the address; it hears that
+    /// this machine has it.
+    pub(super) fn rival(&mut self) -> Option<Mac> {
         let mut rival = None;
 
         self.socket.set_timeout(0);
         for _ in 0..PACKETS {
-            match self.heard(address, false) {
+            match self.heard(false) {
                 Ok(heard) => rival = heard.or(rival),
                 Err(_) => break,
             }
@@ -186,14 +192,14 @@ impl Watch {
         let is_quiet = |then: u64| now.saturating_sub(then) >= DEFEND_INTERVAL;
         if rival.is_some() && self.defended.is_none_or(is_quiet) {
             self.defended = Some(now);
-            let packet = arp::announcement(self.mac, address);
+            let packet = arp::announcement(self.mac, self.address);
             let _ = self.socket.broadcast_arp(&packet, self.device);
         }
         rival
     }
 
     /// What the next packet says, if there is one.
-    fn heard(&self, address: Ipv4Addr, probing: bool) -> Result<Option<Mac>> {
+    fn heard(&self, probing: bool) -> Result<Option<Mac>> {
         let mut buffer = [0; SIZE];
         let (length, device) = self.socket.receive_from(&mut buffer)?;
         let packet = buffer.get(..length).unwrap_or(&buffer);
@@ -201,6 +207,6 @@ impl Watch {
         if device != self.device {
             return Ok(None);
         }
-        Ok(arp::rival(packet, self.mac, address, probing).map(Mac))
+        Ok(arp::rival(packet, self.mac, self.address, probing).map(Mac))
     }
 }

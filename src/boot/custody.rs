@@ -288,10 +288,9 @@ impl Keeper {
     /// Tells of another machine that has the address: its packets may go there.
     fn look_for_conflicts(&mut self) {
         if self.conflicts.is_none() {
-            self.conflicts = conflict::Watch::new(&self.link);
+            self.conflicts = conflict::Watch::new(&self.link, self.config.address);
         }
-        let watch = self.conflicts.as_mut();
-        if let Some(rival) = watch.and_then(|watch| watch.rival(self.config.address)) {
+        if let Some(rival) = self.conflicts.as_mut().and_then(conflict::Watch::rival) {
             self.lines.warn(core::format_args!(
                 "{}: the machine {rival} has the address {}, too: packets of the root disk may go \
                  there; take it from that machine",
@@ -560,6 +559,7 @@ impl Keeper {
                     config = core::format_args!("{config}"),
                 );
                 self.config = config;
+                self.conflicts = None;
                 self.seen = (config.address, config.prefix_length);
                 self.reconnect.reconnect();
             }

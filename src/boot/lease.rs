@@ -16,6 +16,7 @@ use crate::{
         socket::Socket, //
     },
     proto::{
+        bpf,
         config::{
             interface::Device,
             iscsi_conf::ConfFault, //
@@ -29,7 +30,10 @@ use crate::{
             credentials,
             identity::Identity,
             lease::Lease,
-            packet::SENT_LENGTH, //
+            packet::{
+                CLIENT_PORT,
+                SENT_LENGTH, //
+            }, //
         },
         iscsi::chap::Credentials,
         rtnetlink::answer::Link,
@@ -114,7 +118,7 @@ pub(super) fn obtain(
         [link] => Some(link.index),
         _ => None,
     };
-    let socket = Socket::ipv4_packets(alone).map_err(Failure::Kernel)?;
+    let socket = Socket::ipv4_packets(alone, &bpf::udp_to(CLIENT_PORT)).map_err(Failure::Kernel)?;
     let limit = Duration::from_millis(attempts.at_most(LIMIT.as_millis()));
     let buffer = KVec::from_elem(0, PACKET_SIZE, GFP_KERNEL).map_err(Failure::kernel)?;
     let Buffer(buffer) = &mut Buffer(buffer);
@@ -205,7 +209,7 @@ pub(super) fn obtain(
             .iter_mut()
             .filter(|candidate| candidate.index == index)
         {
-            // Most packets are somebody else's.
+            // It may be somebody else's.
             let taken = candidate.client.handle_packet(now, packet).is_ok();
             if taken && matches!(candidate.client.outcome(), Some(Ok(_))) {
                 let Offer { credentials, fault } = &mut candidate.offer;

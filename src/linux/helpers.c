@@ -9,6 +9,7 @@
 #include <linux/completion.h>
 #include <linux/crc32.h>
 #include <linux/file.h>
+#include <linux/filter.h>
 #include <linux/fips.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -28,6 +29,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
 #include <linux/skbuff.h>
+#include <linux/slab.h>
 #include <linux/sockptr.h>
 #include <linux/string.h>
 #include <linux/tcp.h>
@@ -194,6 +196,32 @@ struct file *iscsi_init_socket_file(struct socket *sock)
 void iscsi_init_sock_allow_broadcast(struct sock *sk)
 {
 	sock_set_flag(sk, SOCK_BROADCAST);
+}
+
+/*
+ * What sk_attach_filter() does, which takes programs from user space alone. The socket's end gives
+ * back the filter, and the memory that it is charged with.
+ */
+int iscsi_init_sock_filter(struct sock *sk, const struct sock_filter *program, u16 length)
+{
+	struct sock_fprog_kern source = {
+		.len = length,
+		.filter = (struct sock_filter *)program,
+	};
+	struct sk_filter *filter = kmalloc_obj(*filter);
+	int error;
+
+	if (!filter)
+		return -ENOMEM;
+	error = bpf_prog_create(&filter->prog, &source);
+	if (error) {
+		kfree(filter);
+		return error;
+	}
+	refcount_set(&filter->refcnt, 1);
+	atomic_add(bpf_prog_size(filter->prog->len), &sk->sk_omem_alloc);
+	rcu_assign_pointer(sk->sk_filter, filter);
+	return 0;
 }
 
 /*

@@ -29,6 +29,7 @@ struct scsi_cmnd;
 struct scsi_device;
 struct sk_buff;
 struct sock;
+struct sock_filter;
 struct socket;
 
 /* Module parameters, empty when not given. */
@@ -56,6 +57,8 @@ struct socket *iscsi_init_socket_create(int family, int type, int protocol);
 void iscsi_init_socket_timeout(struct socket *sock, unsigned int milliseconds);
 struct file *iscsi_init_socket_file(struct socket *sock);
 void iscsi_init_sock_allow_broadcast(struct sock *sk);
+/* Gives a socket that has none a filter, a classic BPF program. Process context. */
+int iscsi_init_sock_filter(struct sock *sk, const struct sock_filter *program, u16 length);
 
 /* What a connection's owner is told, always with the socket lock held. */
 struct iscsi_init_callbacks {

@@ -25,10 +25,7 @@ use kernel::{
 mod datagram;
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
 pub(super) mod loopback;
-
-/// The Ethernet types of IPv4 and ARP, for packet sockets.
-const ETH_P_IP: u16 = bindings::ETH_P_IP as u16;
-const ETH_P_ARP: u16 = bindings::ETH_P_ARP as u16;
+mod packet;
 
 /// An open socket of the machine's first network name space.
 pub(crate) struct Socket {
@@ -65,43 +62,6 @@ impl Socket {
 
         // SAFETY: The socket is a TCP socket that nobody else uses.
         unsafe { bindings::iscsi_init_sock_prepare(socket.sock()) };
-        Ok(socket)
-    }
-
-    /// A socket that sends and receives IPv4 packets without the link's header, on this `device`
-    /// or on any.
-    pub(crate) fn ipv4_packets(device: Option<i32>) -> Result<Self> {
-        let protocol = u32::from(ETH_P_IP.to_be());
-        let socket = Self::create(
-            bindings::AF_PACKET,
-            bindings::sock_type_SOCK_DGRAM,
-            protocol,
-        )?;
-        if let Some(device) = device {
-            socket.bind(&mut bindings::sockaddr_ll {
-                sll_family: bindings::AF_PACKET as u16,
-                sll_protocol: ETH_P_IP.to_be(),
-                sll_ifindex: device,
-                ..Default::default()
-            })?;
-        }
-        Ok(socket)
-    }
-
-    /// A socket that sends and receives ARP packets on this device, without the link's header.
-    pub(crate) fn arp_packets(device: i32) -> Result<Self> {
-        let protocol = u32::from(ETH_P_ARP.to_be());
-        let socket = Self::create(
-            bindings::AF_PACKET,
-            bindings::sock_type_SOCK_DGRAM,
-            protocol,
-        )?;
-        socket.bind(&mut bindings::sockaddr_ll {
-            sll_family: bindings::AF_PACKET as u16,
-            sll_protocol: ETH_P_ARP.to_be(),
-            sll_ifindex: device,
-            ..Default::default()
-        })?;
         Ok(socket)
     }
 
@@ -187,44 +147,9 @@ impl Socket {
         Ok(())
     }
 
-    /// Broadcasts an IPv4 `packet` on the Ethernet device with this index.
-    pub(crate) fn broadcast(&self, packet: &[u8], device: i32) -> Result {
-        self.broadcast_as(ETH_P_IP, packet, device)
-    }
-
-    /// Broadcasts an ARP `packet` on the Ethernet device with this index.
-    pub(crate) fn broadcast_arp(&self, packet: &[u8], device: i32) -> Result {
-        self.broadcast_as(ETH_P_ARP, packet, device)
-    }
-
-    fn broadcast_as(&self, protocol: u16, packet: &[u8], device: i32) -> Result {
-        let mut address = bindings::sockaddr_ll {
-            sll_family: bindings::AF_PACKET as u16,
-            sll_protocol: protocol.to_be(),
-            sll_ifindex: device,
-            sll_halen: 6,
-            sll_addr: [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
-            ..Default::default()
-        };
-        let mut message = message();
-        message.msg_name = core::ptr::from_mut(&mut address).cast();
-        message.msg_namelen = size_of::<bindings::sockaddr_ll>() as c_int;
-        self.send_message(packet, &mut message).map(|_| ())
-    }
-
     /// Receives at least one byte; zero when the peer has closed.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<usize> {
         self.receive_message(buffer, &mut message())
-    }
-
-    /// Receives one packet and the index of the device it came from.
-    pub(crate) fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, i32)> {
-        let mut address = LinkAddress::default();
-        let mut message = message();
-        message.msg_name = core::ptr::from_mut(&mut address).cast();
-        message.msg_namelen = size_of::<LinkAddress>() as c_int;
-        let length = self.receive_message(buffer, &mut message)?;
-        Ok((length, address.address.sll_ifindex))
     }
 
     fn send_message(&self, data: &[u8], message: &mut bindings::msghdr) -> Result<usize> {
@@ -269,23 +194,6 @@ impl Drop for Socket {
     }
 }
 
-/// A link-layer address with the room of the longest there is: the kernel stores as much
-/// as the device's type has.
-#[repr(C)]
-struct LinkAddress {
-    address: bindings::sockaddr_ll,
-    _room: [u8; 64],
-}
-
-impl Default for LinkAddress {
-    fn default() -> Self {
-        Self {
-            address: bindings::sockaddr_ll::default(),
-            _room: [0; 64],
-        }
-    }
-}
-
 /// A message without address or control data.
 fn message() -> bindings::msghdr {
     let mut message = MaybeUninit::<bindings::msghdr>::zeroed();
@@ -318,8 +226,7 @@ mod tests {
     };
     use crate::linux::errno::{
         ECONNREFUSED,
-        EINPROGRESS,
-        ENETDOWN, //
+        EINPROGRESS, //
     };
     use core::net::Ipv6Addr;
 
@@ -418,40 +325,6 @@ mod tests {
         assert_eq!(sock.sk_allocation >> ___GFP_DIRECT_RECLAIM_BIT & 1, 0);
         assert_eq!(sock.sk_allocation >> ___GFP_MEMALLOC_BIT & 1, 1);
         assert!(!sock.sk_use_task_frag);
-        Ok(())
-    }
-
-    #[test]
-    fn a_broadcast_packet_comes_back_with_the_number_of_its_device() -> Result {
-        // IPv4, a protocol number for experiments (RFC 3692), from nowhere to everywhere.
-        const PACKET: [u8; 28] =
-            *b"\x45\0\0\x1c\0\0\0\0\x40\xfd\x7a\xd2\0\0\0\0\xff\xff\xff\xffunittest";
-        let up = Loopback::new()?;
-        let socket = Socket::ipv4_packets(None)?;
-        let mut buffer = [0; 64];
-
-        socket.set_timeout(DEADLINE);
-        socket.broadcast(&PACKET, DEVICE)?;
-        // Whatever else is on the device comes too.
-        let (length, device) = loop {
-            let (length, device) = socket.receive_from(&mut buffer)?;
-            if buffer[..length].ends_with(b"unittest") {
-                break (length, device);
-            }
-        };
-        assert_eq!(&buffer[..length], &PACKET);
-        assert_eq!(device, DEVICE);
-        assert_eq!(socket.broadcast(&PACKET, i32::MAX), Err(ENXIO));
-        drop(up);
-        assert_eq!(socket.broadcast(&PACKET, DEVICE), Err(ENETDOWN));
-        Ok(())
-    }
-
-    #[test]
-    fn no_packet_is_a_time_out() -> Result {
-        let socket = Socket::ipv4_packets(None)?;
-        socket.set_timeout(SHORT);
-        assert_eq!(socket.receive_from(&mut [0; 8]), Err(EAGAIN));
         Ok(())
     }
 
