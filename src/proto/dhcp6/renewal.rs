@@ -320,8 +320,15 @@ impl Renewal {
             Ok(given) => given,
             Err(refusal) => return self.refused(now, server, from, refusal),
         };
-        let own = given.addresses().find(|(each, _)| *each == self.address);
-        let other = given.addresses().find(|(_, term)| term.valid > 0);
+        let (mut own, mut other) = (None, None);
+        for (address, term) in given.addresses() {
+            if address == self.address {
+                own = own.or(Some((address, term)));
+            }
+            if term.valid > 0 {
+                other = other.or(Some((address, term)));
+            }
+        }
         match (own, other) {
             (Some((_, term)), _) if term.valid > 0 => {
                 self.server = server;
