@@ -7,7 +7,8 @@
 //! - [`cmdline`] finds the kernel arguments in the command line.
 //! - [`interface`] (with [`ipv6`]), [`target`], [`lun`], [`name`], [`timeout`] and [`root_path`]
 //!   each turn one text into a value, or into a [`ParseError`] that says what is wrong and where;
-//!   so do [`ip`] and [`netroot`] with kernel arguments that others have made.
+//!   so do [`ip`] and [`netroot`] with kernel arguments that others have made; [`location`] is what
+//!   the last and the root path have in common.
 //! - [`iscsi_conf`] reads the configuration file, [`ibft`] the table that firmware leaves.
 //! - [`merge`] picks the one source of each setting.
 //! - [`text`] is the string without a heap that they are kept in.
@@ -22,6 +23,7 @@ pub mod interface;
 pub mod ip;
 pub mod ipv6;
 pub mod iscsi_conf;
+pub mod location;
 pub mod lun;
 pub mod merge;
 pub mod name;

@@ -379,7 +379,7 @@ pub fn read_root_path(text: &str) -> Result<RootPath, SettingError<'_>> {
     RootPath::parse(text).map_err(|error| SettingError {
         origin: Origin::RootPath,
         text,
-        fault: SettingFault::RootPath(error),
+        fault: error.into(),
     })
 }
 

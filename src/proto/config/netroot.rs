@@ -7,28 +7,17 @@
 //! Source: dracut.cmdline(7). The LUN becomes part of a name in `/dev/disk/by-path` there, which
 //! has it in decimal.
 
-use core::fmt;
-
 use crate::proto::config::{
     interface::DeviceName,
-    lun::{
-        self,
-        LunFault, //
+    location::{
+        parse_portal,
+        parse_target,
+        LocationError,
+        LocationFault, //
     },
-    name::{
-        Name,
-        NameFault, //
-    },
-    target::{
-        parse_address,
-        parse_port,
-        Portal,
-        Target,
-        TargetFault,
-        Wanted, //
-    },
-    Field,
-    ParseError, //
+    lun,
+    target::Wanted,
+    Field, //
 };
 
 /// What it starts with.
@@ -53,13 +42,13 @@ impl NetRoot {
     ///
     /// # Errors
     ///
-    /// [`NetRootFault`] says what is wrong with it. The value may have passwords and is shown to
+    /// [`LocationFault`] says what is wrong with it. The value may have passwords and is shown to
     /// nobody.
-    pub fn parse(text: &str) -> Result<Self, NetRootError> {
+    pub fn parse(text: &str) -> Result<Self, LocationError> {
         let whole = Field::whole(text);
         let text = text
             .strip_prefix(SCHEME)
-            .ok_or(whole.error(NetRootFault::Fields))?;
+            .ok_or(whole.error(LocationFault::DracutFields))?;
         // What is behind the last `@` has no part of a password.
         let (credentials, text) = match text.rsplit_once('@') {
             Some((credentials, text)) => (Some(credentials), text),
@@ -70,15 +59,9 @@ impl NetRoot {
             offset: whole.end().saturating_sub(text.len()),
         };
 
-        let missing = NetRootError::new(NetRootFault::Fields, text.end());
-        let (address, rest) = parse_address(text).map_err(|error| error.inside(0))?;
-        let (protocol, rest) = rest.ok_or(missing)?.split(':');
-        if !matches!(protocol.text, "" | "6") {
-            return Err(protocol.error(NetRootFault::Protocol));
-        }
-        let (port, rest) = rest.ok_or(missing)?.split(':');
-        let port = parse_port(port).map_err(|error| error.inside(0))?;
-        let (first, behind) = rest.ok_or(missing)?.split(':');
+        let missing = LocationError::new(LocationFault::DracutFields, text.end());
+        let (portal, rest) = parse_portal(text, LocationFault::DracutFields)?;
+        let (first, behind) = rest.split(':');
         let name = behind.ok_or(missing)?;
         // A target's name has colons, too, but starts as no other field does.
         let (device, number, name) = if name.text.is_empty() || is_name(name.text) {
@@ -87,29 +70,22 @@ impl NetRoot {
             let (device, rest) = name.split(':');
             let (number, rest) = rest.ok_or(missing)?.split(':');
             if is_name(number.text) {
-                return Err(device.error(NetRootFault::Fields));
+                return Err(device.error(LocationFault::DracutFields));
             }
             (Some(device), number, rest.ok_or(missing)?)
         };
         let device = match device.filter(|device| !device.text.is_empty()) {
             None => None,
             Some(field) => {
-                Some(DeviceName::new(field.text).ok_or(field.error(NetRootFault::Device))?)
+                Some(DeviceName::new(field.text).ok_or(field.error(LocationFault::Device))?)
             }
         };
         let lun = match number.text {
             "" => 0,
             text => lun::parse(text).map_err(|error| error.inside(number.offset))?,
         };
-        let portal = Portal { address, port };
-        let target = if name.text.is_empty() {
-            Wanted::Any(portal)
-        } else {
-            let name = Name::parse(name.text).map_err(|error| error.inside(name.offset))?;
-            Wanted::Named(Target { portal, name })
-        };
         Ok(Self {
-            target,
+            target: parse_target(portal, name)?,
             lun,
             device,
             has_credentials: credentials.is_some_and(|credentials| !credentials.is_empty()),
@@ -126,60 +102,6 @@ fn is_name(text: &str) -> bool {
     })
 }
 
-/// What is wrong with dracut's argument, and where.
-pub type NetRootError = ParseError<NetRootFault>;
-
-/// What is wrong with dracut's argument.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NetRootFault {
-    /// There are fewer fields than there have to be.
-    Fields,
-    /// The protocol is not TCP's number.
-    Protocol,
-    /// The address or the port is none.
-    Portal(TargetFault),
-    /// The network device's name is none.
-    Device,
-    /// The LUN is none.
-    Lun(LunFault),
-    /// The target's name is none.
-    Name(NameFault),
-}
-
-impl From<TargetFault> for NetRootFault {
-    fn from(fault: TargetFault) -> Self {
-        Self::Portal(fault)
-    }
-}
-
-impl From<LunFault> for NetRootFault {
-    fn from(fault: LunFault) -> Self {
-        Self::Lun(fault)
-    }
-}
-
-impl From<NameFault> for NetRootFault {
-    fn from(fault: NameFault) -> Self {
-        Self::Name(fault)
-    }
-}
-
-impl fmt::Display for NetRootFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fields => f.write_str(
-                "expected iscsi:<ip>:[<protocol>]:[<port>]:[[<iface>]:[<device>]:][<LUN>]:\
-                 <target name>",
-            ),
-            Self::Protocol => f.write_str("the protocol is TCP: 6 or nothing"),
-            Self::Portal(fault) => fault.fmt(f),
-            Self::Device => f.write_str("this is no device name"),
-            Self::Lun(fault) => fault.fmt(f),
-            Self::Name(fault) => fault.fmt(f),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -193,6 +115,11 @@ mod tests {
     };
 
     use super::*;
+    use crate::proto::config::{
+        lun::LunFault,
+        name::NameFault,
+        target::TargetFault, //
+    };
 
     const TARGET: &str = "iqn.2001-04.com.example:disk:1";
 
@@ -206,7 +133,7 @@ mod tests {
         )
     }
 
-    fn fault(text: &str) -> Option<(NetRootFault, usize)> {
+    fn fault(text: &str) -> Option<(LocationFault, usize)> {
         NetRoot::parse(text)
             .err()
             .map(|error| (error.reason, error.offset))
@@ -247,20 +174,20 @@ mod tests {
         }
         assert_eq!(
             fault(&format!("iscsi:user:secret@san::::{TARGET}")),
-            Some((NetRootFault::Portal(TargetFault::HostName), 18))
+            Some((LocationFault::Portal(TargetFault::HostName), 18))
         );
     }
 
     #[test]
     fn what_cannot_be_meant_says_why_and_where() {
-        use NetRootFault as F;
-        assert_eq!(fault("nbd:10.0.0.1"), Some((F::Fields, 0)));
+        use LocationFault as F;
+        assert_eq!(fault("nbd:10.0.0.1"), Some((F::DracutFields, 0)));
         assert_eq!(
             fault("iscsi:"),
             Some((F::Portal(TargetFault::NoAddress), 6))
         );
-        assert_eq!(fault("iscsi:10.0.0.1"), Some((F::Fields, 14)));
-        assert_eq!(fault("iscsi:10.0.0.1:::0"), Some((F::Fields, 18)));
+        assert_eq!(fault("iscsi:10.0.0.1"), Some((F::DracutFields, 14)));
+        assert_eq!(fault("iscsi:10.0.0.1:::0"), Some((F::DracutFields, 18)));
         assert_eq!(fault("iscsi:10.0.0.1:17:::x"), Some((F::Protocol, 15)));
         assert_eq!(
             fault("iscsi:10.0.0.1::x::eui.0"),
@@ -274,10 +201,13 @@ mod tests {
             fault("iscsi:10.0.0.1:::1:eui.0"),
             Some((F::Name(NameFault::Eui), 23))
         );
-        assert_eq!(fault("iscsi:10.0.0.1:::1:disk"), Some((F::Fields, 23)));
+        assert_eq!(
+            fault("iscsi:10.0.0.1:::1:disk"),
+            Some((F::DracutFields, 23))
+        );
         assert_eq!(
             fault("iscsi:10.0.0.1::::1:eui.02004567a425678d:1"),
-            Some((F::Fields, 18))
+            Some((F::DracutFields, 18))
         );
         assert_eq!(
             fault("iscsi:10.0.0.1:::x:a/b:1:eui.0"),

@@ -8,27 +8,23 @@
 //!
 //! In either, no target stands for the one of which the portal tells.
 
-use core::fmt;
-
 use crate::proto::config::{
-    lun::{
-        self,
-        LunFault, //
+    location::{
+        parse_name,
+        parse_portal,
+        parse_target,
+        LocationError,
+        LocationFault, //
     },
-    name::{
-        Name,
-        NameFault, //
-    },
+    lun,
+    name::Name,
     target::{
         parse_address,
         parse_port,
         Portal,
-        Target,
-        TargetFault,
         Wanted, //
     },
-    Field,
-    ParseError, //
+    Field, //
 };
 
 /// The longest root path in bytes; two names of the longest kind, an address and a LUN fit.
@@ -50,13 +46,13 @@ impl RootPath {
     ///
     /// # Errors
     ///
-    /// [`RootPathFault`] says what is wrong with the text.
-    pub fn parse(text: &str) -> Result<Self, RootPathError> {
+    /// [`LocationFault`] says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, LocationError> {
         if text.is_empty() {
-            return Err(RootPathError::new(RootPathFault::Empty, 0));
+            return Err(LocationError::new(LocationFault::Empty, 0));
         }
         if text.len() > MAX_LENGTH {
-            return Err(RootPathError::new(RootPathFault::TooLong, MAX_LENGTH));
+            return Err(LocationError::new(LocationFault::TooLong, MAX_LENGTH));
         }
         match Field::whole(text).split(':') {
             (scheme, Some(rest)) if scheme.text.eq_ignore_ascii_case("iscsi") => {
@@ -68,41 +64,33 @@ impl RootPath {
 }
 
 /// Reads what follows `iscsi:` in RFC 4173's dialect.
-fn parse_rfc4173(text: Field<'_>) -> Result<RootPath, RootPathError> {
-    let missing = |fault| RootPathError::new(fault, text.end());
-    let (address, rest) = parse_address(text).map_err(|error| error.inside(0))?;
-    let (protocol, rest) = rest.ok_or(missing(RootPathFault::Fields))?.split(':');
-    // RFC 4173 section 5: the protocol is a decimal number, 6 (TCP) when left out.
-    if !matches!(protocol.text, "" | "6") {
-        return Err(protocol.error(RootPathFault::Protocol));
-    }
-    let (port, rest) = rest.ok_or(missing(RootPathFault::Fields))?.split(':');
-    let port = parse_port(port).map_err(|error| error.inside(0))?;
-    let (number, rest) = rest.ok_or(missing(RootPathFault::Fields))?.split(':');
+fn parse_rfc4173(text: Field<'_>) -> Result<RootPath, LocationError> {
+    let missing = LocationError::new(LocationFault::Fields, text.end());
+    let (portal, rest) = parse_portal(text, LocationFault::Fields)?;
+    let (number, rest) = rest.split(':');
     let lun = lun::parse_hexadecimal(number.text).map_err(|error| error.inside(number.offset))?;
-    let target = rest.ok_or(missing(RootPathFault::Fields))?;
     Ok(RootPath {
-        target: parse_target(Portal { address, port }, target)?,
+        target: parse_target(portal, rest.ok_or(missing)?)?,
         initiator: None,
         lun: (!number.text.is_empty()).then_some(lun),
     })
 }
 
 /// Reads this project's own dialect.
-fn parse_own(text: Field<'_>) -> Result<RootPath, RootPathError> {
+fn parse_own(text: Field<'_>) -> Result<RootPath, LocationError> {
     // The slash comes first, since what is before it and what is behind it both have colons.
     let (place, rest) = text.split('/');
     let (address, port) = parse_address(place).map_err(|error| error.inside(0))?;
     let Some(rest) = rest else {
-        return Err(RootPathError::new(RootPathFault::NoSlash, text.end()));
+        return Err(LocationError::new(LocationFault::NoSlash, text.end()));
     };
     let Some(port) = port else {
-        return Err(RootPathError::new(RootPathFault::NoColon, place.end()));
+        return Err(LocationError::new(LocationFault::NoColon, place.end()));
     };
     let port = match port.split(':') {
         (port, None) if port.text.is_empty() => parse_port(port),
         (port, Some(end)) if end.text.is_empty() => parse_port(port),
-        _ => return Err(RootPathError::new(RootPathFault::NoColon, place.end())),
+        _ => return Err(LocationError::new(LocationFault::NoColon, place.end())),
     };
     let port = port.map_err(|error| error.inside(0))?;
 
@@ -111,7 +99,7 @@ fn parse_own(text: Field<'_>) -> Result<RootPath, RootPathError> {
     let (initiator, rest) = split_off(rest);
     let (number, rest) = split_off(rest);
     if let Some(rest) = rest {
-        return Err(rest.error(RootPathFault::TooMany));
+        return Err(rest.error(LocationFault::TooMany));
     }
     let lun = match number {
         None => None,
@@ -124,90 +112,11 @@ fn parse_own(text: Field<'_>) -> Result<RootPath, RootPathError> {
     })
 }
 
-/// The target of this name; without one, the one of which the portal tells.
-fn parse_target(portal: Portal, name: Field<'_>) -> Result<Wanted, RootPathError> {
-    if name.text.is_empty() {
-        return Ok(Wanted::Any(portal));
-    }
-    let name = parse_name(name)?;
-    Ok(Wanted::Named(Target { portal, name }))
-}
-
 /// The first field of `text`, unless empty, and what follows it.
 fn split_off(text: Option<Field<'_>>) -> (Option<Field<'_>>, Option<Field<'_>>) {
     match text.map(|text| text.split('/')) {
         None => (None, None),
         Some((field, rest)) => (Some(field).filter(|field| !field.text.is_empty()), rest),
-    }
-}
-
-/// Reads an iSCSI name.
-fn parse_name(field: Field<'_>) -> Result<Name, RootPathError> {
-    Name::parse(field.text).map_err(|error| error.inside(field.offset))
-}
-
-/// What is wrong with a root path, and where.
-pub type RootPathError = ParseError<RootPathFault>;
-
-/// What is wrong with a root path.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RootPathFault {
-    /// There is no character.
-    Empty,
-    /// There are more than [`MAX_LENGTH`] bytes.
-    TooLong,
-    /// No `/` follows the address.
-    NoSlash,
-    /// No `:` stands between address and `/`, or too much does.
-    NoColon,
-    /// Something follows the LUN.
-    TooMany,
-    /// An `iscsi:` path has fewer than its five fields.
-    Fields,
-    /// The protocol is not TCP's number.
-    Protocol,
-    /// The address or the port is none.
-    Portal(TargetFault),
-    /// A name is none.
-    Name(NameFault),
-    /// The LUN is none.
-    Lun(LunFault),
-}
-
-impl From<TargetFault> for RootPathFault {
-    fn from(fault: TargetFault) -> Self {
-        Self::Portal(fault)
-    }
-}
-
-impl From<NameFault> for RootPathFault {
-    fn from(fault: NameFault) -> Self {
-        Self::Name(fault)
-    }
-}
-
-impl From<LunFault> for RootPathFault {
-    fn from(fault: LunFault) -> Self {
-        Self::Lun(fault)
-    }
-}
-
-impl fmt::Display for RootPathFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const OWN: &str = "expected <ip>:/<target>[/<initiator>[/<lun>]]";
-        const RFC4173: &str = "expected iscsi:<ip>:<protocol>:<port>:<LUN>:<target>";
-        match self {
-            Self::Empty => write!(f, "the root path is empty; {OWN} or iscsi:<ip>::::<target>"),
-            Self::TooLong => write!(f, "the root path is longer than {MAX_LENGTH} bytes"),
-            Self::NoSlash => write!(f, "no / after the address; {OWN}"),
-            Self::NoColon => write!(f, "no : between the address and the /; {OWN}"),
-            Self::TooMany => write!(f, "nothing goes after the LUN; {OWN}"),
-            Self::Fields => write!(f, "the root path ends too early; {RFC4173}"),
-            Self::Protocol => f.write_str("the protocol is TCP: 6 or nothing"),
-            Self::Portal(fault) => fault.fmt(f),
-            Self::Name(fault) => fault.fmt(f),
-            Self::Lun(fault) => fault.fmt(f),
-        }
     }
 }
 
@@ -218,10 +127,15 @@ mod tests {
     use std::format;
 
     use super::*;
+    use crate::proto::config::{
+        lun::LunFault,
+        name::NameFault,
+        target::TargetFault, //
+    };
 
     const TARGET: &str = "iqn.2001-04.com.example:disk:1";
 
-    fn fault(text: &str) -> Option<(RootPathFault, usize)> {
+    fn fault(text: &str) -> Option<(LocationFault, usize)> {
         RootPath::parse(text)
             .err()
             .map(|error| (error.reason, error.offset))
@@ -301,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_no_own_root_path_says_why_and_where() {
-        use RootPathFault as F;
+        use LocationFault as F;
         assert_eq!(fault(""), Some((F::Empty, 0)));
         assert_eq!(fault("10.0.0.1"), Some((F::NoSlash, 8)));
         assert_eq!(
@@ -351,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_is_no_rfc_4173_root_path_says_why_and_where() {
-        use RootPathFault as F;
+        use LocationFault as F;
         assert_eq!(
             fault("iscsi:"),
             Some((F::Portal(TargetFault::NoAddress), 6))

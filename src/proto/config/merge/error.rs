@@ -11,10 +11,9 @@ use crate::proto::config::{
     },
     interface::InterfaceError,
     ip::IpError,
+    location::LocationError,
     lun::LunError,
     name::NameError,
-    netroot::NetRootError,
-    root_path::RootPathError,
     target::TargetError,
     timeout::TimeoutError,
 };
@@ -82,12 +81,10 @@ pub enum SettingFault {
     Lun(LunError),
     /// With the time limit.
     Timeout(TimeoutError),
-    /// With the root path.
-    RootPath(RootPathError),
+    /// With the root path, or with dracut's target.
+    Location(LocationError),
     /// With `ip=`.
     Ip(IpError),
-    /// With dracut's target.
-    NetRoot(NetRootError),
     /// With the vendor class, which has more than 252 bytes.
     VendorClass,
 }
@@ -98,9 +95,9 @@ impl From<IpError> for SettingFault {
     }
 }
 
-impl From<NetRootError> for SettingFault {
-    fn from(error: NetRootError) -> Self {
-        Self::NetRoot(error)
+impl From<LocationError> for SettingFault {
+    fn from(error: LocationError) -> Self {
+        Self::Location(error)
     }
 }
 
@@ -142,9 +139,8 @@ impl fmt::Display for SettingFault {
             Self::Target(error) => error.fmt(f),
             Self::Lun(error) => error.fmt(f),
             Self::Timeout(error) => error.fmt(f),
-            Self::RootPath(error) => error.fmt(f),
+            Self::Location(error) => error.fmt(f),
             Self::Ip(error) => error.fmt(f),
-            Self::NetRoot(error) => error.fmt(f),
             Self::VendorClass => f.write_str("a vendor class has at most 252 bytes (at byte 0)"),
         }
     }
