@@ -8,7 +8,10 @@
     reason = "tests"
 )]
 
-use iscsi_init::proto::scsi::identification::is_same;
+use iscsi_init::proto::scsi::identification::{
+    is_proved,
+    is_same, //
+};
 
 /// A page of designators, each of a type and an association.
 fn page(designators: &[(u8, u8, &[u8])]) -> Vec<u8> {
@@ -65,4 +68,57 @@ fn pages_that_are_cut_or_lie_about_lengths_are_read_to_the_cut() {
     let mut long = whole;
     long[7] = 0xff;
     assert!(is_same(&long, &[]));
+}
+
+#[test]
+fn another_targets_disk_needs_a_name_that_nobody_else_has() {
+    const NAA_6: &[u8] = b"\x60\x01\x40\x5a\xbc\0\0\0\0\0\0\0\0\0\0\x01";
+    let same = |designators: &[(u8, u8, &[u8])]| {
+        let page = page(designators);
+        assert!(is_same(&page, &page));
+        is_proved(&page, &page)
+    };
+    for unique in [
+        (3, 0, NAA_6),
+        (3, 0, &b"\x50\x01\x40\x5a\xbc\0\0\x01"[..]),
+        (3, 0, b"\x20\0\0\x14\x05\0\0\x01"),
+        (2, 0, b"\0\x14\x05\0\0\0\0\x01"),
+        (8, 0, b"naa.600140"),
+        (1, 0, b"EXAMPLE disk-0042"),
+    ] {
+        assert!(same(&[unique]), "{unique:?}");
+    }
+    // What tgt calls the first disk of its first target, wherever that is.
+    let tgt = [
+        (1, 0, &b"IET     00010001\0\0\0\0\0\0\0\0"[..]),
+        (3, 0, b"\x30\0\0\x01\0\0\0\x01"),
+        (3, 0, b"\x60\0\0\0\0\0\0\0\x0e\0\0\0\0\x01\0\x01"),
+    ];
+    for of_many in [
+        &tgt[..],
+        &[(2, 0, b"\0\0\0\0\0\0\0\x01")],
+        &[(3, 0, b"\x50\0\0\0\x0c\0\0\x01")],
+        &[(3, 0, b"\x60")],
+        &[(1, 0, b"EXAMPLE ")],
+        &[(0, 0, b"EXAMPLE disk-0042")],
+        &[(3, 1, NAA_6)],
+        &[],
+    ] {
+        assert!(!same(of_many), "{of_many:?}");
+    }
+    // One that its administrator has named.
+    let [_, local, nobodys] = tgt;
+    let named = |name| page(&[(1, 0, name), local, nobodys]);
+    assert!(is_proved(
+        &named(b"EXAMPLE disk-0042"),
+        &named(b"EXAMPLE disk-0042")
+    ));
+    let other = named(b"EXAMPLE disk-0043");
+    assert!(is_same(&named(b"EXAMPLE disk-0042"), &other));
+    assert!(!is_proved(&named(b"EXAMPLE disk-0042"), &other));
+    // The best such name decides, and none that is worse.
+    let both = |naa: &'static [u8]| page(&[(3, 0, naa), (1, 0, b"EXAMPLE disk-0042")]);
+    let another = b"\x60\x01\x40\x5a\xbc\0\0\0\0\0\0\0\0\0\0\x02";
+    assert!(!is_proved(&both(NAA_6), &both(another)));
+    assert!(!is_proved(&both(NAA_6), &[]));
 }

@@ -33,6 +33,44 @@ pub fn is_telling(page: &[u8]) -> bool {
     best(page).is_some()
 }
 
+/// Whether the units with these pages, of two targets, are one beyond doubt: besides being the same
+/// they share the best name that no two units in the world have.
+///
+/// Such names are those with the IEEE's number of who has made the unit (NAA 2, 5 and 6, EUI-64),
+/// SCSI name strings, and T10 vendor IDs. What an administrator or the target itself has numbered
+/// (NAA 3, vendor specific) another one numbers the same, and so does tgt with an NAA 6 that has
+/// nobody's number and with the T10 vendor ID that it makes up.
+pub fn is_proved(before: &[u8], now: &[u8]) -> bool {
+    let best = TYPES.into_iter().find(|kind| {
+        let mut had = designators(before);
+        had.any(|designator| designator.kind == *kind && designator.is_unique())
+    });
+    let Some(best) = best else {
+        return false;
+    };
+    let mut had = designators(before).filter(|had| had.kind == best && had.is_unique());
+    is_same(before, now) && had.any(|had| designators(now).any(|has| has == had))
+}
+
+impl Designator<'_> {
+    /// Whether no other unit in the world has it.
+    fn is_unique(&self) -> bool {
+        match (self.kind, self.value) {
+            // SPC-5 section 7.7.6.6: the first four bits are the format, behind which the maker's
+            // 24 bits stand, in NAA 2 behind 12 of its own.
+            (3, [a, b, c, d, e, ..]) => match a >> 4 {
+                2 => (*c, *d, *e) != (0, 0, 0),
+                5 | 6 => (a & 0xf, *b, *c, d >> 4) != (0, 0, 0, 0),
+                _ => false,
+            },
+            (2, [a, b, c, ..]) => (*a, *b, *c) != (0, 0, 0),
+            (8, [_, ..]) => true,
+            (1, value) => value.len() > 8 && !value.starts_with(b"IET     "),
+            _ => false,
+        }
+    }
+}
+
 /// The best type of designator that the page has.
 fn best(page: &[u8]) -> Option<u8> {
     let has = |kind: &u8| designators(page).any(|designator| designator.kind == *kind);
