@@ -7,7 +7,8 @@
 //! 2. [`network`], with [`changes`], [`netlink`], [`lease`], [`conflict`] and [`ipv6`]: a
 //!    device that is up, with carrier and an address.
 //! 3. [`identity`]: host name, domain name, `/proc/net/pnp`.
-//! 4. [`target`]: the target, by all of these, the DHCP root path or its portal; the [`login`].
+//! 4. [`target`]: the target, by all of these, the DHCP root path or its portal; the [`login`]. Of
+//!    several, the next has its turn where one cannot be booted from.
 //! 5. [`disk`]: the SCSI host, and the boot LUN as a disk that can be opened.
 //! 6. [`custody`]: from then on, the network stays as it is.
 //!
@@ -60,10 +61,10 @@ use attempts::{
     Milestone, //
 };
 use changes::Changes;
-use conf::Conf;
+use configuration::Configuration;
 use custody::Custody;
 use error::Failure;
-use ibft::Firmware;
+use growing::Growing;
 use identity::Names;
 use kernel::prelude::*;
 use network::Network;
@@ -75,7 +76,7 @@ use report::Report;
 /// last the network under it.
 pub(crate) struct Machine {
     _initiator: Initiator,
-    _names: Names,
+    _names: KBox<Names>,
     _report: File<Report>,
     _custody: Thread<Custody>,
 }
@@ -125,34 +126,27 @@ fn attempts(
     start: u64,
     default: Option<Patience>,
 ) -> Result<KBox<Machine>, Failure<'_>> {
-    let (request, conf, firmware) = configuration::read(line)?;
-    try_again(&request, &conf, &firmware, start, default)
+    let configuration = configuration::read(line)?;
+    try_again(&configuration, start, default)
 }
 
 /// Makes one attempt after the other, as long as there is to be one.
 #[inline(never)]
 fn try_again(
-    request: &Request,
-    conf: &Conf,
-    firmware: &Firmware,
+    configuration: &Configuration,
     start: u64,
     default: Option<Patience>,
 ) -> Result<KBox<Machine>, Failure<'static>> {
-    let patience = request.timeout.as_ref().map(|timeout| timeout.value);
-    let mut attempts = Attempts::new(start, patience.or(default));
+    let patience = configuration.request.timeout.as_ref();
+    let patience = patience.map(|timeout| timeout.value).or(default);
+    let mut attempts = Attempts::new(start, patience);
     let mut changes = Changes::new()?;
+    let request = &configuration.request;
     let mut interface = request.interface.as_ref().map(|setting| &setting.value);
 
     loop {
-        match attempt(
-            request,
-            interface,
-            conf,
-            firmware,
-            &mut changes,
-            &mut attempts,
-        ) {
-            Ok(done) => return settle_down(request, done, changes, &attempts),
+        match attempt(configuration, interface, &mut changes, &mut attempts) {
+            Ok(done) => return settle_down(configuration, done, changes, &attempts),
             Err(failure) => {
                 changes.unconfigure();
                 interface = after(failure, request, interface, &mut attempts)?;
@@ -182,39 +176,56 @@ fn after<'a>(
 
 /// What one attempt has come to.
 struct Done {
+    network: KBox<Network>,
+    names: KBox<Names>,
+    disk: Disk,
+}
+
+/// A boot disk, and who has it.
+struct Disk {
     boot: KBox<Boot>,
-    network: Network,
-    names: Names,
     initiator: Initiator,
+    /// Why the targets before its own are not used, as lines.
+    passed_over: Growing,
 }
 
 /// Leaves the machine to those who keep it as it is.
 #[inline(never)]
 fn settle_down(
-    request: &Request,
+    configuration: &Configuration,
     done: Done,
     changes: Changes,
     attempts: &Attempts,
 ) -> Result<KBox<Machine>, Failure<'static>> {
     let Done {
-        boot,
         network,
         names,
-        initiator,
+        disk,
     } = done;
-    let details = KBox::new(request.details.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
-    let custody =
-        Custody::new(network, changes, initiator.reconnect(), details).map_err(Failure::Kernel)?;
+    let Disk {
+        boot,
+        initiator,
+        passed_over,
+    } = disk;
+    let details = configuration.request.details.clone();
+    let details = KBox::new(details, GFP_KERNEL).map_err(Failure::kernel)?;
+    let custody = Custody::new(
+        KBox::into_inner(network),
+        changes,
+        initiator.reconnect(),
+        details,
+    )
+    .map_err(Failure::Kernel)?;
     // From here on it goes before the network under it, should anything fail.
     let initiator = initiator;
-    let report = report::publish(
-        request,
-        &boot,
-        &names,
+    let settled = report::Settled {
+        configuration,
+        boot: &boot,
+        names: &names,
         attempts,
-        &initiator,
-        custody.status(),
-    )?;
+        passed_over: &passed_over,
+    };
+    let report = report::publish(&settled, &initiator, custody.status())?;
     let custody = Thread::start(c"iscsi_init_net", custody).map_err(Failure::Kernel)?;
 
     let machine = Machine {
@@ -229,32 +240,98 @@ fn settle_down(
 /// Goes through all steps once.
 #[inline(never)]
 fn attempt(
-    request: &Request,
+    configuration: &Configuration,
     interface: Option<&Interface>,
-    conf: &Conf,
-    firmware: &Firmware,
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<Done, Failure<'static>> {
-    let mut network = Network::bring_up(request, interface, changes, attempts)?;
+    let mut network = bring_up(configuration, interface, changes, attempts)?;
     attempts.reached(Milestone::Address);
-    let names = identity::set(&network, &request.details, attempts)?;
-    let mut boot = target::settle(request, conf, &network, attempts)?;
+    let names = identity::set(&network, &configuration.request.details, attempts)?;
+    let disk = any_disk(configuration, &mut network, changes, attempts)?;
+    Ok(Done {
+        network,
+        names,
+        disk,
+    })
+}
+
+#[inline(never)]
+fn bring_up(
+    configuration: &Configuration,
+    interface: Option<&Interface>,
+    changes: &mut Changes,
+    attempts: &mut Attempts,
+) -> Result<KBox<Network>, Failure<'static>> {
+    let network = Network::bring_up(&configuration.request, interface, changes, attempts)?;
+    KBox::new(network, GFP_KERNEL).map_err(Failure::kernel)
+}
+
+/// Finds the disk of the first target that can be booted from.
+#[inline(never)]
+fn any_disk(
+    configuration: &Configuration,
+    network: &mut Network,
+    changes: &mut Changes,
+    attempts: &mut Attempts,
+) -> Result<Disk, Failure<'static>> {
+    let mut passed_over = Growing::new();
+    let mut others = configuration.choices.iter().skip(1);
+    let mut place = 0;
+
+    loop {
+        let failure = match disk_of(configuration, place, network, changes, attempts) {
+            Ok((boot, initiator)) => {
+                return Ok(Disk {
+                    boot,
+                    initiator,
+                    passed_over,
+                })
+            }
+            Err(failure) => failure,
+        };
+        let (Some(choice), Some(next), true) = (
+            configuration.choices.get(place),
+            others.next(),
+            failure.is_of_target(),
+        ) else {
+            return Err(failure);
+        };
+        attempts.warn(core::format_args!(
+            "target {} is passed over, the next is {}: {failure}",
+            choice.wanted,
+            next.wanted
+        ));
+        passed_over.print(core::format_args!(
+            "passed-over: {}: {failure}\n",
+            choice.wanted
+        ))?;
+        place = place.saturating_add(1);
+    }
+}
+
+/// Finds the disk of the target in this place of the order.
+#[inline(never)]
+fn disk_of(
+    configuration: &Configuration,
+    place: usize,
+    network: &mut Network,
+    changes: &mut Changes,
+    attempts: &mut Attempts,
+) -> Result<(KBox<Boot>, Initiator), Failure<'static>> {
+    let mut boot = target::settle(configuration, place, network, attempts)?;
     network.reach(boot.target.value.portal(), changes, attempts)?;
-    let mut account = target::account(request, &mut boot, conf, firmware, &mut network, attempts)?;
+    let mut account = target::account(configuration, place, &mut boot, network, attempts)?;
     let (socket, established) = login::log_in(&mut account, attempts)?;
     attempts.reached(Milestone::Login);
+    let fallbacks = target::fallbacks(configuration, place, &boot, network, attempts)?;
     let target = KBox::new(account.target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
     let luns = account.luns;
-    let initiator = Initiator::new(account, socket, &established).map_err(Failure::Kernel)?;
+    let initiator =
+        Initiator::new(account, fallbacks, socket, &established).map_err(Failure::Kernel)?;
     disk::wait(&initiator, &target, boot.lun.value, luns, attempts)?;
     if network.is_enough_for(target.portal) {
         changes.keep_only(network.index());
     }
-    Ok(Done {
-        boot,
-        network,
-        names,
-        initiator,
-    })
+    Ok((boot, initiator))
 }

@@ -112,27 +112,34 @@ pub(crate) struct Initiator {
 
 impl Initiator {
     /// Puts a session to work that `login` has established.
+    ///
+    /// `fallbacks` are other targets, at which a lost session may begin anew where their disk is
+    /// proved to be the same.
     pub(crate) fn new(
         mut account: KBox<Account>,
+        mut fallbacks: KVec<KBox<Account>>,
         socket: Socket,
         established: &Established,
     ) -> Result<Self> {
         // The block layer is told once whether pages may change while they are sent. Where they
         // may, no later login can have a digest over them.
         let digests = established.parameters.data_digest != Digest::None;
-        if !digests {
-            account.node.offer.data_digest = DigestChoice::Never;
+        let mut longest_login = 0;
+        for account in Iterator::chain(core::iter::once(&mut account), fallbacks.iter_mut()) {
+            if !digests {
+                account.node.offer.data_digest = DigestChoice::Never;
+            }
+            longest_login = longest_login.max(account.node.longest_login().as_millis());
         }
         let nexus = Nexus::new(digests, account.node.timeouts.command)?;
-        let timeout = END_TIMEOUT.saturating_add(account.node.longest_login().as_millis());
+        let timeout = END_TIMEOUT.saturating_add(longest_login);
         let tasks = Tasks::new(COMMANDS)?;
         let session = Session::new(established);
         let connection = recovery::connect(&nexus, socket, session, tasks, clock::milliseconds())
             .map_err(|(_, error)| error)?;
-        let portal = account.target.portal;
         let (tsih, parameters) = (established.tsih, &established.parameters);
-        nexus.status.up(portal, tsih, parameters, 0);
-        let recovery = Recovery::new(nexus.clone(), account, connection)?;
+        nexus.status.up(&account.target, tsih, parameters, 0);
+        let recovery = Recovery::new(nexus.clone(), account, fallbacks, connection)?;
         let thread = Thread::start(c"iscsi_init", recovery)?;
         let end = Arc::new(
             End {

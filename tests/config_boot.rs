@@ -11,6 +11,10 @@
 )]
 
 use iscsi_init::proto::config::{
+    choice::{
+        join,
+        Choice, //
+    },
     cmdline::{
         Arguments,
         Other, //
@@ -28,6 +32,7 @@ use iscsi_init::proto::config::{
         Boot,
         Ipconfig,
         NoTarget,
+        Notice,
         Request,
         Source, //
     },
@@ -43,11 +48,193 @@ fn request_with(
     arguments: &Arguments<'_>,
     ipconfig: Ipconfig,
 ) -> Result<Request, String> {
-    let mut request = Request::new(parameters, arguments).map_err(|error| error.to_string())?;
+    let mut request =
+        Request::new(parameters, arguments, &mut |_| ()).map_err(|error| error.to_string())?;
     request
-        .complete(&arguments.others, ipconfig)
+        .complete(&arguments.others, ipconfig, &mut |_| ())
         .map_err(|error| error.to_string())?;
     Ok(request)
+}
+
+/// All notices of what is said in `line`, and what the file and the root path say.
+fn notices(parameters: &Arguments<'_>, line: &str, file: &str, path: Option<&str>) -> Vec<String> {
+    let arguments = Arguments::parse(line.as_bytes()).expect(line);
+    let mut told = Vec::new();
+    let mut tell = |notice: &Notice<'_>| told.push(notice.to_string());
+    let mut request = Request::new(parameters, &arguments, &mut tell).expect(line);
+    request
+        .complete(&arguments.others, Ipconfig::Driver, &mut tell)
+        .expect(line);
+    request.take_told(read_told(file.as_bytes()).expect(file), &mut tell);
+    let path = path.map(|text| read_root_path(text).expect(text));
+    Boot::new(&request, path.as_ref(), None, MAC, &mut tell).expect(line);
+    told
+}
+
+#[test]
+fn who_is_overruled_is_told_so() {
+    let none = Arguments::default();
+    let parameters = Arguments {
+        lun: Some("1"),
+        ..none
+    };
+    let path = Some("10.0.0.3:/eui.00000000000000a2/eui.00000000000000a1/3");
+    let target = "iscsi-target=10.0.0.3:eui.00000000000000a2";
+    assert_eq!(
+        notices(&parameters, &format!("{target} iscsi-lun=1"), "", path),
+        ["LUN 3 (DHCP root path) is not used: module parameter comes first"]
+    );
+    assert_eq!(
+        notices(&parameters, &format!("{target} iscsi-lun=2"), FILE, None),
+        [
+            "iscsi-lun= is not used: the module parameter lun= comes first",
+            "target 10.0.0.4:3260:eui.00000000000000b2 (iscsi.conf) is not used: kernel argument \
+             comes first",
+        ]
+    );
+    // Who says the same is right.
+    let file = "TargetName=eui.00000000000000a2\n TargetIpAddress=10.0.0.3\n";
+    assert!(notices(&none, &format!("{target} iscsi-lun=3"), file, path).is_empty());
+    assert_eq!(
+        notices(
+            &none,
+            "iscsi-target=10.0.0.3 iscsi-if=eth0 iscsi-initiator=eui.00000000000000a1 \
+             netroot=iscsi:10.0.0.9:::: ip=dhcp rd.iscsi.initiator=eui.00000000000000a2",
+            "",
+            None
+        ),
+        [
+            "netroot= is not used for the target: kernel argument comes first",
+            "ip= is not used for the interface: kernel argument comes first",
+            "rd.iscsi.initiator= is not used for the initiator: kernel argument comes first",
+        ]
+    );
+}
+
+#[test]
+fn each_ip_is_for_its_device() {
+    const ETH0: &str = "ip=10.0.0.2:::24::eth0:none";
+    const ETH1: &str = "ip=eth1:dhcp";
+    let netroot = "netroot=iscsi:10.0.0.9:::default:eth1:1:eui.02004567a425678d";
+    let first = "eth0 with 10.0.0.2/24 (kernel argument ip=)";
+    let second = "eth1 (kernel argument ip=)";
+    for (line, expected) in [
+        (format!("{ETH0} {ETH1}"), first),
+        (format!("{ETH1} {ETH0}"), second),
+        (format!("{ETH0} {ETH1} bootdev=eth1"), second),
+        (format!("{ETH0} {ETH1} {netroot}"), second),
+        (format!("{ETH1} {netroot} {ETH0} bootdev=eth0"), first),
+        // Of several for one device the last counts, as with the kernel's own.
+        (format!("{ETH1} ip=eth0:dhcp {ETH0} bootdev=eth0"), first),
+        // What is nobody's is no device's, and what cannot be understood is for another one.
+        (format!("ip=off ip=eth2:dhcp6 {ETH0}"), first),
+        (format!("{ETH0} {ETH1} bootdev=eth2"), first),
+        (
+            "ip=dhcp ip=eth1:dhcp bootdev=eth0".into(),
+            "eth0 (kernel argument ip=)",
+        ),
+        ("bootdev=eth1".into(), "eth1 (kernel argument bootdev=)"),
+    ] {
+        assert_eq!(interface(&line), expected, "{line}");
+    }
+    assert!(settings("ip=eth2:dhcp6 ip=x", Ipconfig::Driver).is_err());
+    let target = "iscsi-target=10.0.0.9";
+    let none = Arguments::default();
+    assert_eq!(
+        notices(
+            &none,
+            &format!("{target} {ETH0} {ETH1} bootdev=eth1"),
+            "",
+            None
+        ),
+        [
+            "of several ip= this machine boots by \"eth1:dhcp\", device eth1; bootdev= or \
+             iscsi-if= chooses another"
+        ]
+    );
+    assert!(notices(&none, &format!("{target} {ETH0}"), "", None).is_empty());
+}
+
+/// The targets that are tried in order, each with its further portals and its LUN.
+fn choices(parameters: &Arguments<'_>, line: &str) -> Result<Vec<String>, String> {
+    let arguments = Arguments::parse(line.as_bytes()).map_err(|error| error.to_string())?;
+    let mut request = request(parameters, line)?;
+    let mut choices = Vec::new();
+    request
+        .targets(parameters, &arguments, |wanted, lun| {
+            let own = join(&mut choices, wanted, lun)?;
+            choices.extend(own);
+            Ok(())
+        })
+        .map_err(|error| error.to_string())?;
+    let show = |choice: &Choice| {
+        let mut boot = Boot::new(&request, None, None, MAC, &mut |_| ()).expect("a target");
+        boot.choose(choice);
+        let further: Vec<_> = choice.further().map(|portal| portal.to_string()).collect();
+        format!(
+            "{} LUN {} {}",
+            boot.target.value,
+            boot.lun.value,
+            further.join(" ")
+        )
+    };
+    Ok(choices.iter().map(show).collect())
+}
+
+#[test]
+fn several_targets_have_an_order() {
+    const ONE: &str = "eui.0000000000000001";
+    const TWO: &str = "eui.0000000000000002";
+    let none = Arguments::default();
+    let both = Ok(vec![
+        format!("10.0.0.1:3260:{ONE} LUN 3 10.0.1.1:3260"),
+        format!("10.0.0.2:3260:{TWO} LUN 3 "),
+    ]);
+    let one = format!("10.0.0.1:{ONE},10.0.1.1");
+    let line = format!("iscsi-target={one} iscsi-target=10.0.0.2:{TWO} iscsi-lun=3");
+    assert_eq!(choices(&none, &line), both);
+    let list = format!("{one},10.0.0.2:{TWO}");
+    let line = format!("iscsi-target={list} iscsi-lun=3");
+    assert_eq!(choices(&none, &line), both);
+    let parameters = Arguments {
+        target: Some(list.as_str()).into(),
+        ..none
+    };
+    // Another source is not mixed in.
+    let line = format!("iscsi-target=10.0.0.9:{ONE} iscsi-lun=3");
+    assert_eq!(choices(&parameters, &line), both);
+
+    // dracut says the LUN of each.
+    let netroots = format!(
+        "netroot=iscsi:10.0.0.1:::1:{ONE} netroot=iscsi:10.0.0.2:::2:{TWO} \
+         netroot=iscsi:10.0.1.1:::1:{ONE}"
+    );
+    assert_eq!(
+        choices(&none, &netroots),
+        Ok(vec![
+            format!("10.0.0.1:3260:{ONE} LUN 1 10.0.1.1:3260"),
+            format!("10.0.0.2:3260:{TWO} LUN 2 "),
+        ])
+    );
+    assert_eq!(
+        choices(&none, &format!("{netroots} iscsi-lun=5")).map(|choices| choices[1].clone()),
+        Ok(format!("10.0.0.2:3260:{TWO} LUN 5 "))
+    );
+    assert_eq!(
+        choices(
+            &none,
+            &format!("iscsi-target=10.0.0.1:{ONE} iscsi-target=10.0.0")
+        ),
+        Err(
+            "iscsi-target=: \"10.0.0\": this is no IP address; expected IPv4 as in 192.0.2.1 or \
+             IPv6 as in [2001:db8::1] (at byte 0)"
+                .into()
+        )
+    );
+    let secret =
+        format!("netroot=iscsi:10.0.0.1:::1:{ONE} netroot=iscsi:me:top-secret@10.0.0.9:::");
+    let error = choices(&none, &secret).expect_err("half a target");
+    assert!(!error.contains("top-secret"), "{error}");
 }
 
 fn request(parameters: &Arguments<'_>, line: &str) -> Result<Request, String> {
@@ -62,6 +249,7 @@ fn boot(parameters: &Arguments<'_>, line: &str, root_path: Option<&str>) -> Resu
         root_path.as_ref(),
         None,
         MAC,
+        &mut |_| (),
     )
 }
 
@@ -99,7 +287,7 @@ fn what_nobody_says_has_a_default() {
 fn parameters_come_before_arguments_and_those_before_dhcp() {
     let parameters = Arguments {
         lun: Some("1"),
-        target: Some("10.0.0.1:eui.0000000000000001"),
+        target: Some("10.0.0.1:eui.0000000000000001").into(),
         ..Arguments::default()
     };
     let line = "iscsi-lun=2 iscsi-initiator=eui.00000000000000a2 iscsi-if=eth2:10.0.0.2";
@@ -131,9 +319,10 @@ fn parameters_come_before_arguments_and_those_before_dhcp() {
 /// What is booted with this configuration file.
 fn boot_with(file: &str, line: &str, root_path: Option<&str>) -> Boot {
     let mut request = request(&Arguments::default(), line).expect("a request");
-    request.take_told(read_told(file.as_bytes()).expect("a file"));
+    request.take_told(read_told(file.as_bytes()).expect("a file"), &mut |_| ());
     let root_path = root_path.map(|text| read_root_path(text).expect("a root path"));
-    let mut boot = Boot::new(&request, root_path.as_ref(), None, MAC).expect("a target");
+    let mut boot =
+        Boot::new(&request, root_path.as_ref(), None, MAC, &mut |_| ()).expect("a target");
     if let Wanted::Named(target) = &boot.target.value {
         let settings =
             read_settings(file.as_bytes(), Login::Target(target)).expect("a file of settings");
@@ -219,8 +408,10 @@ fn the_sample_names_every_default() {
     };
     // Those for all targets stand at the margin.
     let file = uncommented();
-    let settings = read_settings(file.as_bytes(), Login::Target(&target));
-    assert_eq!(settings, Ok(Settings::default()));
+    let settings = read_settings(file.as_bytes(), Login::Target(&target)).expect("settings");
+    assert_eq!(settings.offer, Settings::default().offer);
+    assert_eq!(settings.algorithms, Settings::default().algorithms);
+    assert_eq!(settings.timeouts, Settings::default().timeouts);
     for key in [
         "TargetName",
         "TargetIpAddress",
@@ -258,6 +449,31 @@ fn the_sample_names_every_default() {
             "{key}"
         );
     }
+}
+
+#[test]
+fn each_setting_of_a_session_has_a_source() {
+    let Ok(Wanted::Named(target)) = Wanted::parse("192.0.2.1:eui.02004567a425678d") else {
+        panic!("a target");
+    };
+    let file = "ImmediateData=no\nIdleTimeout=0\nLoginTimeout=15\n";
+    let settings = read_settings(file.as_bytes(), Login::Target(&target)).expect(file);
+    let all: Vec<_> = settings
+        .all()
+        .map(|(key, value, told)| format!("{}={value} {told}", key.name()))
+        .collect();
+    for shown in [
+        "CHAPAlgorithms=SHA3-256, SHA-256, SHA-1, MD5 false",
+        "HeaderDigest=prefer-off false",
+        "ImmediateData=no true",
+        "FirstBurstLength=262144 false",
+        "LoginTimeout=15 s true",
+        "IdleTimeout=none true",
+        "ActiveTimeout=5 s false",
+    ] {
+        assert!(all.iter().any(|one| one == shown), "{shown}: {all:?}");
+    }
+    assert_eq!(all.len(), 17);
 }
 
 #[test]
@@ -424,7 +640,8 @@ fn dhcp_may_name_the_initiator_beside_the_root_path() {
         let path = read_root_path(path).expect("a root path");
         let name = read_initiator("eui.00000000000000aa").expect("a name");
         let request = request(&Arguments::default(), line).expect("a request");
-        let boot = Boot::new(&request, Some(&path), Some(name), MAC).expect("a target");
+        let boot =
+            Boot::new(&request, Some(&path), Some(name), MAC, &mut |_| ()).expect("a target");
         boot.initiator.to_string()
     };
     let path = "10.0.0.9:/eui.02004567a425678d";

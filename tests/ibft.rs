@@ -69,12 +69,12 @@ fn usual(nic: &Nic<'_>, target: &Target<'_>) -> Vec<u8> {
 
 fn request(line: &str) -> Request {
     let arguments = Arguments::parse(line.as_bytes()).unwrap();
-    Request::new(&Arguments::default(), &arguments).unwrap()
+    Request::new(&Arguments::default(), &arguments, &mut |_| ()).unwrap()
 }
 
 fn completed(line: &str, table: &[u8]) -> Request {
     let mut request = request(line);
-    request.take_ibft(Ibft::parse(table).unwrap(), true);
+    request.take_ibft(Ibft::parse(table).unwrap(), true, &mut |_| ());
     request
 }
 
@@ -175,7 +175,7 @@ fn a_machine_without_arguments_boots_from_it() {
     );
     // The DHCP root path comes last.
     let path = RootPath::parse("10.0.0.3:/eui.0000000000000003/eui.00000000000000a3/3").unwrap();
-    let boot = Boot::new(&request, Some(&path), None, MAC).unwrap();
+    let boot = Boot::new(&request, Some(&path), None, MAC, &mut |_| ()).unwrap();
     assert_eq!(
         [
             boot.initiator.to_string(),
@@ -191,6 +191,32 @@ fn a_machine_without_arguments_boots_from_it() {
 }
 
 #[test]
+fn a_lun_is_that_of_its_target() {
+    let mut table = Table::new(6);
+    for (name, lun) in [(TARGET, 7_u8), ("iqn.2001-04.com.example:other", 9)] {
+        table.target(&Target {
+            name,
+            lun: [0, lun, 0, 0, 0, 0, 0, 0],
+            ..Target::default()
+        });
+    }
+    let table = table.finish();
+    for (line, lun) in [
+        ("", Some(7)),
+        (
+            "iscsi-target=10.0.0.1:iqn.2001-04.com.example:other",
+            Some(9),
+        ),
+        ("iscsi-target=10.0.0.1:iqn.2001-04.com.example:nobody", None),
+        ("iscsi-target=10.0.0.1", None),
+        ("iscsi-target=10.0.0.1 iscsi-lun=3", Some(3)),
+    ] {
+        let found = completed(line, &table).lun.map(|lun| lun.value);
+        assert_eq!(found, lun, "{line}");
+    }
+}
+
+#[test]
 fn what_somebody_has_said_stays() {
     let line =
         "iscsi-if=eth1 iscsi-initiator=eui.00000000000000a2 iscsi-target=10.0.0.1 iscsi-lun=1";
@@ -201,7 +227,7 @@ fn what_somebody_has_said_stays() {
     assert_eq!(lun.target.unwrap().source, Source::Ibft);
     // A network that is there already is not made again.
     let mut request = request("");
-    request.take_ibft(Ibft::parse(&table).unwrap(), false);
+    request.take_ibft(Ibft::parse(&table).unwrap(), false, &mut |_| ());
     assert_eq!(request.details, Details::default());
     assert!(request.interface.is_none() && request.target.is_some());
 }
@@ -234,13 +260,17 @@ fn the_selected_target_and_its_nic_are_taken() {
     let ibft = Ibft::parse(&table).unwrap();
     assert_eq!(ibft.initiator().unwrap().as_str(), INITIATOR);
     assert_eq!(ibft.boot_nic().unwrap().mac[5], 1);
-    let (target, _) = ibft.boot_target().unwrap();
-    assert_eq!(target.to_string(), format!("192.0.2.9:3260:{TARGET}"));
-    let others: Vec<String> = ibft
-        .other_portals(&target)
-        .map(|portal| portal.to_string())
+    let targets: Vec<String> = ibft
+        .targets_in_order()
+        .map(|(target, _)| target.to_string())
         .collect();
-    assert_eq!(others, ["192.0.2.8:3260"]);
+    assert_eq!(
+        targets,
+        [
+            format!("192.0.2.9:3260:{TARGET}"),
+            format!("192.0.2.8:3260:{TARGET}")
+        ]
+    );
 }
 
 #[test]

@@ -42,12 +42,13 @@ pub(crate) fn config_cmdline(data: &[u8]) {
         Ok(arguments) => arguments,
         Err(error) => return assert!(error.to_string().starts_with("iscsi-")),
     };
-    let request = Request::new(&Arguments::default(), &arguments).and_then(|mut request| {
-        request.complete(&arguments.others, Ipconfig::Driver)?;
-        Ok(request)
-    });
+    let request =
+        Request::new(&Arguments::default(), &arguments, &mut |_| ()).and_then(|mut request| {
+            request.complete(&arguments.others, Ipconfig::Driver, &mut |_| ())?;
+            Ok(request)
+        });
     match request {
-        Ok(request) => match Boot::new(&request, None, None, MAC) {
+        Ok(request) => match Boot::new(&request, None, None, MAC, &mut |_| ()) {
             Ok(boot) => {
                 assert_eq!(
                     Name::parse(boot.initiator.value.as_str()),

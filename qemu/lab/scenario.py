@@ -15,7 +15,7 @@ from .machine import Machine, Nic
 from .net import SERVER, Host, Network
 from .netboot import Httpd, Tftpd
 from .process import Process
-from .targets import NAME, Lio, LoginResponder, Tgt
+from .targets import NAME, PORT, Lio, LoginResponder, Tgt
 
 MAC = "52:54:00:12:34:56"
 SECOND_MAC = "52:54:00:12:34:57"
@@ -105,9 +105,9 @@ class Lab:
         self.stack.callback(server.stop)
         return server
 
-    def tgt(self, disk: Path, *, lun: int = 1, address: str = SERVER) -> Tgt:
+    def tgt(self, disk: Path, *, lun: int = 1, address: str = SERVER, port: int = PORT, name: str = NAME) -> Tgt:
         """Starts tgtd with `disk` as a LUN. Its LUN 0 is always the controller, so a disk is 1 or more."""
-        target = Tgt(self.directory, self.sockets, {lun: disk}, address=address)
+        target = Tgt(self.directory, self.sockets, {lun: disk}, port, address, name)
         self.stack.callback(lambda: target.stop())
         return target
 

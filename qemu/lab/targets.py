@@ -23,13 +23,14 @@ class Tgt:
     """tgtd, with one target whose LUNs are files."""
 
     def __init__(
-        self, directory: Path, sockets: Path, luns: dict[int, Path], port: int = PORT, address: str = SERVER
+        self, directory: Path, sockets: Path, luns: dict[int, Path], port: int = PORT, address: str = SERVER, name: str = NAME
     ) -> None:
-        self.directory = directory
+        self.log = directory / ("tgtd.log" if port == PORT else f"tgtd-{port}.log")
         self.luns = luns
         self.port = port
         self.address = address
-        self.environment = {"TGT_IPC_SOCKET": str(sockets / "tgtd")}
+        self.name = name
+        self.environment = {"TGT_IPC_SOCKET": str(sockets / f"tgtd-{port}")}
         self.setup: list[Sequence[str]] = []
         self.start()
 
@@ -41,10 +42,10 @@ class Tgt:
         """Starts tgtd with the target, or starts it again as it was."""
         argv = ["tgtd", "-f", "-d", "1", "--iscsi", f"portal={self.address}:{self.port}"]
         Path(f"{self.environment['TGT_IPC_SOCKET']}.0").unlink(missing_ok=True)
-        self.daemon = Process("tgtd", argv, self.directory / "tgtd.log", self.environment)
+        self.daemon = Process("tgtd", argv, self.log, self.environment)
         wait_until(self._answers, "tgtd to take orders", 60)
         # The target's name comes last of all: an initiator that tries again meanwhile must not find half a target.
-        self.admin("--mode", "target", "--op", "new", "--targetname", NAME)
+        self.admin("--mode", "target", "--op", "new", "--targetname", self.name)
         for lun, file in self.luns.items():
             self.admin("--mode", "logicalunit", "--op", "new", "--lun", str(lun), "--backing-store", str(file))
         for order in self.setup:

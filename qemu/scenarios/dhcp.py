@@ -160,11 +160,11 @@ def dhcp_adapters(lab: Lab) -> None:
 
 @scenario
 def dhcp_dracut(lab: Lab) -> None:
-    """A boot entry of dracut's: a static ip=, netroot=iscsi: with a password, which is not used, and rd.iscsi.initiator=."""
+    """A boot entry of dracut's: an ip= for each device, two targets, one dead and one with a password, which is not used, and a name."""
     lab.tgt(lab.tiny_disk())
     entry = (
-        f"ip={PREFIX}.60:{SECOND_SERVER}:{SERVER}:24:node1:eth0:none:{SERVER} "
-        f"netroot=iscsi:{USER}:{SECRET}@{SERVER}:::1:{NAME} rd.iscsi.initiator={INITIATOR}"
+        f"ip=eth1:dhcp ip={PREFIX}.60:{SECOND_SERVER}:{SERVER}:24:node1:eth0:none:{SERVER} bootdev=eth0 "
+        f"netroot=iscsi:{SERVER}::3999:1:{NAME}:dead netroot=iscsi:{USER}:{SECRET}@{SERVER}:::1:{NAME} rd.iscsi.initiator={INITIATOR}"
     )
     client = lab.client(f"{LOCAL} {entry}")
     guest.boots(client)
@@ -180,7 +180,10 @@ def dhcp_dracut(lab: Lab) -> None:
     expect(len(told) == 1, "one line about the password", told)
     unseen(client, SECRET)
     status = client.check("cat /proc/iscsi_init")
-    expect("(kernel argument netroot=)" in status, "the target's source", status)
+    expect(f"setting-target: {SERVER}:3260:{NAME} (kernel argument netroot=)" in status, "the second target, and its source", status)
+    expect(f"passed-over: {SERVER}:3999:{NAME}:dead: cannot connect" in status, "why the first is not used", status)
+    told = client.log("iscsi_init: of several ip= this machine boots by")
+    expect(len(told) == 1 and "device eth0" in told[0], "one line about the several ip=", told)
     guest.reboots(client)
     expect(initiator(lab) == INITIATOR, f"InitiatorName={INITIATOR}", initiator(lab))
     expect(not guest.dhcp_messages(lab.capture), "no DHCP message on the wire")

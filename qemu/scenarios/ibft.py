@@ -24,9 +24,10 @@ TARGET = IbftTarget(SERVER, NAME, 1)
 
 
 def settings(machine: Machine) -> dict[str, str]:
-    """The settings that /proc/iscsi_init tells."""
+    """The settings of /proc/iscsi_init which somebody has made."""
     lines = machine.check("grep ^setting- /proc/iscsi_init").split("\n")
-    return dict(re.findall(r"^setting-(\w+): (.*)$", "\n".join(lines), re.MULTILINE))
+    told = dict(re.findall(r"^setting-(\w+): (.*)$", "\n".join(lines), re.MULTILINE))
+    return {key: value for key, value in told.items() if key in ("if", "lun", "target") or not value.endswith("(default)")}
 
 
 @scenario
@@ -122,9 +123,14 @@ def ibft_not_used(lab: Lab) -> None:
 
 @scenario
 def ibft_and_more(lab: Lab) -> None:
-    """A table with a VLAN that is not there, and a selected portal that does not answer: arguments help, and the target's other portal does."""
-    lab.tgt(lab.tiny_disk())
-    targets = [replace(TARGET, flags=ibft.VALID), replace(TARGET, address=NOBODY), replace(TARGET, name=f"{NAME}:other")]
+    """A table with a VLAN that is not there, and a selected target that is dead: arguments help, and the table's second target, by its own LUN and CHAP."""
+    target = lab.tgt(lab.tiny_disk(), lun=3)
+    account(target, USER, SECRET)
+    dead = f"{NAME}:dead"
+    targets = [
+        replace(TARGET, lun=3, flags=ibft.VALID, chap=(USER, SECRET)),
+        replace(TARGET, name=dead, address=NOBODY),
+    ]
     table = ibft.table(INITIATOR, [replace(NIC, vlan=100)], targets)
     machine = lab.bench(firmware=ibft.acpi(lab.directory / "ibft", table))
     # Loading 8021q by the kernel's own call for help is the user's program's business.
@@ -133,15 +139,15 @@ def ibft_and_more(lab: Lab) -> None:
     static = f"if=eth0:{OWN}:{NETMASK}"
     done = guest.succeeds(machine, static)
     log = "\n".join(done.log)
-    expect(re.search(rf"target {NAME}:other of the iBFT is not used", log), "the target that is not used", log)
+    expect(re.search(rf"target {NOBODY}:3260:{dead} is passed over", log), "a line about the dead target", log)
     told = settings(machine)
     expect(told["if"] == f"eth0 with {OWN}/24 (module parameter)", "the argument's device", told)
-    expect(told["target"] == f"{NOBODY}:3260:{NAME} (iBFT)", "the selected target", told)
-    portal = machine.check("sed -n 's/^portal: //p' /proc/iscsi_init")
-    expect(portal == f"{SERVER}:3260", "the other portal", portal)
+    expect(told["target"] == f"{SERVER}:3260:{NAME} (iBFT)", "the second target", told)
+    expect(told["lun"] == "3 (iBFT)" and told["credentials"] == "one-way (iBFT)", "its LUN and credentials", told)
     machine.check("rmmod iscsi_init")
     guest.succeeds(machine, f"{static} target={SERVER}:{NAME}")
-    expect(settings(machine)["target"] == f"{SERVER}:3260:{NAME} (module parameter)", "the argument's target", settings(machine))
+    told = settings(machine)
+    expect(told["target"] == f"{SERVER}:3260:{NAME} (module parameter)", "the argument's target", told)
     guest.healthy(machine)
 
 

@@ -2,7 +2,10 @@
 
 //! The configuration file, which may have secrets.
 
-use super::error::Failure;
+use super::{
+    error::Failure,
+    growing::Growing, //
+};
 use crate::{
     initiator::{
         authentication::Authentication,
@@ -19,7 +22,11 @@ use crate::{
     proto::{
         config::{
             iscsi_conf::{self, Login, Settings},
-            merge::Request,
+            merge::{
+                Request,
+                Source,
+                Tell, //
+            },
             target::{
                 Portal,
                 Target, //
@@ -47,6 +54,9 @@ pub(super) type Path = Text<320>;
 /// The file's content; without a file, none. It is cleared when it is dropped.
 pub(super) struct Conf {
     path: Path,
+    /// Who says where it is.
+    source: Source,
+    is_there: bool,
     content: KVec<u8>,
 }
 
@@ -54,14 +64,17 @@ impl Conf {
     /// Reads the file that is `given`, or the usual one where there is one, and tells of keys that
     /// mean nothing.
     #[inline(never)]
-    pub(super) fn read(given: Option<&str>) -> Result<Self, Failure<'static>> {
+    pub(super) fn read(given: Option<(&str, Source)>) -> Result<Self, Failure<'static>> {
+        let (path, source) = given.unwrap_or((DEFAULT, Source::Default));
         let mut conf = Self {
-            path: Path::new(given.unwrap_or(DEFAULT)).ok_or(Failure::Kernel(ENAMETOOLONG))?,
+            path: Path::new(path).ok_or(Failure::Kernel(ENAMETOOLONG))?,
+            source,
+            is_there: false,
             content: KVec::new(),
         };
 
         match conf.load() {
-            Ok(()) => {}
+            Ok(()) => conf.is_there = true,
             Err(ENOENT) if given.is_none() => return Ok(conf),
             Err(error) => {
                 return Err(Failure::ConfUnreadable {
@@ -83,6 +96,18 @@ impl Conf {
         Ok(conf)
     }
 
+    /// Writes where it is and who says so.
+    pub(super) fn write(&self, to: &mut Growing) -> Result<(), Failure<'static>> {
+        let path = match self.is_there {
+            true => self.path.as_str(),
+            false => "none",
+        };
+        to.print(core::format_args!(
+            "setting-conf: {path} ({})\n",
+            self.source
+        ))
+    }
+
     fn load(&mut self) -> Result {
         let path = CString::try_from_fmt(core::format_args!("{}", self.path.as_str()))?;
         let file = File::open(&path)?;
@@ -95,10 +120,14 @@ impl Conf {
 
     /// Takes from the file what nobody has said before: who boots from where.
     #[inline(never)]
-    pub(super) fn complete(&self, request: &mut Request) -> Result<(), Failure<'static>> {
+    pub(super) fn complete(
+        &self,
+        request: &mut Request,
+        tell: Tell<'_>,
+    ) -> Result<(), Failure<'static>> {
         let told = iscsi_conf::read_told(&self.content).map_err(|error| self.failure(error))?;
 
-        request.take_told(told);
+        request.take_told(told, tell);
         Ok(())
     }
 
@@ -131,6 +160,7 @@ impl Conf {
         self.authentication_of(Login::Discovery(portal))
     }
 
+    #[inline(never)]
     fn authentication_of(
         &self,
         login: Login<'_>,

@@ -2,6 +2,8 @@
 
 //! Why a machine does not come up, and the errno that says so.
 
+mod errno;
+
 use super::conf::Path;
 use crate::{
     initiator::{
@@ -11,31 +13,12 @@ use crate::{
     linux::errno::{
         EADDRINUSE,
         EADDRNOTAVAIL,
-        EBADE,
         EBADMSG,
-        EBADR,
         ECONNABORTED,
-        ECONNRESET,
-        EHOSTUNREACH,
-        EIDRM,
-        EILSEQ,
-        EISCONN,
-        EKEYREJECTED,
-        ELOOP,
         ENETDOWN,
-        ENETUNREACH,
-        ENOBUFS,
         ENODATA,
-        ENOKEY,
-        ENOMEDIUM,
         ENOPKG,
-        ENOTUNIQ,
-        EPROTO,
-        EPROTONOSUPPORT,
-        EREMOTEIO,
-        ESOCKTNOSUPPORT,
-        ESTALE,
-        EUSERS, //
+        ENOTUNIQ, //
     },
     proto::{
         config::{
@@ -70,11 +53,6 @@ use crate::{
             },
         },
         dhcp6::error::Failure as Dhcpv6Failure,
-        iscsi::error::{
-            Error as ProtocolError,
-            LoginStatus,
-            Unsupported, //
-        },
         rtnetlink::answer::Routers,
     }, //
 };
@@ -85,6 +63,7 @@ use core::{
         Ipv6Addr, //
     }, //
 };
+use errno::login_errno;
 use kernel::prelude::*;
 
 /// How many targets a line has room for, with names of the longest kind.
@@ -244,6 +223,22 @@ impl Failure<'_> {
         Self::Kernel(error.into())
     }
 
+    /// Whether another target may do better.
+    pub(super) const fn is_of_target(&self) -> bool {
+        match self {
+            Self::Login(failure, _) => !matches!(failure, LoginFailure::Memory(_)),
+            Self::NoTargets { .. }
+            | Self::ManyTargets { .. }
+            | Self::NoIpv6 { .. }
+            | Self::Tentative { .. }
+            | Self::Lost(_)
+            | Self::NoLun { .. }
+            | Self::NoDisk { .. }
+            | Self::Unreadable { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Why credentials are of no use.
     pub(super) fn authentication(error: Error) -> Self {
         match error {
@@ -295,46 +290,6 @@ impl Failure<'_> {
             | Self::Unreadable { error, .. }
             | Self::Kernel(error) => *error,
         }
-    }
-}
-
-fn login_errno(failure: &LoginFailure) -> Error {
-    match failure {
-        LoginFailure::Connect(_, ENETUNREACH) => EHOSTUNREACH,
-        LoginFailure::Connect(_, error) | LoginFailure::Memory(error) => *error,
-        LoginFailure::Connection(..) | LoginFailure::Closed(_) => ECONNRESET,
-        LoginFailure::Timeout(_) => ETIMEDOUT,
-        LoginFailure::Redirections(_) => ELOOP,
-        LoginFailure::UnitGone(..) | LoginFailure::UnitReplaced(..) => ENXIO,
-        LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status_errno(*status),
-        LoginFailure::Protocol(
-            _,
-            ProtocolError::Unauthenticated(_)
-            | ProtocolError::Unsupported(Unsupported::Authentication),
-        ) => ENOKEY,
-        LoginFailure::Protocol(..) => EPROTO,
-    }
-}
-
-/// RFC 7143 section 11.13.5.
-fn status_errno(status: LoginStatus) -> Error {
-    match status.code() {
-        0x0200 => EBADE,
-        0x0201 => EKEYREJECTED,
-        0x0202 => EACCES,
-        0x0203 => ENOMEDIUM,
-        0x0204 => EIDRM,
-        0x0205 => EPROTONOSUPPORT,
-        0x0206 => EUSERS,
-        0x0207 => EBADR,
-        0x0208 => EISCONN,
-        0x0209 => ESOCKTNOSUPPORT,
-        0x020a => ESTALE,
-        0x020b => EILSEQ,
-        0x0300 => EREMOTEIO,
-        0x0301 => EAGAIN,
-        0x0302 => ENOBUFS,
-        _ => EPROTO,
     }
 }
 

@@ -19,6 +19,13 @@ impl Growing {
     pub(super) fn print(&mut self, text: fmt::Arguments<'_>) -> Result<(), Failure<'static>> {
         fmt::Write::write_fmt(self, text).map_err(|_| Failure::Kernel(ENOMEM))
     }
+
+    /// Adds what `other` has.
+    pub(super) fn append(&mut self, other: &Self) -> Result<(), Failure<'static>> {
+        self.0
+            .extend_from_slice(&other.0, GFP_KERNEL)
+            .map_err(Failure::kernel)
+    }
 }
 
 impl fmt::Write for Growing {

@@ -15,11 +15,11 @@ use crate::{
                 Ibft,
                 MAX_LENGTH, //
             },
-            merge::Request,
-            target::{
-                Portal,
-                Target, //
+            merge::{
+                Request,
+                Tell, //
             },
+            target::Target,
         },
         iscsi::chap::Credentials,
         secret, //
@@ -62,17 +62,6 @@ impl Firmware {
             ibft.nics().count(),
             ibft.targets().count()
         );
-        let Some((boot, _)) = ibft.boot_target() else {
-            return;
-        };
-        for other in ibft.targets().filter_map(|target| target.name) {
-            if other != boot.name {
-                pr_info!(
-                    "target {} of the iBFT is not used\n",
-                    core::format_args!("{other}")
-                );
-            }
-        }
     }
 
     fn ibft(&self) -> Option<Ibft<'_>> {
@@ -81,12 +70,12 @@ impl Firmware {
 
     /// Takes from the table what nobody has said before.
     #[inline(never)]
-    pub(super) fn complete(&self, request: &mut Request) {
+    pub(super) fn complete(&self, request: &mut Request, tell: Tell<'_>) {
         // Where the kernel's own ipconfig was told to, it has set up the network.
         let may_configure = !(cfg!(CONFIG_IP_PNP) && request.ipconfig);
 
         if let Some(ibft) = self.ibft() {
-            request.take_ibft(ibft, may_configure);
+            request.take_ibft(ibft, may_configure, tell);
         }
     }
 
@@ -109,17 +98,13 @@ impl Firmware {
             .map_err(Failure::authentication)
     }
 
-    /// Further portals of `target`.
-    #[inline(never)]
-    pub(super) fn other_portals(&self, target: &Target) -> Result<KVec<Portal>, Failure<'static>> {
-        let mut portals = KVec::new();
-
+    /// Hands over the targets, each with its boot LUN, in the order in which they are tried.
+    pub(super) fn targets(&self, mut add: impl FnMut(Target, u16)) {
         if let Some(ibft) = self.ibft() {
-            for portal in ibft.other_portals(target) {
-                portals.push(portal, GFP_KERNEL).map_err(Failure::kernel)?;
+            for (target, lun) in ibft.targets_in_order() {
+                add(target, lun);
             }
         }
-        Ok(portals)
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn set(
     network: &Network,
     details: &Details,
     attempts: &mut Attempts,
-) -> Result<Names, Failure<'static>> {
+) -> Result<KBox<Names>, Failure<'static>> {
     let lease = network.lease();
     set_names(lease, details, attempts)?;
     let information = network.information();
@@ -70,15 +70,21 @@ pub(super) fn set(
         attempts.tell(core::format_args!(
             "/proc/net/pnp belongs to the kernel's own ipconfig and is left as it is"
         ));
-        return Ok(Names {
-            search_domains,
-            _files: None,
-        });
+        return boxed(search_domains, None);
     }
-    Ok(Names {
+    boxed(search_domains, Some(files(lease, information, details)?))
+}
+
+#[inline(never)]
+fn boxed(
+    search_domains: SearchDomains,
+    files: Option<Files>,
+) -> Result<KBox<Names>, Failure<'static>> {
+    let names = Names {
         search_domains,
-        _files: Some(files(lease, information, details)?),
-    })
+        _files: files,
+    };
+    KBox::new(names, GFP_KERNEL).map_err(Failure::kernel)
 }
 
 fn set_names(

@@ -38,7 +38,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// How often is tried what may mend itself, and the delay between, in milliseconds.
-const TRIES: u32 = 3;
+const TRIES: usize = 3;
 const DELAY: u32 = 1_000;
 
 /// Logs in.
@@ -47,7 +47,9 @@ pub(super) fn log_in(
     account: &mut Account,
     attempts: &mut Attempts,
 ) -> Result<(Socket, Established), Failure<'static>> {
-    let (socket, established) = tries(attempts, || login::login(account))
+    // Each portal has its turn.
+    let portals = account.others.len().saturating_add(1);
+    let (socket, established) = tries(attempts, portals.max(TRIES), || login::login(account))
         .map_err(|failure| named(failure, &account.node.initiator, Some(&account.target.name)))?;
     // The session's number is another one each time.
     attempts.tell_of(
@@ -69,12 +71,13 @@ pub(super) fn discover(
     portal: Portal,
     attempts: &mut Attempts,
 ) -> Result<KVec<Found>, Failure<'static>> {
-    tries(attempts, || discovery::discover(node, portal))
+    tries(attempts, TRIES, || discovery::discover(node, portal))
         .map_err(|failure| named(failure, &node.initiator, None))
 }
 
 fn tries<T>(
     attempts: &mut Attempts,
+    most: usize,
     mut again: impl FnMut() -> Result<T, LoginFailure>,
 ) -> Result<T, LoginFailure> {
     let mut attempt = 1;
@@ -93,11 +96,11 @@ fn tries<T>(
             LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status.may_be_retried(),
             _ => false,
         };
-        if !transient || attempt == TRIES || attempts.are_over() {
+        if !transient || attempt == most || attempts.are_over() {
             return Err(failure);
         }
         attempts.tell(core::format_args!(
-            "login attempt {attempt} of {TRIES}: {failure}"
+            "login attempt {attempt} of {most}: {failure}"
         ));
         attempt = attempt.saturating_add(1);
         clock::sleep(DELAY);

@@ -276,17 +276,22 @@ impl Network {
     }
 
     /// The user names and passwords that came with the address, if there are any that can be meant.
-    pub(super) fn take_credentials(
-        &mut self,
-    ) -> Result<Option<KBox<Credentials>>, Failure<'static>> {
-        let (Some(offer), Some(lease)) = (self.offer.take(), &self.lease) else {
+    pub(super) fn credentials(&self) -> Result<Option<KBox<Credentials>>, Failure<'static>> {
+        let (Some(offer), Some(lease)) = (&self.offer, &self.lease) else {
             return Ok(None);
         };
         if let Some(fault) = offer.fault {
             let server = lease.server;
             return Err(Failure::DhcpCredentials { server, fault });
         }
-        Ok(Some(offer.credentials).filter(|credentials| credentials.are_given()))
+        if !offer.credentials.are_given() {
+            return Ok(None);
+        }
+        // Each target that may want them gets its own, filled where they stay.
+        let mut credentials =
+            KBox::new(Credentials::none(), GFP_KERNEL).map_err(Failure::kernel)?;
+        credentials.fill_from(&offer.credentials);
+        Ok(Some(credentials))
     }
 
     /// Who may know of a root path.

@@ -4,6 +4,7 @@
 
 use super::{
     attempts::Attempts,
+    configuration::Configuration,
     custody::status::NetworkStatus,
     error::Failure,
     growing::Growing,
@@ -22,7 +23,7 @@ use crate::{
     },
     proto::config::merge::{
         Boot,
-        Request, //
+        Source, //
     },
 };
 use kernel::{
@@ -46,18 +47,24 @@ impl Show for Report {
     }
 }
 
+/// What does not change.
+pub(super) struct Settled<'a> {
+    pub(super) configuration: &'a Configuration,
+    pub(super) boot: &'a Boot,
+    pub(super) names: &'a Names,
+    pub(super) attempts: &'a Attempts,
+    pub(super) passed_over: &'a Growing,
+}
+
 /// Makes the file.
 #[inline(never)]
 pub(super) fn publish(
-    request: &Request,
-    boot: &Boot,
-    names: &Names,
-    attempts: &Attempts,
+    settled: &Settled<'_>,
     initiator: &Initiator,
     network: Arc<NetworkStatus>,
 ) -> Result<File<Report>, Failure<'static>> {
     let report = Report {
-        fixed: fixed(request, boot, names, attempts)?,
+        fixed: settled.text()?,
         session: initiator.session(),
         network,
     };
@@ -65,32 +72,50 @@ pub(super) fn publish(
     File::new(Place::Root, c"iscsi_init", report).map_err(Failure::Kernel)
 }
 
-fn fixed(
-    request: &Request,
-    boot: &Boot,
-    names: &Names,
-    attempts: &Attempts,
-) -> Result<KVec<u8>, Failure<'static>> {
-    let mut text = Growing::new();
-    text.print(core::format_args!("setting-if: "))?;
-    match &request.interface {
-        Some(interface) => text.print(core::format_args!("{interface}\n"))?,
-        None => text.print(core::format_args!("any (default)\n"))?,
+impl Settled<'_> {
+    fn text(&self) -> Result<KVec<u8>, Failure<'static>> {
+        let mut text = Growing::new();
+        let Boot {
+            initiator,
+            target,
+            lun,
+            credentials,
+            session,
+        } = self.boot;
+        let Configuration { request, conf, .. } = self.configuration;
+        text.print(core::format_args!("setting-if: "))?;
+        match &request.interface {
+            Some(interface) => text.print(core::format_args!("{interface}\n"))?,
+            None => text.print(core::format_args!("any (default)\n"))?,
+        }
+        text.print(core::format_args!("setting-initiator: {initiator}\n"))?;
+        text.print(core::format_args!("setting-target: {target}\n"))?;
+        text.print(core::format_args!("setting-lun: {lun}\n"))?;
+        text.print(core::format_args!("setting-credentials: {credentials}\n"))?;
+        conf.write(&mut text)?;
+        match &request.timeout {
+            Some(timeout) => text.print(core::format_args!("setting-timeout: {timeout}\n"))?,
+            None if cfg!(MODULE) => text.print(core::format_args!(
+                "setting-timeout: one attempt (default)\n"
+            ))?,
+            None => text.print(core::format_args!("setting-timeout: no limit (default)\n"))?,
+        }
+        for (key, value, is_told) in session.all() {
+            let source = match is_told {
+                true => Source::Conf,
+                false => Source::Default,
+            };
+            let key = key.name();
+            text.print(core::format_args!("setting-{key}: {value} ({source})\n"))?;
+        }
+        text.append(self.passed_over)?;
+        let Names { search_domains, .. } = self.names;
+        if !search_domains.is_empty() {
+            text.print(core::format_args!("search-domains: {search_domains}\n"))?;
+        }
+        for (milestone, at) in self.attempts.milestones() {
+            text.print(core::format_args!("boot-{milestone}: {at}\n"))?;
+        }
+        Ok(text.0)
     }
-    text.print(core::format_args!(
-        "setting-initiator: {}\n",
-        boot.initiator
-    ))?;
-    text.print(core::format_args!("setting-target: {}\n", boot.target))?;
-    text.print(core::format_args!("setting-lun: {}\n", boot.lun))?;
-    if !names.search_domains.is_empty() {
-        text.print(core::format_args!(
-            "search-domains: {}\n",
-            names.search_domains
-        ))?;
-    }
-    for (milestone, at) in attempts.milestones() {
-        text.print(core::format_args!("boot-{milestone}: {at}\n"))?;
-    }
-    Ok(text.0)
 }

@@ -6,8 +6,8 @@
 use super::{
     attempts::Attempts,
     conf::Conf,
+    configuration::Configuration,
     error::Failure,
-    ibft::Firmware,
     login,
     network::Network, //
 };
@@ -22,18 +22,24 @@ use crate::{
     linux::shash,
     proto::{
         config::{
+            choice::Choice,
             iscsi_conf::{
                 Login,
                 Luns,
+                Settings,
                 Timeouts, //
             },
             merge::{
                 self,
                 Boot,
+                Notice,
+                Proof,
                 Request,
+                Setting,
                 Source, //
             },
             name::Name,
+            root_path::RootPath,
             target::{
                 Portal,
                 Target,
@@ -48,26 +54,41 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Settles who logs in where.
+/// Settles who logs in where, to the target in this place of the order.
 // Not inlined, as each step of the boot: a kernel stack is too small for all of them together.
 #[inline(never)]
 pub(super) fn settle(
-    request: &Request,
-    conf: &Conf,
+    configuration: &Configuration,
+    place: usize,
     network: &Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Boot>, Failure<'static>> {
-    let mut boot = merged(request, network, attempts)?;
-    if let Wanted::Named(target) = &boot.target.value {
-        let luns = luns(conf, Login::Target(target))?;
-        boot.take_lun(luns.map(|luns| luns.first()));
-    }
+    let boot = chosen(configuration, place, network, attempts)?;
     attempts.tell(core::format_args!(
         "target {}, LUN {}, initiator {}",
         boot.target,
         boot.lun,
         boot.initiator
     ));
+    Ok(boot)
+}
+
+/// The same, without a word.
+#[inline(never)]
+fn chosen(
+    configuration: &Configuration,
+    place: usize,
+    network: &Network,
+    attempts: &mut Attempts,
+) -> Result<KBox<Boot>, Failure<'static>> {
+    let mut boot = merged(&configuration.request, network, attempts)?;
+    if let Some(choice) = configuration.choices.get(place) {
+        boot.choose(choice);
+    }
+    if let Wanted::Named(target) = &boot.target.value {
+        let luns = luns(&configuration.conf, Login::Target(target))?;
+        boot.take_lun(luns.map(|luns| luns.first()));
+    }
     Ok(boot)
 }
 
@@ -78,38 +99,60 @@ fn merged(
     network: &Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Boot>, Failure<'static>> {
-    let informant = network.informant();
-    let root_path = match informant.zip(network.root_path()) {
-        // With a target given, whatever else the DHCP server says about roots is for somebody else.
-        Some((informant, text)) => match merge::read_root_path(text.as_str()) {
-            Ok(path) => Some(path),
-            Err(error) if request.target.is_some() => {
-                attempts.tell(core::format_args!("not used: {error}"));
-                None
-            }
-            Err(error) => {
-                let fault = error.fault;
-                return Err(Failure::RootPath {
-                    informant,
-                    text: KBox::new(text, GFP_KERNEL).map_err(Failure::kernel)?,
-                    fault,
-                });
-            }
-        },
-        None => None,
-    };
-    let named = request.initiator.is_some()
-        || root_path
-            .as_ref()
-            .is_some_and(|path| path.initiator.is_some());
+    let root_path = root_path(request, network, attempts)?;
+    let root_path = root_path.as_deref();
+    let named =
+        request.initiator.is_some() || root_path.is_some_and(|path| path.initiator.is_some());
     let offered = if named { None } else { initiator(network)? };
-    let boot = Boot::new(request, root_path.as_ref(), offered, network.mac()).map_err(|error| {
-        Failure::NoTarget {
-            asked: informant,
+    boxed(request, root_path, offered, network, attempts)
+}
+
+#[inline(never)]
+fn boxed(
+    request: &Request,
+    root_path: Option<&RootPath>,
+    offered: Option<Name>,
+    network: &Network,
+    attempts: &mut Attempts,
+) -> Result<KBox<Boot>, Failure<'static>> {
+    let mut tell = |notice: &Notice<'_>| attempts.tell(core::format_args!("{notice}"));
+    match Boot::new(request, root_path, offered, network.mac(), &mut tell) {
+        Ok(boot) => KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel),
+        Err(error) => Err(Failure::NoTarget {
+            asked: network.informant(),
             error,
+        }),
+    }
+}
+
+/// The root path that came with the address.
+#[inline(never)]
+fn root_path(
+    request: &Request,
+    network: &Network,
+    attempts: &mut Attempts,
+) -> Result<Option<KBox<RootPath>>, Failure<'static>> {
+    let Some((informant, text)) = network.informant().zip(network.root_path()) else {
+        return Ok(None);
+    };
+    match merge::read_root_path(text.as_str()) {
+        Ok(path) => KBox::new(path, GFP_KERNEL)
+            .map(Some)
+            .map_err(Failure::kernel),
+        // With a target given, whatever else the DHCP server says about roots is for somebody else.
+        Err(error) if request.target.is_some() => {
+            attempts.tell(core::format_args!("not used: {error}"));
+            Ok(None)
         }
-    })?;
-    KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel)
+        Err(error) => {
+            let fault = error.fault;
+            Err(Failure::RootPath {
+                informant,
+                text: KBox::new(text, GFP_KERNEL).map_err(Failure::kernel)?,
+                fault,
+            })
+        }
+    }
 }
 
 /// The logical units that the configuration file has for a login.
@@ -140,57 +183,105 @@ fn initiator(network: &Network) -> Result<Option<Name>, Failure<'static>> {
 #[inline(never)]
 fn authentication(
     target: &Target,
-    conf: &Conf,
-    firmware: &Firmware,
-    network: &mut Network,
+    configuration: &Configuration,
+    network: &Network,
     attempts: &mut Attempts,
-) -> Result<Option<Authentication>, Failure<'static>> {
-    if let Some(authentication) = conf.authentication(target)? {
-        return Ok(Some(authentication));
+) -> Result<Option<(Authentication, Source)>, Failure<'static>> {
+    if let Some(authentication) = configuration.conf.authentication(target)? {
+        return Ok(Some((authentication, Source::Conf)));
     }
-    if let Some(authentication) = firmware.authentication(target)? {
+    if let Some(authentication) = configuration.firmware.authentication(target)? {
         attempts.tell(core::format_args!(
             "credentials for target {} (iBFT)",
             target.name
         ));
-        return Ok(Some(authentication));
+        return Ok(Some((authentication, Source::Ibft)));
     }
-    let Some(credentials) = network.take_credentials()? else {
+    let Some(credentials) = network.credentials()? else {
         return Ok(None);
     };
     attempts.warn(core::format_args!(
         "CHAP password from the DHCP server: whoever is on this network can have it"
     ));
-    Authentication::new(credentials)
-        .map(Some)
-        .map_err(Failure::authentication)
+    let authentication = Authentication::new(credentials).map_err(Failure::authentication)?;
+    Ok(Some((authentication, Source::DhcpCredentials)))
 }
 
 /// Completes what has been settled: where nobody has named the target, its portal has to.
 #[inline(never)]
 pub(super) fn account(
-    request: &Request,
+    configuration: &Configuration,
+    place: usize,
     boot: &mut Boot,
-    conf: &Conf,
-    firmware: &Firmware,
-    network: &mut Network,
+    network: &Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Account>, Failure<'static>> {
+    let conf = &configuration.conf;
     let mut node = node(boot, conf, network)?;
     let (target, others) = match &boot.target.value {
-        Wanted::Named(target) => named(target, boot.target.source, request, firmware)?,
+        Wanted::Named(target) => named(target, configuration.choices.get(place))?,
         Wanted::Any(portal) => {
             node.authentication = conf.authentication_at(*portal)?;
             configure(&mut node, conf, Login::Discovery(*portal), attempts)?;
             discover(&mut node, *portal, attempts)?
         }
     };
-    node.authentication = authentication(&target, conf, firmware, network, attempts)?;
-    let luns = configure(&mut node, conf, Login::Target(&target), attempts)?;
+    let proven = authentication(&target, configuration, network, attempts)?;
+    boot.credentials = match &proven {
+        Some((authentication, source)) => Setting {
+            value: authentication.proof(),
+            source: *source,
+        },
+        None => Setting {
+            value: Proof::None,
+            source: Source::Default,
+        },
+    };
+    node.authentication = proven.map(|(authentication, _)| authentication);
+    boot.session = configure(&mut node, conf, Login::Target(&target), attempts)?;
+    let luns = boot.session.luns;
     if boot.take_lun(luns.map(|luns| luns.first())) {
         attempts.tell(core::format_args!("LUN {}", boot.lun));
     }
-    finish(node, target, others, luns)
+    finish(node, target, others, luns, place)
+}
+
+/// Who logs in to the targets besides the one in this place, in a running machine: those that are
+/// known by name, and have their boot LUN under the same number.
+#[inline(never)]
+pub(super) fn fallbacks(
+    configuration: &Configuration,
+    taken: usize,
+    boot: &Boot,
+    network: &Network,
+    attempts: &mut Attempts,
+) -> Result<KVec<KBox<Account>>, Failure<'static>> {
+    let mut accounts = KVec::new();
+
+    for (place, choice) in configuration.choices.iter().enumerate() {
+        if place == taken || !matches!(choice.wanted, Wanted::Named(_)) {
+            continue;
+        }
+        let mut other = chosen(configuration, place, network, attempts)?;
+        if other.lun.value != boot.lun.value {
+            attempts.tell(core::format_args!(
+                "target {} serves to boot alone: its LUN is {}",
+                choice.wanted,
+                other.lun.value
+            ));
+            continue;
+        }
+        match account(configuration, place, &mut other, network, attempts) {
+            Ok(account) => accounts
+                .push(account, GFP_KERNEL)
+                .map_err(Failure::kernel)?,
+            Err(failure) => attempts.warn(core::format_args!(
+                "target {} serves to boot alone: {failure}",
+                choice.wanted
+            )),
+        }
+    }
+    Ok(accounts)
 }
 
 /// Who logs in.
@@ -211,19 +302,11 @@ fn node(boot: &Boot, conf: &Conf, network: &Network) -> Result<KBox<Node>, Failu
 #[inline(never)]
 fn named(
     target: &Target,
-    source: Source,
-    request: &Request,
-    firmware: &Firmware,
+    choice: Option<&Choice>,
 ) -> Result<(KBox<Target>, KVec<Portal>), Failure<'static>> {
     let mut others = KVec::new();
-    match source {
-        Source::Ibft => others = firmware.other_portals(target)?,
-        Source::Parameter | Source::Argument => {
-            for portal in request.further.iter().flatten() {
-                others.push(*portal, GFP_KERNEL).map_err(Failure::kernel)?;
-            }
-        }
-        _ => {}
+    for portal in choice.into_iter().flat_map(Choice::further) {
+        others.push(portal, GFP_KERNEL).map_err(Failure::kernel)?;
     }
     let target = KBox::new(target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
     Ok((target, others))
@@ -235,8 +318,10 @@ fn finish(
     target: KBox<Target>,
     others: KVec<Portal>,
     luns: Option<Luns>,
+    place: usize,
 ) -> Result<KBox<Account>, Failure<'static>> {
     let account = Account {
+        place,
         node,
         target: KBox::into_inner(target),
         others,
@@ -245,15 +330,14 @@ fn finish(
     KBox::new(account, GFP_KERNEL).map_err(Failure::kernel)
 }
 
-/// Has `node` negotiate and keep the session of `login` as the configuration file says; what that
-/// has of logical units.
+/// Has `node` negotiate and keep the session of `login` as the configuration file says.
 #[inline(never)]
 fn configure(
     node: &mut Node,
     conf: &Conf,
     login: Login<'_>,
     attempts: &mut Attempts,
-) -> Result<Option<Luns>, Failure<'static>> {
+) -> Result<Settings, Failure<'static>> {
     let settings = conf.settings(login)?;
     if let Some(authentication) = &mut node.authentication {
         if shash::approved_only() && settings.algorithms.has(Algorithm::Md5) {
@@ -267,7 +351,7 @@ fn configure(
     }
     node.offer = settings.offer;
     node.timeouts = settings.timeouts;
-    Ok(settings.luns)
+    Ok(settings)
 }
 
 /// The one target of which a portal tells, and its further portals.

@@ -14,13 +14,16 @@ use crate::{
             Shash, //
         }, //
     },
-    proto::iscsi::chap::{
-        Algorithm,
-        Algorithms,
-        Chap,
-        Credentials,
-        Hash,
-        HASH_MAX, //
+    proto::{
+        config::merge::Proof,
+        iscsi::chap::{
+            Algorithm,
+            Algorithms,
+            Chap,
+            Credentials,
+            Hash,
+            HASH_MAX, //
+        },
     }, //
 };
 use kernel::prelude::*;
@@ -57,6 +60,14 @@ impl Authentication {
         }
         self.algorithms = algorithms;
         Ok(())
+    }
+
+    /// Who proves who they are.
+    pub(crate) fn proof(&self) -> Proof {
+        match self.credentials.are_mutual() {
+            true => Proof::Mutual,
+            false => Proof::OneWay,
+        }
     }
 
     /// What one login authenticates with.

@@ -9,7 +9,11 @@
 //! | another name, none any more, or no disk | no session, until it is back |
 //!
 //! Another LUN with another name than before, or none any more, fails its commands, and nothing is
-//! sent to it. A unit that had no names to be compared ([`identification`]) is taken for the same.
+//! sent to it. A unit that had no names to be compared ([`identification`]) is taken for the same,
+//! as long as it is the same target's. Another target's is not: its disk must have a name that no
+//! other disk in the world has. And since the target before may still have commands, whose effect
+//! must not come after those that are sent again, the unit is reset, which ends the commands of all
+//! (RFC 7143 section 11.5.1).
 
 use super::{
     login::LoginFailure,
@@ -39,11 +43,13 @@ use crate::{
             pdu::{
                 request::{
                     Attribute,
-                    Direction, //
+                    Direction,
+                    Function, //
                 },
                 response::{
                     self,
                     DataIn,
+                    FunctionResponse,
                     NopIn,
                     Received, //
                 },
@@ -54,6 +60,7 @@ use crate::{
                 Outcome,
                 Task, //
             },
+            HEADER_LENGTH, //
         },
         scsi::{
             identification,
@@ -68,6 +75,7 @@ pub(super) const VERIFY_TIMEOUT: u64 = 10_000;
 const UNIT_TIMEOUT: u64 = 5_000;
 /// The Initiator Task Tag of what is asked here, before there are other commands.
 const TAG: Itt = Itt::new(0);
+const RESET_TAG: Itt = Itt::new(1);
 
 /// SPC-5 section 6.49.
 const TEST_UNIT_READY: [u8; 6] = [0; 6];
@@ -75,6 +83,15 @@ const TEST_UNIT_READY: [u8; 6] = [0; 6];
 /// long it is left alone in between, in milliseconds.
 const TRIES: usize = 8;
 const PAUSE: u32 = 50;
+
+/// Whose disks they are to be.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Whose {
+    /// Those of the target that had the latest session.
+    Same,
+    /// Those of another target.
+    Another,
+}
 
 /// What a logical unit answers.
 enum Answer {
@@ -93,6 +110,7 @@ pub(super) fn verify(
     connected: &mut Connected,
     established: &Established,
     nexus: &Nexus,
+    whose: Whose,
 ) -> Result<Session, LoginFailure> {
     let mut session = Session::new(established);
     connected.go_on(session.parameters());
@@ -100,12 +118,14 @@ pub(super) fn verify(
     let mut buffer = KVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
         .map_err(|_| LoginFailure::Memory(ENOMEM))?;
     let mut foreign = KVec::new();
+    let mut has_boot_unit = false;
     let portal = connected.portal();
     let end = clock::milliseconds().saturating_add(VERIFY_TIMEOUT);
 
     for unit in &units {
         let is_boot_unit = nexus.is_boot_unit(unit.lun);
-        if unit.page().is_empty() && !is_boot_unit {
+        has_boot_unit |= is_boot_unit;
+        if unit.page().is_empty() && !is_boot_unit && whose == Whose::Same {
             continue;
         }
         let deadline = clock::milliseconds().saturating_add(UNIT_TIMEOUT);
@@ -126,16 +146,25 @@ pub(super) fn verify(
         let is_same = match answer {
             Answer::Page(length) => {
                 let now = page.get(..length).unwrap_or_default();
-                identification::is_same(unit.page(), now)
+                match whose {
+                    Whose::Same => identification::is_same(unit.page(), now),
+                    Whose::Another => identification::is_proved(unit.page(), now),
+                }
             }
             Answer::Gone if is_boot_unit => {
                 return Err(LoginFailure::UnitGone(portal, unit.lun));
             }
             // What another disk in its place would do has been settled before.
             Answer::Gone => !nexus.is_foreign(unit.lun),
-            Answer::NotNow | Answer::Nothing => !identification::is_telling(unit.page()),
+            Answer::NotNow | Answer::Nothing => {
+                whose == Whose::Same && !identification::is_telling(unit.page())
+            }
         };
         if is_same {
+            if whose == Whose::Another && !matches!(answer, Answer::Gone) {
+                asked.reset()?;
+                asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
+            }
             continue;
         }
         if is_boot_unit || foreign.len() >= FOREIGN_MAX {
@@ -151,6 +180,10 @@ pub(super) fn verify(
         foreign
             .push(unit.lun, GFP_KERNEL)
             .map_err(|_| LoginFailure::Memory(ENOMEM))?;
+    }
+    if whose == Whose::Another && !has_boot_unit {
+        let lun = nexus.boot_unit().unwrap_or_default();
+        return Err(LoginFailure::UnitReplaced(portal, lun));
     }
     nexus.set_foreign(&foreign);
     Ok(session)
@@ -176,33 +209,75 @@ impl Asked<'_> {
         self.ask(cdb, data)
     }
 
+    /// Has the unit end all commands that it has.
+    fn reset(&mut self) -> Result<(), LoginFailure> {
+        let request =
+            self.session
+                .task_management(Function::LogicalUnitReset, lun_of(self.lun), RESET_TAG);
+        self.connected.send(&request)?;
+        loop {
+            let (header, _) = self.connected.receive(self.buffer)?;
+            let received = self.session.receive(&header);
+            match received.map_err(|error| self.connected.protocol(error))? {
+                Received::TaskManagement(answer) if answer.itt == RESET_TAG => {
+                    return match answer.response {
+                        FunctionResponse::COMPLETE => Ok(()),
+                        _ => {
+                            let portal = self.connected.portal();
+                            Err(LoginFailure::UnitNotReset(portal, self.lun))
+                        }
+                    };
+                }
+                received => self.between(received, &header)?,
+            }
+        }
+    }
+
+    /// Takes what may come between a question and its answer.
+    fn between(
+        &self,
+        received: Received,
+        header: &[u8; HEADER_LENGTH],
+    ) -> Result<(), LoginFailure> {
+        match received {
+            Received::NopIn(NopIn::Ping(ping)) => {
+                self.connected.send(&self.session.nop_out_reply(&ping))
+            }
+            Received::NopIn(NopIn::Notice) | Received::Async(_) => Ok(()),
+            _ => {
+                let [first, ..] = *header;
+                let violation = Violation::UnexpectedOpcode(Opcode::of(first));
+                Err(self.connected.protocol(ProtocolError::from(violation)))
+            }
+        }
+    }
+
     /// Has the unit execute a command that reads `data`.
     fn ask(&mut self, cdb: &[u8], data: &mut [u8]) -> Result<Answer, LoginFailure> {
-        let Self {
-            connected,
-            session,
-            lun,
-            buffer,
-        } = self;
+        let connected = self.connected;
         let protocol = |error| connected.protocol(error);
         let (direction, length) = match data.len() {
             0 => (Direction::None, 0),
             // CAST: A page's length.
             length => (Direction::Read, length as u32),
         };
-        let mut task = Task::new(lun_of(*lun), direction, length, session.parameters());
+        let lun = lun_of(self.lun);
+        let mut task = Task::new(lun, direction, length, self.session.parameters());
         let mut sent = false;
 
         loop {
-            if !sent && session.window_open() {
-                let header = session
+            if !sent && self.session.window_open() {
+                let header = self
+                    .session
                     .scsi_command(&mut task, TAG, Attribute::Simple, cdb)
                     .map_err(protocol)?;
-                connected.send(&header)?;
+                self.connected.send(&header)?;
                 sent = true;
             }
-            let (header, segment) = connected.receive(buffer)?;
-            let (outcome, sense) = match session.receive(&header).map_err(protocol)? {
+            let (header, segment) = self.connected.receive(self.buffer)?;
+            let received = self.session.receive(&header);
+            let received = received.map_err(protocol)?;
+            let (outcome, sense) = match received {
                 Received::DataIn(data_in) if sent && data_in.itt == TAG => {
                     take(&mut task, &data_in, segment, data).map_err(protocol)?;
                     match &data_in.status {
@@ -214,15 +289,9 @@ impl Asked<'_> {
                     task.response(&answer),
                     Sense::parse(response::sense(segment)),
                 ),
-                Received::NopIn(NopIn::Ping(ping)) => {
-                    connected.send(&session.nop_out_reply(&ping))?;
+                received => {
+                    self.between(received, &header)?;
                     continue;
-                }
-                Received::NopIn(NopIn::Notice) | Received::Async(_) => continue,
-                _ => {
-                    let [first, ..] = header;
-                    let violation = Violation::UnexpectedOpcode(Opcode::of(first));
-                    return Err(protocol(ProtocolError::from(violation)));
                 }
             };
             return Ok(match outcome {

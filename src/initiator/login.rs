@@ -99,6 +99,8 @@ pub(crate) struct Account {
     pub(crate) others: KVec<Portal>,
     /// The logical units that are looked for, if not all.
     pub(crate) luns: Option<Luns>,
+    /// Its place among the targets that the machine may have its disk from.
+    pub(crate) place: usize,
 }
 
 /// Why there is no session.
@@ -120,8 +122,20 @@ pub(crate) enum LoginFailure {
     UnitGone(Portal, u64),
     /// The target has another disk in the place of the boot disk, or of very many.
     UnitReplaced(Portal, u64),
+    /// Another target's disk, the boot disk or one beside it, is not reset.
+    UnitNotReset(Portal, u64),
     /// There is no memory.
     Memory(Error),
+}
+
+impl LoginFailure {
+    /// Whether it is for what the target has as a logical unit.
+    pub(super) const fn is_of_unit(&self) -> bool {
+        matches!(
+            self,
+            Self::UnitGone(..) | Self::UnitReplaced(..) | Self::UnitNotReset(..)
+        )
+    }
 }
 
 /// Makes a session.
@@ -361,6 +375,11 @@ impl core::fmt::Display for LoginFailure {
                 f,
                 "the target at {portal} has another disk than before as LUN {lun}, or does not \
                  tell, and nothing is sent to it; check which disk it has there"
+            ),
+            Self::UnitNotReset(portal, lun) => write!(
+                f,
+                "the target at {portal} does not reset LUN {lun}, which another target has had \
+                 commands for; look at the target's log"
             ),
             Self::Memory(error) => write!(f, "out of memory: {error:?}"),
         }

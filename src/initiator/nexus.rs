@@ -231,7 +231,12 @@ impl Nexus {
 
     /// Whether the boot disk is this logical unit.
     pub(super) fn is_boot_unit(&self, lun: u64) -> bool {
-        lun != NO_UNIT && self.boot_unit.load(Ordering::Acquire) == lun
+        self.boot_unit() == Some(lun)
+    }
+
+    /// The boot disk's logical unit, once the boot has its disk.
+    pub(super) fn boot_unit(&self) -> Option<u64> {
+        Some(self.boot_unit.load(Ordering::Acquire)).filter(|unit| *unit != NO_UNIT)
     }
 
     /// Has no command reach these logical units from now on, at most [`FOREIGN_MAX`], and only
@@ -267,8 +272,7 @@ impl Nexus {
         // What a target tells of at the beginning of each session has been told by then, but by
         // units that nobody has asked for anything yet.
         let may_be_late = origin == Origin::Passthrough && !self.is_boot_unit(lun);
-        let booted = self.boot_unit.load(Ordering::Acquire) != NO_UNIT;
-        if sense.is_unit_changed() && booted && !may_be_late {
+        if sense.is_unit_changed() && self.boot_unit().is_some() && !may_be_late {
             return Err(Failure::UnitsChanged);
         }
         Ok(())

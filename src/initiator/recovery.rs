@@ -11,12 +11,20 @@
 //! | down | waiting is bounded and takes too long: the commands fail, ended |
 //! | ended | never |
 //!
+//! Where there are other targets, they have their turn when the present one's portals do not answer
+//! for [`ELSEWHERE`]; [`identity`] tells what of them has to be the same.
+//!
 //! The session is the machine's root disk, so login is tried for ever, ever less often up to
 //! [`DELAY_MAX`]. Waiting is bounded, by [`BOUNDED_DOWN`] and [`BOUNDED_UP`], only until the boot
 //! has its disk, and again when the host or the machine goes down.
 
+mod targets;
+
 use super::{
-    identity,
+    identity::{
+        self,
+        Whose, //
+    },
     login::{
         log_in,
         Account,
@@ -68,6 +76,7 @@ use kernel::{
         Mutex, //
     }, //
 };
+use targets::Targets;
 
 /// How often the thread looks after the connection, in milliseconds.
 const TICK: u64 = 1_000;
@@ -80,6 +89,9 @@ const DELAY_MAX: Duration = Duration::from_millis(5_000);
 const SHORT_LIVED: u64 = 1_000;
 /// The most a target may put a new session off, in seconds.
 const TIME2WAIT_MAX: u16 = 60;
+/// How long a lost target has before others have their turn, in milliseconds: it may just be
+/// starting again, and what it still has of commands comes to its end meanwhile.
+const ELSEWHERE: u64 = 5_000;
 /// How often a lasting outage is spoken of, and how often when it has another reason than before.
 const REMINDER: u64 = 60_000;
 const REMINDER_CHANGED: u64 = 10_000;
@@ -100,7 +112,7 @@ pub(super) struct Recovery {
 
 /// Where the session stands.
 struct Link {
-    account: KBox<Account>,
+    targets: Targets,
     state: State,
     /// When a command last ended; at first, when the session began.
     progress: u64,
@@ -152,6 +164,7 @@ impl Recovery {
     pub(super) fn new(
         nexus: Arc<Nexus>,
         account: KBox<Account>,
+        fallbacks: KVec<KBox<Account>>,
         connection: Arc<Connection<Wire>>,
     ) -> Result<Arc<Self>> {
         Arc::pin_init(
@@ -159,7 +172,7 @@ impl Recovery {
                 nexus,
                 link <- new_mutex!(
                     Link {
-                        account,
+                        targets: Targets::new(account, fallbacks),
                         state: State::Up(connection),
                         progress: clock::milliseconds(),
                         up_since: clock::milliseconds(),
@@ -250,7 +263,7 @@ impl Link {
         self.check_deadline(nexus);
         match &mut self.state {
             State::Up(connection) => {
-                let timeouts = &self.account.node.timeouts;
+                let timeouts = &self.targets.account.node.timeouts;
                 let failure = connection.with(|wire, stream| {
                     wire.watch(now, timeouts, expired, stream);
                     wire.failure()
@@ -261,14 +274,14 @@ impl Link {
             }
             State::Down(outage) => {
                 let waited = now.saturating_sub(outage.pace.since);
-                let patience = self.account.node.timeouts.conn_fail;
+                let patience = self.targets.account.node.timeouts.conn_fail;
                 let patience = patience.map(Duration::as_millis);
                 if !outage.failing && patience.is_some_and(|patience| waited >= patience) {
                     outage.failing = true;
                     pr_err!(
                         "no session with {} since {} s: commands fail from now on, until there is \
                          one again (ConnFailTimeout)\n",
-                        core::format_args!("{}", self.account.target),
+                        core::format_args!("{}", self.targets.account.target),
                         waited / 1_000
                     );
                     nexus.status.failing();
@@ -301,7 +314,7 @@ impl Link {
         let now = clock::milliseconds();
         pr_warn!(
             "session with {} lost: {}; {} commands wait for a new one\n",
-            core::format_args!("{}", self.account.target),
+            core::format_args!("{}", self.targets.account.target),
             core::format_args!("{failure}"),
             tasks.len()
         );
@@ -345,8 +358,9 @@ impl Link {
     fn try_login(&mut self, nexus: &Arc<Nexus>) {
         // What frees memory may be waiting for this very disk.
         let _reserves = NoReclaim::new();
-        let result = log_in(&mut self.account).and_then(|(mut connected, established)| {
-            let session = identity::verify(&mut connected, &established, nexus)?;
+        let whose = self.targets.whose();
+        let result = log_in(&mut self.targets.account).and_then(|(mut connected, established)| {
+            let session = identity::verify(&mut connected, &established, nexus, whose)?;
             Ok((connected.into_socket(), established, session))
         });
         let now = clock::milliseconds();
@@ -364,15 +378,17 @@ impl Link {
                 let count = outage.tasks.len();
                 match connect(nexus, socket, session, outage.tasks, self.progress) {
                     Ok(connection) => {
+                        self.targets.settle();
                         pr_info!(
                             "session with {} restored after {} ms; {} commands sent again\n",
-                            core::format_args!("{}", self.account.target),
+                            core::format_args!("{}", self.targets.account.target),
                             now.saturating_sub(outage.pace.since),
                             count
                         );
-                        let portal = self.account.target.portal;
                         let (tsih, parameters) = (established.tsih, &established.parameters);
-                        nexus.status.up(portal, tsih, parameters, count);
+                        nexus
+                            .status
+                            .up(&self.targets.account.target, tsih, parameters, count);
                         nexus.set_failing(false);
                         nexus.set_connection(Some(connection.clone()));
                         self.previous = Some(outage.pace);
@@ -404,7 +420,16 @@ impl Link {
                 core::format_args!("{reason}")
             );
         }
-        outage.next_attempt = outage.pace.next_attempt(now);
+        if whose == Whose::Another {
+            self.targets.tell(&reason);
+        }
+        let waited = now.saturating_sub(outage.pace.since);
+        let may_leave = waited >= ELSEWHERE && nexus.boot_unit().is_some();
+        // All of them have their turn before there is a delay.
+        outage.next_attempt = match self.targets.next(may_leave) {
+            Whose::Same => outage.pace.next_attempt(now),
+            Whose::Another => now,
+        };
         self.state = State::Down(outage);
     }
 
@@ -458,7 +483,7 @@ impl Link {
             pr_warn!(
                 "{} has answered nothing for {} s; \
                  waiting ends, and what it has not confirmed is lost\n",
-                core::format_args!("{}", self.account.target),
+                core::format_args!("{}", self.targets.account.target),
                 waited / 1_000
             );
             self.end(nexus);
@@ -494,7 +519,7 @@ impl Link {
         }
         pr_info!(
             "logged out from {}{}\n",
-            core::format_args!("{}", self.account.target),
+            core::format_args!("{}", self.targets.account.target),
             if confirmed {
                 ""
             } else {

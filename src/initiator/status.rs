@@ -6,7 +6,7 @@ use crate::{
     linux::clock,
     proto::{
         config::{
-            target::Portal,
+            target::Target,
             text::Text, //
         },
         iscsi::parameters::Parameters, //
@@ -42,7 +42,7 @@ struct Facts {
     state: State,
     /// Since when, in milliseconds of the clock.
     since: u64,
-    connection: Option<(Portal, u16, Parameters)>,
+    connection: Option<(Target, u16, Parameters)>,
     logins: u64,
     outages: u64,
     longest_outage: u64,
@@ -91,7 +91,7 @@ impl Status {
     }
 
     /// There is a session, upon which so many commands were sent again.
-    pub(super) fn up(&self, portal: Portal, tsih: u16, parameters: &Parameters, resent: usize) {
+    pub(super) fn up(&self, target: &Target, tsih: u16, parameters: &Parameters, resent: usize) {
         let now = clock::milliseconds();
         let mut facts = self.facts.lock();
         if facts.logins > 0 {
@@ -100,7 +100,7 @@ impl Status {
         }
         facts.state = State::Up;
         facts.since = now;
-        facts.connection = Some((portal, tsih, *parameters));
+        facts.connection = Some((target.clone(), tsih, *parameters));
         facts.logins = facts.logins.saturating_add(1);
         // CAST: A count of commands fits 64 bits.
         facts.resent = facts.resent.saturating_add(resent as u64);
@@ -152,8 +152,9 @@ impl Status {
             Some(Some(reason)) => reason.as_str(),
         };
         writeln!(output, "waiting-for: {waiting}")?;
-        if let Some((portal, tsih, parameters)) = &facts.connection {
-            writeln!(output, "portal: {portal}")?;
+        if let Some((target, tsih, parameters)) = &facts.connection {
+            writeln!(output, "target: {}", target.name)?;
+            writeln!(output, "portal: {}", target.portal)?;
             writeln!(output, "session: {tsih:#06x}")?;
             writeln!(output, "negotiated: {parameters}")?;
         }

@@ -10,13 +10,14 @@
 //!   so do [`ip`] and [`netroot`] with kernel arguments that others have made; [`location`] is what
 //!   the last and the root path have in common.
 //! - [`iscsi_conf`] reads the configuration file, [`ibft`] the table that firmware leaves.
-//! - [`merge`] picks the one source of each setting.
+//! - [`merge`] picks the one source of each setting; [`choice`] has the targets of one in order.
 //! - [`text`] is the string without a heap that they are kept in.
 
 #![forbid(unsafe_code)]
 
 use core::fmt;
 
+pub mod choice;
 pub mod cmdline;
 pub mod ibft;
 pub mod interface;

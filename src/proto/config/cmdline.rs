@@ -17,8 +17,8 @@ pub struct Arguments<'a> {
     pub interface: Option<&'a str>,
     /// The initiator's name.
     pub initiator: Option<&'a str>,
-    /// The target and where it is.
-    pub target: Option<&'a str>,
+    /// The targets and where they are.
+    pub target: Repeated<'a>,
     /// The boot LUN.
     pub lun: Option<&'a str>,
     /// The configuration file.
@@ -34,13 +34,15 @@ pub struct Arguments<'a> {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Others<'a> {
     /// `ip=` or `nfsaddrs=`, of the kernel's own ipconfig and of dracut.
-    pub ip: Option<&'a str>,
+    pub ip: Repeated<'a>,
+    /// `bootdev=`, of dracut.
+    pub boot_device: Option<&'a str>,
     /// `dhcpclass=`, of the kernel's own ipconfig.
     pub vendor_class: Option<&'a str>,
     /// `BOOTIF=`, of PXELINUX.
     pub boot_interface: Option<&'a str>,
     /// `netroot=iscsi:`, of dracut.
-    pub net_root: Option<&'a str>,
+    pub net_root: Repeated<'a>,
     /// `root=iscsi:`, of dracut.
     pub root: Option<&'a str>,
     /// `rd.iscsi.initiator=`, of dracut.
@@ -53,19 +55,27 @@ impl<'a> Others<'a> {
         let Some(value) = value.and_then(|value| core::str::from_utf8(value).ok()) else {
             return;
         };
+        let value = match other {
+            Other::NetRoot | Other::Root if !value.starts_with(SCHEME) => "",
+            _ => value,
+        };
         let slot = match other {
-            Other::Ip => &mut self.ip,
+            Other::Ip | Other::NetRoot => {
+                let texts = match other {
+                    Other::Ip => &mut self.ip,
+                    _ => &mut self.net_root,
+                };
+                // One too many is left to them.
+                let _ = texts.add(value);
+                return;
+            }
+            Other::BootDevice => &mut self.boot_device,
             Other::VendorClass => &mut self.vendor_class,
             Other::BootInterface => &mut self.boot_interface,
-            Other::NetRoot => &mut self.net_root,
             Other::Root => &mut self.root,
             Other::Initiator => &mut self.initiator,
         };
-        let is_ours = match other {
-            Other::NetRoot | Other::Root => value.starts_with(SCHEME),
-            _ => !value.is_empty(),
-        };
-        *slot = is_ours.then_some(value);
+        *slot = Some(value).filter(|value| !value.is_empty());
     }
 }
 
@@ -76,6 +86,8 @@ pub enum Other {
     Ip,
     /// What a DHCP server is told that the machine is.
     VendorClass,
+    /// The network device to boot over.
+    BootDevice,
     /// The network device that the boot loader came from.
     BootInterface,
     /// The target.
@@ -87,9 +99,10 @@ pub enum Other {
 }
 
 impl Other {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Ip,
         Self::VendorClass,
+        Self::BootDevice,
         Self::BootInterface,
         Self::NetRoot,
         Self::Root,
@@ -101,6 +114,7 @@ impl Other {
         match self {
             Self::Ip => "ip",
             Self::VendorClass => "dhcpclass",
+            Self::BootDevice => "bootdev",
             Self::BootInterface => "BOOTIF",
             Self::NetRoot => "netroot",
             Self::Root => "root",
@@ -122,12 +136,12 @@ impl Other {
 impl<'a> Arguments<'a> {
     /// Finds this module's arguments in the kernel command line `line`.
     ///
-    /// Of an argument given more than once the last counts, as with the kernel's own. Everything
-    /// else in the line is somebody else's.
+    /// Of an argument given more than once the last counts, as with the kernel's own, but that
+    /// targets are all taken. Everything else in the line is somebody else's.
     ///
     /// # Errors
     ///
-    /// An argument of ours has no value, or one that is not UTF-8.
+    /// An argument of ours has no value, or one that is not UTF-8, or is there too often.
     pub fn parse(line: &'a [u8]) -> Result<Self, ArgumentError> {
         let mut found = Self::default();
         for word in Words::new(line) {
@@ -143,7 +157,11 @@ impl<'a> Arguments<'a> {
             let slot = match key {
                 Key::Interface => &mut found.interface,
                 Key::Initiator => &mut found.initiator,
-                Key::Target => &mut found.target,
+                Key::Target => {
+                    let added = found.target.add(value);
+                    added.ok_or(error(ArgumentFault::TooOften))?;
+                    continue;
+                }
                 Key::Lun => &mut found.lun,
                 Key::Conf => &mut found.conf,
                 Key::Timeout => &mut found.timeout,
@@ -164,9 +182,49 @@ impl<'a> Arguments<'a> {
             timeout,
             others: _,
         } = self;
-        [interface, initiator, target, lun, conf, timeout]
+        [interface, initiator, lun, conf, timeout]
             .into_iter()
             .any(Option::is_some)
+            || target.first().is_some()
+    }
+}
+
+/// The texts of an argument that may be there more than once.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Repeated<'a>([Option<&'a str>; REPEATED_MAX]);
+
+/// How often an argument may be there.
+const REPEATED_MAX: usize = 8;
+
+impl<'a> Repeated<'a> {
+    /// The first text, which is the only one of most.
+    pub fn first(&self) -> Option<&'a str> {
+        self.iter().next()
+    }
+
+    /// All texts, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.0.iter().flatten().copied()
+    }
+
+    /// Takes one more; an empty one is as good as none, nor does any before it count then. `None`
+    /// where there is no room.
+    fn add(&mut self, text: &'a str) -> Option<()> {
+        if text.is_empty() {
+            *self = Self::default();
+            return Some(());
+        }
+        *self.0.iter_mut().find(|slot| slot.is_none())? = Some(text);
+        Some(())
+    }
+}
+
+/// The one text that there is, if there is one.
+impl<'a> From<Option<&'a str>> for Repeated<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        let mut texts = Self::default();
+        texts.add(text.unwrap_or_default());
+        texts
     }
 }
 
@@ -230,6 +288,20 @@ impl Key {
     }
 }
 
+/// What it is, for people.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interface => "interface",
+            Self::Initiator => "initiator",
+            Self::Target => "target",
+            Self::Lun => "LUN",
+            Self::Conf => "configuration file",
+            Self::Timeout => "time limit",
+        })
+    }
+}
+
 /// A kernel argument that has no text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ArgumentError {
@@ -246,6 +318,8 @@ pub enum ArgumentFault {
     NoValue,
     /// Its value is not UTF-8.
     NotUtf8,
+    /// It is there too often.
+    TooOften,
 }
 
 impl fmt::Display for ArgumentError {
@@ -254,6 +328,9 @@ impl fmt::Display for ArgumentError {
         match self.fault {
             ArgumentFault::NoValue => write!(f, "{name}: no value; expected {name}=<value>"),
             ArgumentFault::NotUtf8 => write!(f, "{name}=: the value is not UTF-8"),
+            ArgumentFault::TooOften => {
+                write!(f, "{name}=: at most {REPEATED_MAX} of them can be given")
+            }
         }
     }
 }
@@ -413,7 +490,7 @@ mod tests {
         let found = Arguments {
             interface: Some("eth0"),
             initiator: None,
-            target: Some("10.0.0.1:eui.02004567a425678d"),
+            target: Some("10.0.0.1:eui.02004567a425678d").into(),
             lun: Some("3"),
             ..Arguments::default()
         };
@@ -436,24 +513,26 @@ mod tests {
             assert!(!found.any(), "{line}");
             found.others
         };
-        assert_eq!(others("ip=dhcp").ip, Some("dhcp"));
+        assert_eq!(others("ip=dhcp").ip.first(), Some("dhcp"));
         assert_eq!(
-            others("nfsaddrs=10.0.0.2::10.0.0.1").ip,
+            others("nfsaddrs=10.0.0.2::10.0.0.1").ip.first(),
             Some("10.0.0.2::10.0.0.1")
         );
         assert_eq!(
             others("ip quiet xip=dhcp ip6=x root=/dev/sda1 netroot=nbd:x bootif=x -- ip=dhcp"),
             Others::default()
         );
-        assert_eq!(others("ip=dhcp ip=").ip, None);
+        assert_eq!(others("ip=dhcp ip=").ip.first(), None);
         let found = others(
-            "root=iscsi:a netroot=iscsi:b rd.iscsi.initiator=c BOOTIF=01-d dhcpclass=e ip=f ip=g",
+            "root=iscsi:a netroot=iscsi:b rd.iscsi.initiator=c BOOTIF=01-d dhcpclass=e ip=f \
+             bootdev=h",
         );
         let all = Others {
-            ip: Some("g"),
+            ip: Some("f").into(),
             vendor_class: Some("e"),
+            boot_device: Some("h"),
             boot_interface: Some("01-d"),
-            net_root: Some("iscsi:b"),
+            net_root: Some("iscsi:b").into(),
             root: Some("iscsi:a"),
             initiator: Some("c"),
         };
@@ -468,6 +547,33 @@ mod tests {
         assert_eq!(
             found.map(|found| (found.lun, found.interface)),
             Ok((Some("2"), None))
+        );
+    }
+
+    #[test]
+    fn every_target_counts() {
+        let texts = |line: &str| -> Result<_, String> {
+            let found = Arguments::parse(line.as_bytes()).map_err(|error| format!("{error}"))?;
+            let texts = |texts: Repeated<'_>| texts.iter().map(String::from).collect::<Vec<_>>();
+            Ok((texts(found.target), texts(found.others.net_root)))
+        };
+        let owned = |list: &[&str]| list.iter().map(|text| String::from(*text)).collect();
+        assert_eq!(
+            texts("iscsi-target=a netroot=iscsi:x iscsi_target=b netroot=iscsi:y netroot=iscsi:x"),
+            Ok((
+                owned(&["a", "b"]),
+                owned(&["iscsi:x", "iscsi:y", "iscsi:x"])
+            ))
+        );
+        // Who wants others alone says so with an empty one, or with one of another kind.
+        assert_eq!(
+            texts("iscsi-target=a iscsi-target= iscsi-target=b netroot=iscsi:x netroot=nbd:y"),
+            Ok((owned(&["b"]), owned(&[])))
+        );
+        let nine = ["iscsi-target=a"; 9].join(" ");
+        assert_eq!(
+            texts(&nine),
+            Err("iscsi-target=: at most 8 of them can be given".into())
         );
     }
 

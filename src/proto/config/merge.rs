@@ -9,42 +9,47 @@
 use core::fmt;
 
 use crate::proto::config::{
+    choice::Choice,
     cmdline::{
         Arguments,
         Key,
-        Other,
-        Others, //
+        Other, //
     },
     ibft::Ibft,
-    interface::{
-        Addressing,
-        Device,
-        DeviceName,
-        Interface,
-        Mac, //
+    interface::Interface,
+    ip::Details,
+    iscsi_conf::{
+        Settings,
+        Told, //
     },
-    ip::{Details, Ip},
-    iscsi_conf::Told,
     lun::{self},
     name::Name,
     netroot::NetRoot,
     root_path::RootPath,
     target::{
-        Portal,
-        Targets,
-        Wanted,
-        FURTHER_MAX, //
+        parse_list,
+        TargetError,
+        TargetFault,
+        Wanted, //
     },
-    text::Text,
     timeout::{self, Patience},
 };
 
 mod error;
+mod notice;
+mod others;
 
 pub use self::error::{
     Origin,
     SettingError,
     SettingFault, //
+};
+pub use self::{
+    notice::{
+        Notice,
+        Tell, //
+    },
+    others::Ipconfig, //
 };
 
 /// Where a setting comes from, in the order of precedence.
@@ -64,6 +69,8 @@ pub enum Source {
     Dhcp,
     /// The DHCP option for an initiator's name.
     DhcpInitiator,
+    /// The DHCP option that has iPXE's user names and passwords.
+    DhcpCredentials,
     /// Nobody gave it.
     Default,
 }
@@ -78,6 +85,7 @@ impl fmt::Display for Source {
             Self::Ibft => "iBFT",
             Self::Dhcp => "DHCP root path",
             Self::DhcpInitiator => "DHCP option 203",
+            Self::DhcpCredentials => "DHCP option 175",
             Self::Default => "default",
         })
     }
@@ -108,10 +116,8 @@ pub struct Request {
     pub spare: Option<Interface>,
     /// What this machine is called.
     pub initiator: Option<Setting<Name>>,
-    /// The target.
+    /// The target, or the first of several.
     pub target: Option<Setting<Wanted>>,
-    /// Further portals of the target that parameter or argument names.
-    pub further: [Option<Portal>; FURTHER_MAX],
     /// The boot LUN (0 to [`lun::MAX`]).
     pub lun: Option<Setting<u16>>,
     /// For how long the boot is tried.
@@ -124,15 +130,6 @@ pub struct Request {
     pub exposed: Option<Other>,
 }
 
-/// Who acts on `ip=`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ipconfig {
-    /// The kernel's own ipconfig.
-    Kernel,
-    /// This driver: the kernel has no ipconfig.
-    Driver,
-}
-
 impl Request {
     /// Reads each setting from the module's parameters or, where those do not have it,
     /// from the kernel's arguments.
@@ -143,30 +140,18 @@ impl Request {
     pub fn new<'a>(
         parameters: &Arguments<'a>,
         arguments: &Arguments<'a>,
+        tell: Tell<'_>,
     ) -> Result<Self, SettingError<'a>> {
-        let pick = |key, field: fn(&Arguments<'a>) -> Option<&'a str>| {
-            let parameter = field(parameters).map(|text| Given {
-                key,
-                text,
-                source: Source::Parameter,
-            });
-            let argument = field(arguments).map(|text| Given {
-                key,
-                text,
-                source: Source::Argument,
-            });
-            parameter.or(argument)
-        };
-        let targets = read(pick(Key::Target, |given| given.target), Targets::parse)?;
-        let (target, further) = match targets {
-            Some(Setting {
-                value: Targets { wanted, further },
-                source,
-            }) => {
-                let value = wanted;
-                (Some(Setting { value, source }), further)
+        let mut pick = |key, field: fn(&Arguments<'a>) -> Option<&'a str>| {
+            let argument = field(arguments);
+            let (text, source) = match field(parameters) {
+                Some(text) => (text, Source::Parameter),
+                None => (argument?, Source::Argument),
+            };
+            if argument.is_some_and(|argument| argument != text) {
+                tell(&Notice::Argument(key));
             }
-            None => Default::default(),
+            Some(Given { key, text, source })
         };
         Ok(Self {
             interface: read(
@@ -175,8 +160,7 @@ impl Request {
             )?,
             spare: None,
             initiator: read(pick(Key::Initiator, |given| given.initiator), Name::parse)?,
-            target,
-            further,
+            target: read(pick(Key::Target, |given| given.target.first()), first)?,
             lun: read(pick(Key::Lun, |given| given.lun), lun::parse)?,
             timeout: read(pick(Key::Timeout, |given| given.timeout), timeout::parse)?,
             details: Details::default(),
@@ -185,23 +169,88 @@ impl Request {
         })
     }
 
+    /// Hands over the targets that parameters or arguments name, the first one too, each with its
+    /// boot LUN where one is said of it alone; nothing, where the target is somebody else's word.
+    ///
+    /// # Errors
+    ///
+    /// Says which text of which source is wrong, and how; also by what `add` finds.
+    pub fn targets<'a>(
+        &mut self,
+        parameters: &Arguments<'a>,
+        arguments: &Arguments<'a>,
+        mut add: impl FnMut(Wanted, Option<u16>) -> Result<(), TargetFault>,
+    ) -> Result<(), SettingError<'a>> {
+        let (origin, texts) = match self.target.as_ref().map(|target| target.source) {
+            Some(Source::Parameter) => (Origin::Parameter(Key::Target), &parameters.target),
+            Some(Source::Argument) => (Origin::Argument(Key::Target), &arguments.target),
+            Some(Source::Other(Other::NetRoot)) => {
+                (Origin::Other(Other::NetRoot), &arguments.others.net_root)
+            }
+            _ => return Ok(()),
+        };
+        for text in texts.iter() {
+            let error = |fault| SettingError {
+                origin,
+                text,
+                fault,
+            };
+            if origin == Origin::Other(Other::NetRoot) {
+                let root = NetRoot::parse(text).map_err(|fault| error(fault.into()))?;
+                if root.has_credentials {
+                    self.exposed = Some(Other::NetRoot);
+                }
+                add(root.target, Some(root.lun))
+                    .map_err(|fault| error(TargetError::new(fault, 0).into()))?;
+                continue;
+            }
+            for wanted in parse_list(text) {
+                let wanted = wanted.map_err(|fault| error(fault.into()))?;
+                add(wanted, None).map_err(|fault| error(TargetError::new(fault, 0).into()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes from the configuration file what nobody has said before it.
-    pub fn take_told(&mut self, told: Told) {
+    pub fn take_told(&mut self, told: Told, tell: Tell<'_>) {
         let Told { initiator, target } = told;
-        fill(&mut self.initiator, initiator, Source::Conf);
-        fill(&mut self.target, target, Source::Conf);
+        fill(
+            Key::Initiator,
+            &mut self.initiator,
+            initiator,
+            Source::Conf,
+            tell,
+        );
+        fill(Key::Target, &mut self.target, target, Source::Conf, tell);
     }
 
     /// Takes from the firmware's table what nobody has said before; the network device only where
-    /// it `may_configure` one.
-    pub fn take_ibft(&mut self, ibft: Ibft<'_>, may_configure: bool) {
+    /// it `may_configure` one, and the LUN only for the target that it is of.
+    pub fn take_ibft(&mut self, ibft: Ibft<'_>, may_configure: bool, tell: Tell<'_>) {
+        const SOURCE: Source = Source::Ibft;
         if self.interface.is_none() && may_configure {
             self.take_nic(ibft);
         }
-        let (target, lun) = ibft.boot_target().unzip();
-        fill(&mut self.initiator, ibft.initiator(), Source::Ibft);
-        fill(&mut self.target, target.map(Wanted::Named), Source::Ibft);
-        fill(&mut self.lun, lun, Source::Ibft);
+        fill(
+            Key::Initiator,
+            &mut self.initiator,
+            ibft.initiator(),
+            SOURCE,
+            tell,
+        );
+        // A LUN is that of its target.
+        let lun = match self.target.as_ref().map(|target| &target.value) {
+            Some(Wanted::Named(wanted)) => ibft
+                .targets_in_order()
+                .find(|(target, _)| target.name == wanted.name)
+                .map(|(_, lun)| lun),
+            Some(Wanted::Any(_)) => None,
+            None => ibft.boot_target().map(|(_, lun)| lun),
+        };
+        fill(Key::Lun, &mut self.lun, lun, SOURCE, tell);
+        let target = ibft.boot_target().map(|(target, _)| Wanted::Named(target));
+        fill(Key::Target, &mut self.target, target, SOURCE, tell);
     }
 
     /// Takes the network device from the firmware's table.
@@ -211,132 +260,56 @@ impl Request {
             return;
         };
         nic.describe(&mut self.details);
-        fill(&mut self.interface, Some(nic.interface()), Source::Ibft);
+        self.interface = Some(Setting {
+            value: nic.interface(),
+            source: Source::Ibft,
+        });
         self.spare = ibft.spare_nic().map(|nic| nic.interface());
     }
+}
 
-    /// Takes what nobody has said yet from others' arguments.
-    ///
-    /// # Errors
-    ///
-    /// Says which of them is wrong, and how.
-    pub fn complete<'a>(
-        &mut self,
-        others: &Others<'a>,
-        ipconfig: Ipconfig,
-    ) -> Result<(), SettingError<'a>> {
-        self.ipconfig = ipconfig == Ipconfig::Kernel && others.ip.is_some();
-        let given = |other, text: Option<&'a str>| text.map(|text| (other, text));
-        if let (None, Some(text), Ipconfig::Driver) = (&self.interface, others.ip, ipconfig) {
-            self.read_ip(text)?;
-        }
-        let mut device = None;
-        if self.target.is_none() {
-            let root = given(Other::Root, others.root);
-            if let Some((other, text)) = given(Other::NetRoot, others.net_root).or(root) {
-                device = self.read_net_root(other, text)?;
-            }
-        }
-        let boot_interface = others.boot_interface.and_then(Mac::parse_bootif);
-        self.narrow(
-            device
-                .map(|(device, other)| (Device::Named(device), other))
-                .or(boot_interface.map(|mac| (Device::Mac(mac), Other::BootInterface))),
-        );
-        if let (None, Some(text)) = (&self.initiator, others.initiator) {
-            let value = Name::parse(text).map_err(wrong(Other::Initiator, text))?;
-            let source = Source::Other(Other::Initiator);
-            self.initiator = Some(Setting { value, source });
-        }
-        if let Some(text) = others.vendor_class {
-            let class = Text::new(text).ok_or(SettingError {
-                origin: Origin::Other(Other::VendorClass),
-                text,
-                fault: SettingFault::VendorClass,
-            })?;
-            self.details.identity.vendor_class = Some(class);
-        }
-        Ok(())
-    }
+/// The first target of a list.
+fn first(text: &str) -> Result<Wanted, TargetError> {
+    parse_list(text)
+        .next()
+        .unwrap_or(Err(TargetError::new(TargetFault::NoAddress, 0)))
+}
 
-    /// Reads `ip=`.
-    // Not inlined: a kernel stack is too small for all of it together.
-    #[inline(never)]
-    fn read_ip<'a>(&mut self, text: &'a str) -> Result<(), SettingError<'a>> {
-        if let Some(Ip { interface, details }) = Ip::parse(text).map_err(wrong(Other::Ip, text))? {
-            self.interface = Some(Setting {
-                value: interface,
-                source: Source::Other(Other::Ip),
-            });
-            self.details = details;
-        }
-        Ok(())
-    }
-
-    /// Reads dracut's target, and gives the device that it names.
-    #[inline(never)]
-    fn read_net_root<'a>(
-        &mut self,
-        other: Other,
-        text: &'a str,
-    ) -> Result<Option<(DeviceName, Other)>, SettingError<'a>> {
-        let root = NetRoot::parse(text).map_err(wrong(other, text))?;
-        let source = Source::Other(other);
-        self.target = Some(Setting {
-            value: root.target,
+/// Sets what is not set; another value than the one that is set is told of.
+fn fill<T: PartialEq + fmt::Display>(
+    key: Key,
+    setting: &mut Option<Setting<T>>,
+    value: Option<T>,
+    source: Source,
+    tell: Tell<'_>,
+) {
+    let Some(value) = value else {
+        return;
+    };
+    match setting {
+        None => *setting = Some(Setting { value, source }),
+        Some(setting) if setting.value == value => {}
+        Some(setting) => tell(&Notice::Overruled {
+            key,
+            value: &value,
             source,
-        });
-        let _ = self.lun.get_or_insert(Setting {
-            value: root.lun,
-            source,
-        });
-        self.exposed = root.has_credentials.then_some(other);
-        Ok(root.device.map(|device| (device, other)))
-    }
-
-    /// Uses this device where nobody has named one.
-    fn narrow(&mut self, device: Option<(Device, Other)>) {
-        let Some((device, other)) = device else {
-            return;
-        };
-        match &mut self.interface {
-            Some(interface) => {
-                if interface.value.device == Device::Any {
-                    interface.value.device = device;
-                }
-            }
-            // The kernel's own ipconfig knows better.
-            None if self.ipconfig => {}
-            None => {
-                self.interface = Some(Setting {
-                    value: Interface {
-                        device,
-                        addressing: Addressing::Dhcp,
-                    },
-                    source: Source::Other(other),
-                });
-            }
-        }
+            by: setting.source,
+        }),
     }
 }
 
-/// Sets what is not set.
-fn fill<T>(setting: &mut Option<Setting<T>>, value: Option<T>, source: Source) {
-    if setting.is_none() {
-        *setting = value.map(|value| Setting { value, source });
-    }
-}
-
-/// The error of an argument of others.
-fn wrong<'a, E: Into<SettingFault>>(
-    other: Other,
-    text: &'a str,
-) -> impl FnOnce(E) -> SettingError<'a> {
-    move |error| SettingError {
-        origin: Origin::Other(other),
-        text,
-        fault: error.into(),
-    }
+/// What is set or, where nothing is, `value`.
+#[inline(never)]
+fn or<T: Clone + PartialEq + fmt::Display>(
+    key: Key,
+    setting: &Option<Setting<T>>,
+    value: Option<T>,
+    source: Source,
+    tell: Tell<'_>,
+) -> Option<Setting<T>> {
+    let mut setting = setting.clone();
+    fill(key, &mut setting, value, source, tell);
+    setting
 }
 
 /// The text of a setting.
@@ -405,6 +378,31 @@ pub struct Boot {
     pub target: Setting<Wanted>,
     /// The boot LUN (0 to [`lun::MAX`]).
     pub lun: Setting<u16>,
+    /// How machine and target prove who they are.
+    pub credentials: Setting<Proof>,
+    /// How the session is negotiated and kept.
+    pub session: Settings,
+}
+
+/// How machine and target prove who they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Proof {
+    /// Not at all.
+    None,
+    /// The machine does.
+    OneWay,
+    /// Both do.
+    Mutual,
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::OneWay => "one-way",
+            Self::Mutual => "mutual",
+        })
+    }
 }
 
 impl Boot {
@@ -419,52 +417,41 @@ impl Boot {
         root_path: Option<&RootPath>,
         initiator: Option<Name>,
         mac: [u8; 6],
+        tell: Tell<'_>,
     ) -> Result<Self, NoTarget> {
-        let dhcp = |path: &RootPath| Setting {
-            value: path.target.clone(),
-            source: Source::Dhcp,
-        };
-        let target = request
-            .target
-            .clone()
-            .or_else(|| root_path.map(dhcp))
-            .ok_or(NoTarget)?;
-        let offered = initiator.map(|value| Setting {
-            value,
-            source: Source::DhcpInitiator,
-        });
-        let initiator = request
-            .initiator
-            .clone()
-            .or_else(|| {
-                Some(Setting {
-                    value: root_path?.initiator.clone()?,
-                    source: Source::Dhcp,
-                })
-            })
-            .or(offered)
-            .unwrap_or_else(|| Setting {
-                value: Name::from_mac(mac),
-                source: Source::Default,
-            });
-        let lun = request
-            .lun
-            .clone()
-            .or_else(|| {
-                Some(Setting {
-                    value: root_path?.lun?,
-                    source: Source::Dhcp,
-                })
-            })
-            .unwrap_or(Setting {
-                value: 0,
-                source: Source::Default,
-            });
+        const SOURCE: Source = Source::Dhcp;
+        let path = root_path;
+        let target = path.map(|path| path.target.clone());
+        let target = or(Key::Target, &request.target, target, SOURCE, tell);
+        let name = path.and_then(|path| path.initiator.clone());
+        let mut name = or(Key::Initiator, &request.initiator, name, SOURCE, tell);
+        let lun = path.and_then(|path| path.lun);
+        let lun = or(Key::Lun, &request.lun, lun, SOURCE, tell);
+        let source = Source::DhcpInitiator;
+        fill(Key::Initiator, &mut name, initiator, source, tell);
+        let source = Source::Default;
         Ok(Self {
-            initiator,
-            target,
-            lun,
+            initiator: name.unwrap_or_else(|| Setting {
+                value: Name::from_mac(mac),
+                source,
+            }),
+            target: target.ok_or(NoTarget)?,
+            lun: lun.unwrap_or(Setting { value: 0, source }),
+            credentials: Setting {
+                value: Proof::None,
+                source,
+            },
+            session: Settings::default(),
         })
+    }
+
+    /// Takes the target of `choice`, and its LUN unless somebody before who names it has said one.
+    pub fn choose(&mut self, choice: &Choice) {
+        let source = self.target.source;
+        self.target.value = choice.wanted.clone();
+        if let Some(value) = choice.lun.filter(|_| self.lun.source >= source) {
+            self.lun = Setting { value, source };
+        }
     }
 
     /// Takes the LUN that the configuration file has for the target, which is known by now, unless

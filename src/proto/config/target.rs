@@ -121,44 +121,16 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// How many further portals of a target people may give.
-pub const FURTHER_MAX: usize = 3;
-
-/// A target as people give it, and further portals of it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Targets {
-    /// The target.
-    pub wanted: Wanted,
-    /// Its further portals, which are used in turn.
-    pub further: [Option<Portal>; FURTHER_MAX],
-}
-
-impl Targets {
-    /// Reads `<target>[,<target>...]`, each as [`Wanted::parse`] does; the further ones are portals
-    /// of the first, and may leave its name out.
-    ///
-    /// # Errors
-    ///
-    /// [`TargetFault`] says what is wrong with the text.
-    pub fn parse(text: &str) -> Result<Self, TargetError> {
-        let (first, mut rest) = Field::whole(text).split(',');
-        let wanted = Wanted::parse(first.text)?;
-        let mut further = [None; FURTHER_MAX];
-        let mut slots = further.iter_mut();
-        while let Some(list) = rest {
-            let (next, behind) = list.split(',');
-            let other = Wanted::parse(next.text).map_err(|error| error.inside(next.offset))?;
-            match (&wanted, &other) {
-                (Wanted::Named(_), Wanted::Any(_)) => {}
-                (Wanted::Named(first), Wanted::Named(other)) if first.name == other.name => {}
-                _ => return Err(next.error(TargetFault::OtherTarget)),
-            }
-            let slot = slots.next().ok_or(next.error(TargetFault::TooMany))?;
-            *slot = Some(other.portal());
-            rest = behind;
-        }
-        Ok(Self { wanted, further })
-    }
+/// Reads `<target>[,<target>...]`, each as [`Wanted::parse`] does.
+///
+/// Each error is that of its target, at its place in the whole text.
+pub fn parse_list(text: &str) -> impl Iterator<Item = Result<Wanted, TargetError>> + '_ {
+    let mut rest = Some(Field::whole(text));
+    core::iter::from_fn(move || {
+        let (next, behind) = rest?.split(',');
+        rest = behind;
+        Some(Wanted::parse(next.text).map_err(|error| error.inside(next.offset)))
+    })
 }
 
 /// Reads the address at the front of `text`; with it comes what follows the `:`
@@ -223,9 +195,7 @@ pub enum TargetFault {
     NoName,
     /// The target name is none.
     Name(NameFault),
-    /// A further portal is another target's, or the first has no name.
-    OtherTarget,
-    /// There are too many portals.
+    /// There are too many targets, or portals of one.
     TooMany,
 }
 
@@ -251,11 +221,7 @@ impl fmt::Display for TargetFault {
                  or <ip>[:<port>] alone, whose target is asked for"
             }
             Self::Name(fault) => return fault.fmt(f),
-            Self::OtherTarget => {
-                "what follows the comma is no further portal of the target before it; \
-                 expected <ip>[:<port>]:<target name>,<ip>[:<port>]"
-            }
-            Self::TooMany => "a target and three further portals are all that can be given",
+            Self::TooMany => "at most 8 targets can be given, each with at most 8 portals",
         })
     }
 }
@@ -373,40 +339,28 @@ mod tests {
     }
 
     #[test]
-    fn further_portals_follow_the_target() {
-        let read = |text: &str| {
-            let targets = Targets::parse(text).map_err(|error| (error.reason, error.offset))?;
-            let further = targets.further.into_iter().flatten();
-            let further: std::vec::Vec<_> = further.map(|portal| portal.to_string()).collect();
-            Ok((targets.wanted.to_string(), further))
+    fn a_list_has_several() {
+        let read = |text: &str| -> Result<std::vec::Vec<_>, _> {
+            parse_list(text)
+                .map(|item| item.map(|wanted| wanted.to_string()))
+                .collect::<Result<_, _>>()
+                .map_err(|error| (error.reason, error.offset))
         };
-        let target = "10.0.0.1:3260:iqn.2001-04.com.example".to_string();
         assert_eq!(
-            read("10.0.0.1:iqn.2001-04.com.example"),
-            Ok((target.clone(), std::vec![]))
-        );
-        assert_eq!(
-            read("10.0.0.1:iqn.2001-04.com.example,10.0.1.1,[::1]:860:iqn.2001-04.com.example"),
-            Ok((
-                target,
-                std::vec!["10.0.1.1:3260".to_string(), "[::1]:860".to_string()]
-            ))
-        );
-        assert_eq!(
-            read("10.0.0.1:iqn.2001-04.com.example,10.0.1.1:iqn.2001-04.com.other"),
-            Err((TargetFault::OtherTarget, 33))
-        );
-        assert_eq!(
-            read("10.0.0.1,10.0.0.2"),
-            Err((TargetFault::OtherTarget, 9))
+            read("10.0.0.1:iqn.2001-04.com.example,10.0.1.1,[::1]:860:iqn.2001-04.com.other"),
+            Ok(std::vec![
+                "10.0.0.1:3260:iqn.2001-04.com.example".to_string(),
+                "of portal 10.0.1.1:3260".to_string(),
+                "[::1]:860:iqn.2001-04.com.other".to_string()
+            ])
         );
         assert_eq!(
             read("10.0.0.1:iqn.2001-04.com.example,10.0.0"),
             Err((TargetFault::Address, 33))
         );
         assert_eq!(
-            read("10.0.0.1:iqn.2001-04.com.example,1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4"),
-            Err((TargetFault::TooMany, 57))
+            read("10.0.0.1:iqn.2001-04.com.example,"),
+            Err((TargetFault::NoAddress, 33))
         );
     }
 

@@ -90,6 +90,18 @@ impl Credentials {
         }
     }
 
+    /// Takes what `other` has.
+    pub fn fill_from(&mut self, other: &Self) {
+        for (to, from) in [
+            (&mut self.outgoing, &other.outgoing),
+            (&mut self.incoming, &other.incoming),
+        ] {
+            to.name = from.name.clone();
+            // A secret is as long as any other may be.
+            let _ = to.secret.set(from.secret.bytes());
+        }
+    }
+
     /// Whether CHAP is wanted.
     pub const fn are_given(&self) -> bool {
         !self.outgoing.secret.is_none()

@@ -390,8 +390,8 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
 /// The device that a route leads over.
 fn output_device(body: &[u8]) -> Option<i32> {
     let (header, attributes) = RouteHeader::ref_from_prefix(body).ok()?;
-    let value = find(attributes, route::OUTPUT_DEVICE)
-        .filter(|_| matches!(header.family, INET | INET6))?;
+    let value =
+        find(attributes, route::OUTPUT_DEVICE).filter(|_| matches!(header.family, INET | INET6))?;
     value.try_into().ok().map(i32::from_ne_bytes)
 }
 

@@ -65,12 +65,28 @@ impl<'a> Ibft<'a> {
         preferred(initiators)
     }
 
+    /// The targets, each with its boot LUN: the one to boot from first, then the others as they
+    /// stand in the table.
+    pub fn targets_in_order(self) -> impl Iterator<Item = (target::Target, u16)> + use<'a> {
+        let all = move || {
+            self.targets()
+                .filter_map(|target| Some((target.is_selected, (target.portal()?, target.lun))))
+        };
+        let place = preferred(
+            all()
+                .zip(0_usize..)
+                .map(|((chosen, _), place)| (chosen, place)),
+        );
+        let others = all().zip(0_usize..);
+        let others = others.filter(move |(_, other)| Some(*other) != place);
+        let first = place.and_then(|place| all().nth(place));
+        let all = first.into_iter().chain(others.map(|(target, _)| target));
+        all.map(|(_, target)| target)
+    }
+
     /// The target to boot from, and its LUN.
     pub fn boot_target(self) -> Option<(target::Target, u16)> {
-        preferred(self.targets().filter_map(|target| {
-            let lun = target.lun;
-            Some((target.is_selected, (target.portal()?, lun)))
-        }))
+        self.targets_in_order().next()
     }
 
     /// The network device to boot over: the one by which the boot target is reached, where the
@@ -92,17 +108,6 @@ impl<'a> Ibft<'a> {
         let boot = self.boot_nic()?;
         self.nics()
             .find(|nic| nic.mac != [0; 6] && (nic.mac, nic.vlan) != (boot.mac, boot.vlan))
-    }
-
-    /// Further portals of `target`.
-    pub fn other_portals<'b>(
-        self,
-        target: &'b target::Target,
-    ) -> impl Iterator<Item = target::Portal> + use<'a, 'b> {
-        self.targets()
-            .filter_map(|other| other.portal())
-            .filter(move |other| other.name == target.name && other.portal != target.portal)
-            .map(|other| other.portal)
     }
 
     /// What a login to the target of this name authenticates with, if it does.

@@ -68,6 +68,14 @@ pub enum Key {
     DiskCommandTimeout,
 }
 
+impl Key {
+    /// Its first spelling.
+    pub fn name(self) -> &'static str {
+        let mut names = NAMES.iter().filter(|(_, key)| *key == self);
+        names.next().map_or("", |(name, _)| name)
+    }
+}
+
 /// Every spelling.
 const NAMES: [(&str, Key); 38] = [
     ("TargetName", Key::TargetName),

@@ -4,7 +4,10 @@
 //!
 //! The timeouts' defaults are those of linux-iscsi.
 
-use core::ops::RangeInclusive;
+use core::{
+    fmt,
+    ops::RangeInclusive, //
+};
 
 use super::{
     entries,
@@ -22,7 +25,10 @@ use super::{
 use crate::proto::{
     iscsi::{
         chap::Algorithms,
-        keys::Offer, //
+        keys::{
+            DigestChoice,
+            Offer, //
+        },
     },
     time::Duration, //
 };
@@ -46,6 +52,40 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// The logical units that are looked for; without it all of them.
     pub luns: Option<Luns>,
+    /// The keys that the file has, as bits.
+    told: u32,
+}
+
+/// A setting's value, as the file would have it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Value {
+    /// The algorithms for CHAP, the preferred one first.
+    Algorithms(Algorithms),
+    /// Which digests are offered.
+    Digest(DigestChoice),
+    /// Yes or no.
+    Boolean(bool),
+    /// A number of bytes.
+    Length(u32),
+    /// A time, or never.
+    Time(Option<Duration>),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Algorithms(algorithms) => return algorithms.fmt(f),
+            Self::Digest(DigestChoice::Never) => "never",
+            Self::Digest(DigestChoice::Always) => "always",
+            Self::Digest(DigestChoice::PreferOn) => "prefer-on",
+            Self::Digest(DigestChoice::PreferOff) => "prefer-off",
+            Self::Boolean(true) => "yes",
+            Self::Boolean(false) => "no",
+            Self::Length(length) => return length.fmt(f),
+            Self::Time(Some(time)) => return write!(f, "{} s", time.as_secs()),
+            Self::Time(None) => "none",
+        })
+    }
 }
 
 /// What takes how long.
@@ -114,6 +154,43 @@ pub fn read_settings(file: &[u8], login: Login<'_>) -> Result<Settings, ConfErro
 }
 
 impl Settings {
+    /// Every setting but the logical units: its key, its value, and whether the file has it.
+    pub fn all(&self) -> impl Iterator<Item = (Key, Value, bool)> + '_ {
+        let Self {
+            offer,
+            algorithms,
+            timeouts,
+            ..
+        } = self;
+        let all = [
+            (Key::ChapAlgorithms, Value::Algorithms(*algorithms)),
+            (Key::HeaderDigest, Value::Digest(offer.header_digest)),
+            (Key::DataDigest, Value::Digest(offer.data_digest)),
+            (Key::InitialR2T, Value::Boolean(offer.initial_r2t)),
+            (Key::ImmediateData, Value::Boolean(offer.immediate_data)),
+            (
+                Key::MaxRecvDataSegmentLength,
+                Value::Length(offer.max_receive_data_segment_length),
+            ),
+            (
+                Key::FirstBurstLength,
+                Value::Length(offer.first_burst_length),
+            ),
+            (Key::MaxBurstLength, Value::Length(offer.max_burst_length)),
+            (Key::LoginTimeout, Value::Time(Some(timeouts.login))),
+            (Key::AuthTimeout, Value::Time(Some(timeouts.authentication))),
+            (Key::IdleTimeout, Value::Time(timeouts.idle)),
+            (Key::ActiveTimeout, Value::Time(timeouts.active)),
+            (Key::PingTimeout, Value::Time(timeouts.ping)),
+            (Key::ConnFailTimeout, Value::Time(timeouts.conn_fail)),
+            (Key::AbortTimeout, Value::Time(Some(timeouts.abort))),
+            (Key::ResetTimeout, Value::Time(Some(timeouts.reset))),
+            (Key::DiskCommandTimeout, Value::Time(timeouts.command)),
+        ];
+        let with_source = |(key, value)| (key, value, self.told & bit(key) != 0);
+        all.into_iter().map(with_source)
+    }
+
     /// Takes what a line says, if it is about this.
     pub(super) fn take(&mut self, entry: &Entry<'_>) -> Result<(), ConfError> {
         let Self {
@@ -121,6 +198,7 @@ impl Settings {
             algorithms,
             timeouts,
             luns,
+            told,
         } = self;
         match entry.key() {
             Some(Key::ChapAlgorithms) => *algorithms = entry.algorithms()?,
@@ -145,6 +223,13 @@ impl Settings {
             Some(Key::Luns) => *luns = Some(entry.luns()?),
             _ => {}
         }
+        *told |= entry.key().map_or(0, bit);
         Ok(())
     }
+}
+
+/// The bit that stands for a key.
+fn bit(key: Key) -> u32 {
+    // CAST: A discriminant; there are fewer keys than bits.
+    1_u32.wrapping_shl(key as u32)
 }

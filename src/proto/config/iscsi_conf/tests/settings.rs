@@ -32,6 +32,7 @@ fn a_file_without_a_word_leaves_the_defaults() {
         algorithms,
         timeouts,
         luns,
+        ..
     } = settings("# Nothing.\n");
     assert_eq!(offer, Offer::default());
     assert!(algorithms.iter().eq(Algorithm::ALL));

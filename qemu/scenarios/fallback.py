@@ -1,0 +1,63 @@
+"""Several targets with one disk: a dead one stops neither the boot nor the running machine, and another disk is never written to."""
+
+from lab import guest
+from lab.errors import expect
+from lab.machine import Machine
+from lab.net import NETMASK, PREFIX, SERVER
+from lab.scenario import Lab, scenario
+from lab.targets import NAME, Tgt
+
+STATIC = f"if=eth0:{PREFIX}.66:{NETMASK}"
+DEAD, SECOND, FOREIGN = f"{NAME}:dead", f"{NAME}:second", f"{NAME}:foreign"
+# Whom nobody but its administrator gives a name that no other disk has.
+IDENTITY = "scsi_id=EXAMPLE-disk-0042,scsi_sn=0042"
+# A megabyte behind the file system, written and read back behind the page cache.
+AREA = 8 << 20
+
+
+def named(target: Tgt, identity: str = IDENTITY) -> Tgt:
+    """The target, its disk called so."""
+    target.configure("--mode", "logicalunit", "--op", "update", "--lun", "1", "--params", identity)
+    return target
+
+
+def told(machine: Machine, key: str) -> str:
+    """What /proc/iscsi_init says."""
+    return machine.check(f"sed -n 's/^{key}: //p' /proc/iscsi_init")
+
+
+@scenario
+def fallback_targets(lab: Lab) -> None:
+    """Targets of four names: the first is dead at boot; of the others the one with another disk is not written to when one dies."""
+    disk = lab.tiny_disk()
+    foreign = lab.blank_disk(disk.stat().st_size)
+    first = named(lab.tgt(disk))
+    second = named(lab.tgt(disk, port=3261, name=SECOND))
+    named(lab.tgt(foreign, port=3262, name=FOREIGN), "scsi_id=EXAMPLE-disk-0043,scsi_sn=0043")
+    # One as dracut has several, with the rest behind a comma.
+    append = f"iscsi-target={SERVER}:3999:{DEAD} iscsi-target={SERVER}:{NAME},{SERVER}:3262:{FOREIGN} iscsi-target={SERVER}:3261:{SECOND}"
+    machine = lab.bench(f"{append} iscsi-lun=1")
+    guest.succeeds(machine, STATIC)
+    expect(machine.log(rf"target {SERVER}:3999:{DEAD} is passed over.*cannot connect"), "a line about the dead target")
+    passed = told(machine, "passed-over")
+    expect(passed.startswith(f"{SERVER}:3999:{DEAD}: cannot connect"), "the dead target in /proc/iscsi_init", passed)
+    taken = told(machine, "setting-target")
+    expect(taken == f"{SERVER}:3260:{NAME} (kernel argument)", "the target that was taken", taken)
+
+    for number, (dies, comes) in enumerate(((first, second), (second, first))):
+        dies.stop()
+        place = f"seek={AREA + (number << 20) >> 20} bs=1M"
+        machine.send(f"seq 200000 | head -c 1048576 >/run/{number} && dd if=/run/{number} of=/dev/sda {place} oflag=direct conv=notrunc && echo written >/run/end{number}")
+        machine.console.wait(rf"target {comes.name} has the same disk as target {dies.name}", 120)
+        machine.console.wait(rf"session with {comes.portal}:{comes.name} restored", 120)
+        machine.check(f"until test -s /run/end{number}; do sleep 0.1; done", 60)
+        expect(told(machine, "target") == comes.name and told(machine, "portal") == comes.portal, f"{comes.name} in /proc/iscsi_init")
+        written = disk.read_bytes()[AREA + (number << 20) :][: 1 << 20]
+        expect(written[:12] == b"1\n2\n3\n4\n5\n6\n", "what was written to be on the disk", written[:12])
+        dies.start()
+    expect(machine.log(rf"target {FOREIGN} does not take the place of .*: the target at {SERVER}:3262 has another disk than before as LUN 1"), "a line about the other disk")
+    expect(not any(foreign.read_bytes()), "nothing to be written to the other disk")
+    guest.healthy(machine)
+    # Each new target is asked to end what the one before may still have, before anything is written there.
+    resets = lab.capture.fields("tcp.payload[0:2] == 42:85", "tcp.dstport")
+    expect(resets == [["3261"], ["3260"]], "a LOGICAL UNIT RESET at each new target", str(resets))

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The targets at which a lost session may begin anew: the one that had it and, in turn, the others
+//! that were named beside it.
+
+use super::super::{
+    identity::Whose,
+    login::{
+        Account,
+        LoginFailure, //
+    }, //
+};
+use core::mem;
+use kernel::prelude::*;
+
+/// The targets.
+pub(super) struct Targets {
+    /// The one whose turn it is.
+    pub(super) account: KBox<Account>,
+    /// The others, in their order.
+    others: KVec<KBox<Account>>,
+    /// The place of the one that had the latest session.
+    home: usize,
+    /// How many of its portals had their turn.
+    tries: usize,
+    /// Those that were refused for their disk since then, by their places, as bits.
+    refused: u8,
+}
+
+impl Targets {
+    /// The one that has the session, and the others.
+    pub(super) fn new(account: KBox<Account>, others: KVec<KBox<Account>>) -> Self {
+        let home = account.place;
+        Self {
+            account,
+            others,
+            home,
+            tries: 0,
+            refused: 0,
+        }
+    }
+
+    /// Whose turn it is.
+    pub(super) fn whose(&self) -> Whose {
+        match self.account.place == self.home {
+            true => Whose::Same,
+            false => Whose::Another,
+        }
+    }
+
+    /// Has the next one its turn once each portal of this one had, where that `may_leave` it; whose
+    /// turn it is then.
+    pub(super) fn next(&mut self, may_leave: bool) -> Whose {
+        self.tries = self.tries.saturating_add(1);
+        if may_leave && self.tries > self.account.others.len() {
+            self.tries = 0;
+            if let Some(first) = self.others.first_mut() {
+                mem::swap(first, &mut self.account);
+                self.others.rotate_left(1);
+            }
+        }
+        self.whose()
+    }
+
+    /// Says for what disk this one is refused, once in an outage.
+    pub(super) fn tell(&mut self, reason: &LoginFailure) {
+        let place = u32::try_from(self.account.place).ok();
+        let bit = place.and_then(|place| 1_u8.checked_shl(place));
+        let bit = bit.unwrap_or_default();
+        if reason.is_of_unit() && self.refused & bit == 0 {
+            self.refused |= bit;
+            pr_warn!(
+                "target {} does not take the place of the lost one: {}\n",
+                core::format_args!("{}", self.account.target.name),
+                core::format_args!("{reason}")
+            );
+        }
+    }
+
+    /// This one has the session from now on.
+    pub(super) fn settle(&mut self) {
+        let mut others = self.others.iter();
+        if let Some(before) = others.find(|other| other.place == self.home) {
+            pr_warn!(
+                "target {} has the same disk as target {} and takes its place\n",
+                core::format_args!("{}", self.account.target.name),
+                core::format_args!("{}", before.target.name)
+            );
+        }
+        self.home = self.account.place;
+        self.tries = 0;
+        self.refused = 0;
+    }
+}
