@@ -27,7 +27,8 @@ const LOOK_TIMEOUT: u64 = 80_000;
 const INTERVAL: u32 = 2;
 
 /// Has the mid-layer find the boot LUN, waits for the disk on it, and has the others of `luns`, or
-/// all, found after it: so the boot disk is the first of the target's.
+/// all, found once that disk has its name, while it is looked at: so it is the first of the
+/// target's.
 #[inline(never)]
 pub(super) fn wait(
     initiator: &Initiator,
@@ -48,7 +49,11 @@ pub(super) fn wait(
         return Err(Failure::NoLun { lun, target });
     };
     let begin = clock::milliseconds();
+    let mut others = Some(luns);
     let disk = loop {
+        if let Some(luns) = others.take_if(|_| unit.is_named()) {
+            initiator.scan(luns);
+        }
         let waited = clock::milliseconds().saturating_sub(begin);
         let late = waited >= TIMEOUT;
         let opened = unit.disk().map(|disk| disk.try_open().map(|()| disk));
@@ -74,7 +79,9 @@ pub(super) fn wait(
     };
     attempts.reached(Milestone::Disk);
     initiator.booted(&unit).map_err(Failure::Kernel)?;
-    initiator.scan(luns);
+    if let Some(luns) = others {
+        initiator.scan(luns);
+    }
     pr_info!(
         "boot disk {} is LUN {lun} of host {}, ready after {} ms\n",
         disk.name(),

@@ -54,6 +54,13 @@ impl LogicalUnit {
         unsafe { bindings::iscsi_init_device_has_driver(self.0.as_ptr()) }
     }
 
+    /// Whether the disk on it has its name, which no other gets any more; it may be long before it
+    /// can be opened.
+    pub(crate) fn is_named(&self) -> bool {
+        // SAFETY: The device is referenced; process context.
+        unsafe { bindings::iscsi_init_device_is_named(self.0.as_ptr()) }
+    }
+
     /// The name of the disk on it, such as `sda`, once a driver has taken it.
     pub(crate) fn disk(&self) -> Option<Disk> {
         let mut disk = Disk {
@@ -138,6 +145,7 @@ mod tests {
         assert_eq!(unit.kind(), PROCESSOR);
         assert!(!unit.is_disk());
         assert!(unit.disk().is_none());
+        assert!(!unit.is_named());
         assert!(LogicalUnit::find(&set.host, 1).is_none());
         Ok(())
     }
@@ -156,9 +164,11 @@ mod tests {
             }
         };
         assert!(disk.name().starts_with("sd"));
+        assert!(unit.is_named());
         assert!(target.repeatable.load(Ordering::SeqCst) > 0);
         drop(host);
         assert!(unit.disk().is_none());
+        assert!(!unit.is_named());
         assert!(disk.try_open().is_err());
         Ok(())
     }

@@ -151,6 +151,9 @@ static const blk_mode_t iscsi_init_blk_open_read = BLK_OPEN_READ;
 /* Whether a driver has the device, or is looking at it. */
 bool iscsi_init_device_has_driver(struct scsi_device *sdev);
 
+/* Whether the disk on it has got its name. */
+bool iscsi_init_device_is_named(struct scsi_device *sdev);
+
 /*
  * The block device under a SCSI device: its device number, 0 when there is none yet whose
  * partitions have been looked for.

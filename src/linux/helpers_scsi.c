@@ -143,6 +143,17 @@ bool iscsi_init_device_has_driver(struct scsi_device *sdev)
 	return READ_ONCE(sdev->sdev_gendev.driver);
 }
 
+static int is_named(struct device *dev, void *data)
+{
+	return dev->class && !strcmp(dev->class->name, "scsi_disk");
+}
+
+/* The disk driver adds this child once it has chosen a name, before it looks at the disk. */
+bool iscsi_init_device_is_named(struct scsi_device *sdev)
+{
+	return device_for_each_child(&sdev->sdev_gendev, NULL, is_named);
+}
+
 struct disk_search {
 	dev_t number;
 	char *name;
