@@ -103,12 +103,8 @@ pub(super) struct Transmit {
     task_management: Option<(Function, Lun, Itt)>,
     ping: bool,
     logout: bool,
-}
-
-/// A PDU that is to be sent.
-struct Pdu {
-    header: Header,
-    data: Option<Data>,
+    /// One of the four before may be there, which it seldom is.
+    control: bool,
 }
 
 /// A data segment, or the rest of one, as a part of a command's data buffer.
@@ -150,6 +146,7 @@ impl Transmit {
             task_management: None,
             ping: false,
             logout: false,
+            control: false,
         })
     }
 
@@ -168,12 +165,14 @@ impl Transmit {
     pub(super) fn reply(&mut self, ping: Ping) -> Result<(), Failure> {
         let room = self.replies.iter_mut().find(|reply| reply.is_none());
         *room.ok_or(Failure::TooManyPings)? = Some(ping);
+        self.control = true;
         Ok(())
     }
 
     /// Has a task management request sent.
     pub(super) fn task_management(&mut self, function: Function, lun: Lun, itt: Itt) {
         self.task_management = Some((function, lun, itt));
+        self.control = true;
     }
 
     /// Sends no command to this logical unit until [`Self::release`].
@@ -198,11 +197,13 @@ impl Transmit {
     /// Has a ping sent.
     pub(super) fn ping(&mut self) {
         self.ping = true;
+        self.control = true;
     }
 
     /// Has a Logout Request sent.
     pub(super) fn logout(&mut self) {
         self.logout = true;
+        self.control = true;
     }
 
     /// Whether the data buffer of the command with this block layer tag is held.
@@ -235,45 +236,57 @@ impl Transmit {
             // What was to follow may have been answered meanwhile.
             self.more = self.has_more(session, tasks);
         }
+        let mut is_all = false;
         loop {
-            if !stream
+            let is_sent = stream
                 .send(&mut self.burst, self.more)
-                .map_err(Failure::Socket)?
-            {
+                .map_err(Failure::Socket)?;
+            if is_all || !is_sent {
                 return Ok(());
             }
-            self.fill(session, tasks, stream)?;
+            is_all = self.fill(session, tasks, stream)?;
             if self.burst.is_empty() {
                 return Ok(());
             }
         }
     }
 
-    /// Puts into the burst what is to be sent, until there is nothing more, or no room or memory.
+    /// Puts into the burst what is to be sent, until there is nothing more, or no room or memory;
+    /// whether that is all there is.
     fn fill(
         &mut self,
         session: &mut Session,
         tasks: &mut Tasks,
         stream: &mut Stream<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let parameters = session.parameters();
         let (header_digest, data_digest) = (parameters.header_digest, parameters.data_digest);
 
         // A header takes its number when it is made, so there must be room for it before.
         while self.add_data(data_digest, tasks, stream)? && self.burst.reserve(stream) {
-            let Some(pdu) = self.next(session, tasks)? else {
-                break;
+            let Some(header) = self.next(session, tasks)? else {
+                self.more = false;
+                return Ok(true);
             };
-            let mut buffer = [0; Header::MAX + Digest::LENGTH];
-            let header = digested(&mut buffer, &pdu.header, header_digest, Crc32c::START);
-            if !self.burst.copy(stream, header) {
+            if !self.add_header(&header, header_digest, stream) {
                 return Err(Failure::LostTask);
             }
-            self.data = pdu.data;
         }
         // Without memory nothing follows at once.
         self.more = self.burst.is_full() && self.has_more(session, tasks);
-        Ok(())
+        Ok(false)
+    }
+
+    /// Puts a header and its digest into the burst; false when there is no room or no memory.
+    fn add_header(&mut self, header: &[u8], digest: Digest, stream: &mut Stream<'_>) -> bool {
+        match digest {
+            Digest::None => self.burst.copy(stream, header),
+            Digest::Crc32c => {
+                let mut buffer = [0; Header::MAX + Digest::LENGTH];
+                let header = digested(&mut buffer, header, digest, Crc32c::START);
+                self.burst.copy(stream, header)
+            }
+        }
     }
 
     /// Whether there is more to send than the burst has. TCP keeps its end back then, so it must be
@@ -284,12 +297,16 @@ impl Transmit {
         }
         self.forget_ended(tasks);
         self.data.is_some()
-            || self.replies.iter().any(Option::is_some)
+            || self.control && self.has_control()
+            || self.owed.front().is_some()
+            || session.window_open() && self.has_waiting(tasks)
+    }
+
+    fn has_control(&self) -> bool {
+        self.replies.iter().any(Option::is_some)
             || self.task_management.is_some()
             || self.ping
             || self.logout
-            || self.owed.front().is_some()
-            || session.window_open() && self.has_waiting(tasks)
     }
 
     /// Puts the data into the burst whose header it has, with what follows that data; false when
@@ -334,16 +351,24 @@ impl Transmit {
         Ok(true)
     }
 
-    fn next(&mut self, session: &mut Session, tasks: &mut Tasks) -> Result<Option<Pdu>, Failure> {
+    /// The header of the next PDU; data that follows it is what the burst is to have next.
+    fn next(
+        &mut self,
+        session: &mut Session,
+        tasks: &mut Tasks,
+    ) -> Result<Option<Header>, Failure> {
         if session.is_logged_out() {
             return Ok(None);
         }
-        match self.next_control(session) {
-            Some(pdu) => Ok(Some(pdu)),
-            None => match self.next_data(session, tasks) {
-                Some(pdu) => Ok(Some(pdu)),
-                None => self.next_command(session, tasks),
-            },
+        if self.control {
+            if let Some(header) = self.next_control(session) {
+                return Ok(Some(header));
+            }
+            self.control = false;
+        }
+        match self.next_data(session, tasks) {
+            Some(header) => Ok(Some(header)),
+            None => self.next_command(session, tasks),
         }
     }
 
@@ -376,7 +401,7 @@ impl Transmit {
         }
     }
 
-    fn next_control(&mut self, session: &mut Session) -> Option<Pdu> {
+    fn next_control(&mut self, session: &mut Session) -> Option<Header> {
         let ping = self.replies.iter_mut().find_map(Option::take);
         let header = if let Some(ping) = ping {
             session.nop_out_reply(&ping)
@@ -389,13 +414,10 @@ impl Transmit {
         } else {
             return None;
         };
-        Some(Pdu {
-            header: header.into(),
-            data: None,
-        })
+        Some(header.into())
     }
 
-    fn next_data(&mut self, session: &Session, tasks: &mut Tasks) -> Option<Pdu> {
+    fn next_data(&mut self, session: &Session, tasks: &mut Tasks) -> Option<Header> {
         self.forget_ended(tasks);
         let itt = self.owed.front()?;
         let running = tasks.get(itt)?;
@@ -406,17 +428,15 @@ impl Transmit {
         }
         let buffer = running.buffer.take();
         let buffer = buffer.unwrap_or_else(|| running.command.buffer());
-        Some(Pdu {
-            header: session.data_out(itt, &data_out).into(),
-            data: Some(Data::new(itt, buffer, data_out.offset, data_out.length)),
-        })
+        self.data = Some(Data::new(itt, buffer, data_out.offset, data_out.length));
+        Some(session.data_out(itt, &data_out).into())
     }
 
     fn next_command(
         &mut self,
         session: &mut Session,
         tasks: &mut Tasks,
-    ) -> Result<Option<Pdu>, Failure> {
+    ) -> Result<Option<Header>, Failure> {
         while session.window_open() {
             self.set_aside(tasks);
             let Some(itt) = self.waiting.pop() else {
@@ -433,7 +453,7 @@ impl Transmit {
             );
             let header =
                 session.scsi_command(&mut task, itt, Attribute::Simple, running.command.cdb())?;
-            let data = match task.immediate_length() {
+            self.data = match task.immediate_length() {
                 0 => None,
                 length => Some(Data::new(itt, running.command.buffer(), 0, length)),
             };
@@ -443,7 +463,7 @@ impl Transmit {
             if owes_data {
                 self.data(itt)?;
             }
-            return Ok(Some(Pdu { header, data }));
+            return Ok(Some(header));
         }
         Ok(None)
     }

@@ -350,6 +350,9 @@ impl Wire {
         let Some(tasks) = &mut self.tasks else {
             return;
         };
+        if self.nexus.pending.is_empty() {
+            return;
+        }
         for command in self.nexus.pending.take() {
             if self.nexus.is_foreign(command.lun()) {
                 nexus::no_connection(command);
