@@ -8,7 +8,7 @@ from lab.errors import expect
 from lab.machine import BOOT, Machine
 from lab.net import NETMASK, PREFIX, SECOND_SERVER, SERVER
 from lab.process import wait_until
-from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario
+from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario, seldom
 from lab.targets import INITIATOR, NAME
 
 from . import ipv6
@@ -63,7 +63,7 @@ def builtin_static(lab: Lab) -> None:
     expect(keys.get("InitiatorName") == INITIATOR, f"InitiatorName={INITIATOR}", keys)
 
 
-@scenario
+@seldom
 def builtin_ipv6(lab: Lab) -> None:
     """An IPv6 target and no address: that of a DHCPv6 server, of dnsmasq, which is renewed in time from a root on the disk."""
     ipv6.tgt(lab)
