@@ -275,12 +275,13 @@ fn any_disk(
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<Disk, Failure<'static>> {
+    let merged = target::merged(&configuration.request, network, attempts)?;
     let mut passed_over = Growing::new();
     let mut others = configuration.choices.iter().skip(1);
     let mut place = 0;
 
     loop {
-        let failure = match disk_of(configuration, place, network, changes, attempts) {
+        let failure = match disk_of(configuration, &merged, place, network, changes, attempts) {
             Ok((boot, initiator)) => {
                 return Ok(Disk {
                     boot,
@@ -314,17 +315,18 @@ fn any_disk(
 #[inline(never)]
 fn disk_of(
     configuration: &Configuration,
+    merged: &Boot,
     place: usize,
     network: &mut Network,
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<(KBox<Boot>, Initiator), Failure<'static>> {
-    let mut boot = target::settle(configuration, place, network, attempts)?;
+    let mut boot = target::settle(configuration, merged, place, attempts)?;
     network.reach(boot.target.value.portal(), changes, attempts)?;
     let mut account = target::account(configuration, place, &mut boot, network, attempts)?;
     let (socket, established) = login::log_in(&mut account, attempts)?;
     attempts.reached(Milestone::Login);
-    let fallbacks = target::fallbacks(configuration, place, &boot, network, attempts)?;
+    let fallbacks = target::fallbacks(configuration, merged, place, &boot, network, attempts)?;
     let target = KBox::new(account.target.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
     let luns = account.luns;
     let initiator =

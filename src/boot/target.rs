@@ -59,11 +59,11 @@ use kernel::prelude::*;
 #[inline(never)]
 pub(super) fn settle(
     configuration: &Configuration,
+    merged: &Boot,
     place: usize,
-    network: &Network,
     attempts: &mut Attempts,
 ) -> Result<KBox<Boot>, Failure<'static>> {
-    let boot = chosen(configuration, place, network, attempts)?;
+    let boot = chosen(configuration, merged, place)?;
     attempts.tell(core::format_args!(
         "target {}, LUN {}, initiator {}",
         boot.target,
@@ -77,11 +77,10 @@ pub(super) fn settle(
 #[inline(never)]
 fn chosen(
     configuration: &Configuration,
+    merged: &Boot,
     place: usize,
-    network: &Network,
-    attempts: &mut Attempts,
 ) -> Result<KBox<Boot>, Failure<'static>> {
-    let mut boot = merged(&configuration.request, network, attempts)?;
+    let mut boot = KBox::new(merged.clone(), GFP_KERNEL).map_err(Failure::kernel)?;
     if let Some(choice) = configuration.choices.get(place) {
         boot.choose(choice);
     }
@@ -92,9 +91,10 @@ fn chosen(
     Ok(boot)
 }
 
-/// What the machine was told and what came with its address, together.
+/// What the machine was told and what came with its address, together: for all targets alike, and
+/// so with a word on what was said in vain.
 #[inline(never)]
-fn merged(
+pub(super) fn merged(
     request: &Request,
     network: &Network,
     attempts: &mut Attempts,
@@ -251,6 +251,7 @@ pub(super) fn account(
 #[inline(never)]
 pub(super) fn fallbacks(
     configuration: &Configuration,
+    merged: &Boot,
     taken: usize,
     boot: &Boot,
     network: &Network,
@@ -262,7 +263,7 @@ pub(super) fn fallbacks(
         if place == taken || !matches!(choice.wanted, Wanted::Named(_)) {
             continue;
         }
-        let mut other = chosen(configuration, place, network, attempts)?;
+        let mut other = chosen(configuration, merged, place)?;
         if other.lun.value != boot.lun.value {
             attempts.tell(core::format_args!(
                 "target {} serves to boot alone: its LUN is {}",
