@@ -142,6 +142,8 @@ def beside_iscsid_tgt(lab: Lab) -> None:
     beside.admin(f"-m node -T {NAME} --logout")
     beside.has(OTHER)
     beside.admin(f"-m node -T {NAME} --login")
+    # Else the disk may go while udev reads it.
+    beside.machine.check("udevadm settle")
     beside.admin("-m node -u")
     beside.has()
 

@@ -198,7 +198,9 @@ def builtin_ibft(lab: Lab) -> None:
     client = lab.builtin("root=/dev/sda1 iscsi-timeout=0", firmware=firmware)
     guest.boots(client)
     told = settings(client)
-    expect(all(value.endswith("(iBFT)") for value in told.values()), "the iBFT as the source of each setting", told)
+    expect(told.pop("timeout", "").endswith("(kernel argument)"), "the argument as the source of the time limit", told)
+    expect(told.keys() == {"if", "initiator", "target", "lun"}, "the settings that have a source", told)
+    expect(all(value.endswith("(iBFT)") for value in told.values()), "the iBFT as the source of each other setting", told)
     guest.reboots(client)
     # Whom the kernel has configured a network for, has one.
     client = lab.builtin(f"root=/dev/sda1 iscsi-timeout=0 ip={OTHER}::{SERVER}:{NETMASK}::eth0:off", firmware=firmware)
