@@ -111,11 +111,13 @@ class Lab:
         self.stack.callback(lambda: target.stop())
         return target
 
-    def lio(self, disk: Path, *, lun: int = 0, others: Mapping[int, Path] | None = None, mapped: bool = False) -> Lio:
+    def lio(
+        self, disk: Path, *, lun: int = 0, others: Mapping[int, Path] | None = None, mapped: bool = False, name: str = "lio"
+    ) -> Lio:
         """Starts a machine with a LIO target that has `disk` as a LUN, and others; `mapped`: they can be made to hang."""
         luns = {lun: disk, **(others or {})}
         machine = Machine(
-            "lio",
+            name,
             self.directory,
             self.sockets,
             kernel=settings.KERNEL,
