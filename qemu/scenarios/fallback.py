@@ -1,5 +1,7 @@
 """Several targets with one disk: a dead one stops neither the boot nor the running machine, and another disk is never written to."""
 
+from pathlib import Path
+
 from lab import guest
 from lab.errors import expect
 from lab.machine import Machine
@@ -15,9 +17,15 @@ IDENTITY = "scsi_id=EXAMPLE-disk-0042,scsi_sn=0042"
 AREA = 8 << 20
 
 
-def named(target: Tgt, identity: str = IDENTITY) -> Tgt:
+def named(target: Tgt, identity: str = IDENTITY, lun: int = 1) -> Tgt:
     """The target, its disk called so."""
-    target.configure("--mode", "logicalunit", "--op", "update", "--lun", "1", "--params", identity)
+    target.configure("--mode", "logicalunit", "--op", "update", "--lun", str(lun), "--params", identity)
+    return target
+
+
+def joined(target: Tgt, lun: int, disk: Path) -> Tgt:
+    """The target with one more LUN."""
+    target.configure("--mode", "logicalunit", "--op", "new", "--lun", str(lun), "--backing-store", str(disk))
     return target
 
 
@@ -33,7 +41,14 @@ def fallback_targets(lab: Lab) -> None:
     foreign = lab.blank_disk(disk.stat().st_size)
     first = named(lab.tgt(disk))
     second = named(lab.tgt(disk, port=3261, name=SECOND))
-    named(lab.tgt(foreign, port=3262, name=FOREIGN), "scsi_id=EXAMPLE-disk-0043,scsi_sn=0043")
+    third = named(lab.tgt(foreign, port=3262, name=FOREIGN), "scsi_id=EXAMPLE-disk-0043,scsi_sn=0043")
+    # LUN 2 is another disk at each target, which tgt calls the same everywhere; LUN 3 is one disk of all three.
+    others = {target.name: lab.blank_disk(1 << 20, f"other{target.port}.img") for target in (first, second)}
+    shared = lab.blank_disk(1 << 20, "shared.img")
+    for target in (first, second):
+        joined(target, 2, others[target.name])
+    for target in (first, second, third):
+        named(joined(target, 3, shared), "scsi_id=EXAMPLE-disk-0044,scsi_sn=0044", 3)
     # One as dracut has several, with the rest behind a comma.
     append = f"iscsi-target={SERVER}:3999:{DEAD} iscsi-target={SERVER}:{NAME},{SERVER}:3262:{FOREIGN} iscsi-target={SERVER}:3261:{SECOND}"
     machine = lab.bench(f"{append} iscsi-lun=1")
@@ -44,6 +59,8 @@ def fallback_targets(lab: Lab) -> None:
     taken = told(machine, "setting-target")
     expect(taken == f"{SERVER}:3260:{NAME} (kernel argument)", "the target that was taken", taken)
 
+    machine.check("until test -e /dev/sdc; do sleep 0.1; done")
+    write = "dd if=/init of=/dev/sdb bs=4k count=1 oflag=direct conv=notrunc"
     for number, (dies, comes) in enumerate(((first, second), (second, first))):
         dies.stop()
         place = f"seek={AREA + (number << 20) >> 20} bs=1M"
@@ -54,10 +71,18 @@ def fallback_targets(lab: Lab) -> None:
         expect(told(machine, "target") == comes.name and told(machine, "portal") == comes.portal, f"{comes.name} in /proc/iscsi_init")
         written = disk.read_bytes()[AREA + (number << 20) :][: 1 << 20]
         expect(written[:12] == b"1\n2\n3\n4\n5\n6\n", "what was written to be on the disk", written[:12])
+        # Nor does its other LUN become that of the first one when it comes back.
+        comes.stop()
+        machine.console.wait(rf"session with {comes.portal}:{comes.name} lost", 60)
+        comes.start()
+        machine.console.wait(rf"session with {comes.portal}:{comes.name} restored", 120)
+        expect(machine.sh(write).status != 0, "a write to another disk to fail")
+        expect(not any(others[comes.name].read_bytes()), "nothing to be written to another disk")
+        machine.check("dd if=/dev/sdc of=/dev/null bs=4k count=1 iflag=direct")
         dies.start()
     expect(machine.log(rf"target {FOREIGN} does not take the place of .*: the target at {SERVER}:3262 has another disk than before as LUN 1"), "a line about the other disk")
     expect(not any(foreign.read_bytes()), "nothing to be written to the other disk")
     guest.healthy(machine)
     # Each new target is asked to end what the one before may still have, before anything is written there.
     resets = lab.capture.fields("tcp.payload[0:2] == 42:85", "tcp.dstport")
-    expect(resets == [["3261"], ["3260"]], "a LOGICAL UNIT RESET at each new target", str(resets))
+    expect(resets == [["3261"]] * 2 + [["3260"]] * 2, "a LOGICAL UNIT RESET of both disks at each new target", str(resets))

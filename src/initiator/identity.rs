@@ -13,12 +13,14 @@
 //! as long as it is the same target's. Another target's is not: its disk must have a name that no
 //! other disk in the world has. And since the target before may still have commands, whose effect
 //! must not come after those that are sent again, the unit is reset, which ends the commands of all
-//! (RFC 7143 section 11.5.1).
+//! (RFC 7143 section 11.5.1). A LUN of another target that is not proved so has to be later, too: a
+//! name that was not enough once is not enough for the next session with that target.
 
 use super::{
     login::LoginFailure,
     lun_of,
     nexus::{
+        Foreign,
         Nexus,
         FOREIGN_MAX, //
     },
@@ -117,7 +119,8 @@ pub(super) fn verify(
     let units = nexus.identifications().map_err(LoginFailure::Memory)?;
     let mut buffer = KVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
         .map_err(|_| LoginFailure::Memory(ENOMEM))?;
-    let mut foreign = KVec::new();
+    let mut foreign: KVec<Foreign> = KVec::new();
+    let mut proved = KVec::new();
     let mut has_boot_unit = false;
     let portal = connected.portal();
     let end = clock::milliseconds().saturating_add(VERIFY_TIMEOUT);
@@ -125,21 +128,15 @@ pub(super) fn verify(
     for unit in &units {
         let is_boot_unit = nexus.is_boot_unit(unit.lun);
         has_boot_unit |= is_boot_unit;
+        let whose = match nexus.is_unproved(unit.lun) {
+            true => Whose::Another,
+            false => whose,
+        };
         if unit.page().is_empty() && !is_boot_unit && whose == Whose::Same {
             continue;
         }
-        let deadline = clock::milliseconds().saturating_add(UNIT_TIMEOUT);
-        connected.limit(Time {
-            deadline: deadline.min(end),
-            step: UNIT_TIMEOUT,
-        });
         let mut page = [0; identification::LENGTH as usize];
-        let mut asked = Asked {
-            connected,
-            session: &mut session,
-            lun: unit.lun,
-            buffer: &mut buffer,
-        };
+        let mut asked = Asked::new(connected, &mut session, &mut buffer, unit.lun, end);
         // What the unit has to tell of before is told, so that what comes later is news.
         asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
         let answer = asked.ask_until_told(&identification::inquiry(), &mut page)?;
@@ -155,35 +152,50 @@ pub(super) fn verify(
                 return Err(LoginFailure::UnitGone(portal, unit.lun));
             }
             // What another disk in its place would do has been settled before.
-            Answer::Gone => !nexus.is_foreign(unit.lun),
+            Answer::Gone => whose == Whose::Same && !nexus.is_foreign(unit.lun),
             Answer::NotNow | Answer::Nothing => {
                 whose == Whose::Same && !identification::is_telling(unit.page())
             }
         };
         if is_same {
-            if whose == Whose::Another && !matches!(answer, Answer::Gone) {
-                asked.reset()?;
-                asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
+            if whose == Whose::Another {
+                proved
+                    .push(unit.lun, GFP_KERNEL)
+                    .map_err(|_| LoginFailure::Memory(ENOMEM))?;
             }
             continue;
         }
-        if is_boot_unit || foreign.len() >= FOREIGN_MAX {
+        let is_full = foreign.len() >= FOREIGN_MAX;
+        if is_full && matches!(answer, Answer::Gone) {
+            continue;
+        }
+        if is_boot_unit || is_full {
             return Err(LoginFailure::UnitReplaced(portal, unit.lun));
         }
-        if !nexus.is_foreign(unit.lun) {
-            pr_err!(
-                "LUN {}: the target has another disk there than before, or does not tell; nothing \
-                 is sent to it, check which disk it has there\n",
-                unit.lun
-            );
-        }
+        let unit = Foreign {
+            lun: unit.lun,
+            is_unproved: whose == Whose::Another,
+        };
         foreign
-            .push(unit.lun, GFP_KERNEL)
+            .push(unit, GFP_KERNEL)
             .map_err(|_| LoginFailure::Memory(ENOMEM))?;
     }
     if whose == Whose::Another && !has_boot_unit {
         let lun = nexus.boot_unit().unwrap_or_default();
         return Err(LoginFailure::UnitReplaced(portal, lun));
+    }
+    // Only now: the disks of a target that is not used are others' to use.
+    for lun in proved {
+        let mut asked = Asked::new(connected, &mut session, &mut buffer, lun, end);
+        asked.reset()?;
+        asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
+    }
+    for unit in foreign.iter().filter(|unit| !nexus.is_foreign(unit.lun)) {
+        pr_err!(
+            "LUN {}: the target has another disk there than before, or does not tell; nothing \
+             is sent to it, check which disk it has there\n",
+            unit.lun
+        );
     }
     nexus.set_foreign(&foreign);
     Ok(session)
@@ -197,7 +209,28 @@ struct Asked<'a> {
     buffer: &'a mut [u8],
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// Gives the unit its time, which `end` ends.
+    fn new(
+        connected: &'a mut Connected,
+        session: &'a mut Session,
+        buffer: &'a mut [u8],
+        lun: u64,
+        end: u64,
+    ) -> Self {
+        let deadline = clock::milliseconds().saturating_add(UNIT_TIMEOUT);
+        connected.limit(Time {
+            deadline: deadline.min(end),
+            step: UNIT_TIMEOUT,
+        });
+        Self {
+            connected,
+            session,
+            lun,
+            buffer,
+        }
+    }
+
     /// The same as [`Self::ask`], again where the unit has something else to tell of before.
     fn ask_until_told(&mut self, cdb: &[u8], data: &mut [u8]) -> Result<Answer, LoginFailure> {
         for _ in 1..TRIES {

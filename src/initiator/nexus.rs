@@ -89,6 +89,19 @@ pub(super) const FOREIGN_MAX: usize = 16;
 /// How long an abort waits before it asks again, in milliseconds.
 const ABORT_REMINDER: u64 = 30_000;
 
+/// A logical unit behind which there is another disk than before.
+pub(super) struct Foreign {
+    pub(super) lun: u64,
+    /// It came with another target, so it must be proved to be the same.
+    pub(super) is_unproved: bool,
+}
+
+/// The bit that stands for a place.
+fn bit(place: usize) -> u32 {
+    // CAST: There are fewer places than bits.
+    1_u32.wrapping_shl(place as u32)
+}
+
 /// What an answered command was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Origin {
@@ -135,6 +148,8 @@ pub(crate) struct Nexus {
     /// there are any. Looked at with the socket's lock held, in softirq too.
     foreign: [AtomicU64; FOREIGN_MAX],
     has_foreign: AtomicBool,
+    /// Those of them that are unproved, by their places, as bits.
+    unproved: AtomicU32,
     #[pin]
     pub(super) status: Status,
     /// The quirks that were told of, as bits.
@@ -168,6 +183,7 @@ impl Nexus {
                 boot_identification <- new_mutex!(None, "iscsi_init boot identification"),
                 foreign: core::array::from_fn(|_| AtomicU64::new(NO_UNIT)),
                 has_foreign: AtomicBool::new(false),
+                unproved: AtomicU32::new(0),
                 status <- Status::new(),
                 told: AtomicU8::new(0),
                 digests,
@@ -241,14 +257,29 @@ impl Nexus {
 
     /// Has no command reach these logical units from now on, at most [`FOREIGN_MAX`], and only
     /// these.
-    pub(super) fn set_foreign(&self, luns: &[u64]) {
-        let luns = Iterator::chain(luns.iter().copied(), core::iter::repeat(NO_UNIT));
+    pub(super) fn set_foreign(&self, units: &[Foreign]) {
+        let mut units = units.iter();
         let mut any = false;
-        for (slot, lun) in self.foreign.iter().zip(luns) {
-            slot.store(lun, Ordering::Relaxed);
-            any |= lun != NO_UNIT;
+        let mut unproved = 0;
+        for (place, slot) in self.foreign.iter().enumerate() {
+            let unit = units.next();
+            slot.store(unit.map_or(NO_UNIT, |unit| unit.lun), Ordering::Relaxed);
+            any |= unit.is_some();
+            if unit.is_some_and(|unit| unit.is_unproved) {
+                unproved |= bit(place);
+            }
         }
+        self.unproved.store(unproved, Ordering::Relaxed);
         self.has_foreign.store(any, Ordering::Release);
+    }
+
+    /// Whether this logical unit was another target's, and has not been proved the same there. For
+    /// who sets them.
+    pub(super) fn is_unproved(&self, lun: u64) -> bool {
+        let unproved = self.unproved.load(Ordering::Relaxed);
+        let mut places = self.foreign.iter().enumerate();
+        places
+            .any(|(place, slot)| unproved & bit(place) != 0 && slot.load(Ordering::Relaxed) == lun)
     }
 
     /// Whether no command may reach this logical unit.
