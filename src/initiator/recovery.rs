@@ -274,14 +274,15 @@ impl Link {
             }
             State::Down(outage) => {
                 let waited = now.saturating_sub(outage.pace.since);
-                let patience = self.targets.account.node.timeouts.conn_fail;
+                let holder = self.targets.holder();
+                let patience = holder.node.timeouts.conn_fail;
                 let patience = patience.map(Duration::as_millis);
                 if !outage.failing && patience.is_some_and(|patience| waited >= patience) {
                     outage.failing = true;
                     pr_err!(
                         "no session with {} since {} s: commands fail from now on, until there is \
                          one again (ConnFailTimeout)\n",
-                        core::format_args!("{}", self.targets.account.target),
+                        core::format_args!("{}", holder.target),
                         waited / 1_000
                     );
                     nexus.status.failing();
@@ -483,7 +484,7 @@ impl Link {
             pr_warn!(
                 "{} has answered nothing for {} s; \
                  waiting ends, and what it has not confirmed is lost\n",
-                core::format_args!("{}", self.targets.account.target),
+                core::format_args!("{}", self.targets.holder().target),
                 waited / 1_000
             );
             self.end(nexus);

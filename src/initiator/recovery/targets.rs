@@ -40,6 +40,13 @@ impl Targets {
         }
     }
 
+    /// The one that had the latest session: what an outage of that means is its settings' to say.
+    pub(super) fn holder(&self) -> &Account {
+        let mut others = self.others.iter();
+        let holder = others.find(|other| other.place == self.home);
+        holder.unwrap_or(&self.account)
+    }
+
     /// Whose turn it is.
     pub(super) fn whose(&self) -> Whose {
         match self.account.place == self.home {
@@ -79,12 +86,11 @@ impl Targets {
 
     /// This one has the session from now on.
     pub(super) fn settle(&mut self) {
-        let mut others = self.others.iter();
-        if let Some(before) = others.find(|other| other.place == self.home) {
+        if self.whose() == Whose::Another {
             pr_warn!(
                 "target {} has the same disk as target {} and takes its place\n",
                 core::format_args!("{}", self.account.target.name),
-                core::format_args!("{}", before.target.name)
+                core::format_args!("{}", self.holder().target.name)
             );
         }
         self.home = self.account.place;
