@@ -139,7 +139,8 @@ impl Initiator {
             .map_err(|(_, error)| error)?;
         let (tsih, parameters) = (established.tsih, &established.parameters);
         nexus.status.up(&account.target, tsih, parameters, 0);
-        let recovery = Recovery::new(nexus.clone(), account, fallbacks, connection)?;
+        let group = established.target_portal_group;
+        let recovery = Recovery::new(nexus.clone(), account, fallbacks, connection, group)?;
         let thread = Thread::start(c"iscsi_init", recovery)?;
         let end = Arc::new(
             End {

@@ -13,8 +13,10 @@
 //! as long as it is the same target's. Another target's is not: its disk must have a name that no
 //! other disk in the world has. And since the target before may still have commands, whose effect
 //! must not come after those that are sent again, the unit is reset, which ends the commands of all
-//! (RFC 7143 section 11.5.1). A LUN of another target that is not proved so has to be later, too: a
-//! name that was not enough once is not enough for the next session with that target.
+//! (RFC 7143 section 11.5.1). So it is where another portal group of the same target has the
+//! session, which ends nothing of the one before (section 6.3.5). A LUN of another target that is
+//! not proved so has to be later, too: a name that was not enough once is not enough for the next
+//! session with that target.
 
 use super::{
     login::LoginFailure,
@@ -107,12 +109,14 @@ enum Answer {
     Nothing,
 }
 
-/// Begins the session, which goes to the same disks as before.
+/// Begins the session, which goes to the same disks as before; `group` is the portal group of the
+/// session before.
 pub(super) fn verify(
     connected: &mut Connected,
     established: &Established,
     nexus: &Nexus,
     whose: Whose,
+    group: Option<u16>,
 ) -> Result<Session, LoginFailure> {
     let mut session = Session::new(established);
     connected.go_on(session.parameters());
@@ -120,7 +124,8 @@ pub(super) fn verify(
     let mut buffer = KVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
         .map_err(|_| LoginFailure::Memory(ENOMEM))?;
     let mut foreign: KVec<Foreign> = KVec::new();
-    let mut proved = KVec::new();
+    let mut to_reset = KVec::new();
+    let is_elsewhere = established.target_portal_group != group;
     let mut has_boot_unit = false;
     let portal = connected.portal();
     let end = clock::milliseconds().saturating_add(VERIFY_TIMEOUT);
@@ -132,7 +137,8 @@ pub(super) fn verify(
             true => Whose::Another,
             false => whose,
         };
-        if unit.page().is_empty() && !is_boot_unit && whose == Whose::Same {
+        let is_served_elsewhere = is_elsewhere || whose == Whose::Another;
+        if unit.page().is_empty() && !is_boot_unit && !is_served_elsewhere {
             continue;
         }
         let mut page = [0; identification::LENGTH as usize];
@@ -158,8 +164,8 @@ pub(super) fn verify(
             }
         };
         if is_same {
-            if whose == Whose::Another {
-                proved
+            if is_served_elsewhere && !matches!(answer, Answer::Gone) {
+                to_reset
                     .push(unit.lun, GFP_KERNEL)
                     .map_err(|_| LoginFailure::Memory(ENOMEM))?;
             }
@@ -185,7 +191,7 @@ pub(super) fn verify(
         return Err(LoginFailure::UnitReplaced(portal, lun));
     }
     // Only now: the disks of a target that is not used are others' to use.
-    for lun in proved {
+    for lun in to_reset {
         let mut asked = Asked::new(connected, &mut session, &mut buffer, lun, end);
         asked.reset()?;
         asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;

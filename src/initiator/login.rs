@@ -122,7 +122,7 @@ pub(crate) enum LoginFailure {
     UnitGone(Portal, u64),
     /// The target has another disk in the place of the boot disk, or of very many.
     UnitReplaced(Portal, u64),
-    /// Another target's disk, the boot disk or one beside it, is not reset.
+    /// A disk of another target or portal group, the boot disk or one beside it, is not reset.
     UnitNotReset(Portal, u64),
     /// There is no memory.
     Memory(Error),
@@ -378,8 +378,8 @@ impl core::fmt::Display for LoginFailure {
             ),
             Self::UnitNotReset(portal, lun) => write!(
                 f,
-                "the target at {portal} does not reset LUN {lun}, which another target has had \
-                 commands for; look at the target's log"
+                "the target at {portal} does not reset LUN {lun}, which another target or portal \
+                 group has had commands for; look at the target's log"
             ),
             Self::Memory(error) => write!(f, "out of memory: {error:?}"),
         }

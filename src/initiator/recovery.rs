@@ -160,19 +160,20 @@ impl Pace {
 }
 
 impl Recovery {
-    /// Starts with the connection of the first login.
+    /// Starts with the connection of the first login, to the portal group `group`.
     pub(super) fn new(
         nexus: Arc<Nexus>,
         account: KBox<Account>,
         fallbacks: KVec<KBox<Account>>,
         connection: Arc<Connection<Wire>>,
+        group: Option<u16>,
     ) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 nexus,
                 link <- new_mutex!(
                     Link {
-                        targets: Targets::new(account, fallbacks),
+                        targets: Targets::new(account, fallbacks, group),
                         state: State::Up(connection),
                         progress: clock::milliseconds(),
                         up_since: clock::milliseconds(),
@@ -359,9 +360,9 @@ impl Link {
     fn try_login(&mut self, nexus: &Arc<Nexus>) {
         // What frees memory may be waiting for this very disk.
         let _reserves = NoReclaim::new();
-        let whose = self.targets.whose();
+        let (whose, group) = (self.targets.whose(), self.targets.group);
         let result = log_in(&mut self.targets.account).and_then(|(mut connected, established)| {
-            let session = identity::verify(&mut connected, &established, nexus, whose)?;
+            let session = identity::verify(&mut connected, &established, nexus, whose, group)?;
             Ok((connected.into_socket(), established, session))
         });
         let now = clock::milliseconds();
@@ -379,7 +380,7 @@ impl Link {
                 let count = outage.tasks.len();
                 match connect(nexus, socket, session, outage.tasks, self.progress) {
                     Ok(connection) => {
-                        self.targets.settle();
+                        self.targets.settle(established.target_portal_group);
                         pr_info!(
                             "session with {} restored after {} ms; {} commands sent again\n",
                             core::format_args!("{}", self.targets.account.target),

@@ -2,6 +2,8 @@
 
 import socket
 
+from lab.wire import Pdu as Received
+
 from ..pdu import (
     DATA_IN, FINAL, LOGIN_RESPONSE, LOGOUT_RESPONSE, NONE, NOP_IN, R2T, RESPONSE, TASK_RESPONSE, TEXT_RESPONSE, Pdu,
 )  # fmt: skip
@@ -9,6 +11,8 @@ from ..target import Behaviour, Command, Connection, wait
 from . import Case, add, case, drop, ok
 
 BROKEN = "the connection broke|closed the connection"
+# RFC 7143 section 11.5.1.
+LOGICAL_UNIT_RESET = 5
 
 
 def read_answer(c: Connection, command: Command) -> bytes:
@@ -164,3 +168,27 @@ def window_of_zero(c: Connection, command: Command) -> None:
     c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     c.send(c.r2t(command, have, command.length - have))
     wait(30)
+
+
+@case("6.3.5", drop(BROKEN), "write")
+def another_portal_group(c: Connection, command: Command) -> None:
+    """The connection breaks amid a write, and another portal group has the next session, which ends nothing of the one before: the unit is reset first."""
+
+    def login(c: Connection, request: Received, response: Pdu) -> None:
+        response.data = response.data.replace(b"TargetPortalGroupTag=1\0", b"TargetPortalGroupTag=2\0")
+        c.raw(c.encode(response, True))
+
+    def task(c: Connection, request: Received) -> bool:
+        if request.header[1] & 0x7F == LOGICAL_UNIT_RESET:
+            c.state.notes["reset"] = c.number
+        return False
+
+    def write(c: Connection, command: Command) -> bool:
+        if c.state.notes.get("reset") != 2:
+            c.linter.fault("6.3.5", "a write that the session before may still have comes again without a LOGICAL UNIT RESET")
+        return False
+
+    behaviour = c.server.behaviours[c.server.name(c.state)]
+    behaviour.hooks |= {"login": login, "task": task, "write": write}
+    behaviour.always = True
+    c.reset()

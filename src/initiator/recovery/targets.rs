@@ -21,6 +21,9 @@ pub(super) struct Targets {
     others: KVec<KBox<Account>>,
     /// The place of the one that had the latest session.
     home: usize,
+    /// The portal group that had it, where that said so: a login to another one does not end what
+    /// is left of it (RFC 7143 section 6.3.5).
+    pub(super) group: Option<u16>,
     /// How many of its portals had their turn.
     tries: usize,
     /// Those that were refused for their disk since then, by their places, as bits.
@@ -28,13 +31,18 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    /// The one that has the session, and the others.
-    pub(super) fn new(account: KBox<Account>, others: KVec<KBox<Account>>) -> Self {
+    /// The one that has the session, with its portal group, and the others.
+    pub(super) fn new(
+        account: KBox<Account>,
+        others: KVec<KBox<Account>>,
+        group: Option<u16>,
+    ) -> Self {
         let home = account.place;
         Self {
             account,
             others,
             home,
+            group,
             tries: 0,
             refused: 0,
         }
@@ -84,8 +92,8 @@ impl Targets {
         }
     }
 
-    /// This one has the session from now on.
-    pub(super) fn settle(&mut self) {
+    /// This one has the session from now on, with this portal group.
+    pub(super) fn settle(&mut self, group: Option<u16>) {
         if self.whose() == Whose::Another {
             pr_warn!(
                 "target {} has the same disk as target {} and takes its place\n",
@@ -94,6 +102,7 @@ impl Targets {
             );
         }
         self.home = self.account.place;
+        self.group = group;
         self.tries = 0;
         self.refused = 0;
     }
