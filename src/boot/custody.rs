@@ -312,10 +312,13 @@ impl Keeper {
             config,
             culprit,
             holding,
+            present,
             ..
         } = self;
         let holding = holding.as_ref();
-        let patience = patience.min(holding.map_or(u64::MAX, Holding::patience));
+        // Nothing is done about its lease while there is no device.
+        let tenant = holding.filter(|_| *present);
+        let patience = patience.min(tenant.map_or(u64::MAX, Holding::patience));
         watch.listen(patience, |answer| {
             let (concerns, takes_away) = match &answer.body {
                 Body::Link(other) => (is_same(link, other), !other.is_up()),
