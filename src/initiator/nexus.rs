@@ -224,7 +224,7 @@ impl Nexus {
 
     /// The boot disk is this logical unit, and called what it is called now.
     pub(super) fn set_boot_unit(&self, lun: u64) -> Result {
-        let units = self.host().map_or(Ok(KVec::new()), identifications)?;
+        let units = self.host().map_or(Ok(KVVec::new()), identifications)?;
         let unit = units.into_iter().find(|unit| unit.lun == lun);
 
         *self.boot_identification.lock() = unit;
@@ -234,8 +234,8 @@ impl Nexus {
 
     /// The logical units whose disks must still be the ones they were: the boot disk's with what it
     /// was called first of all, and the others with what they have said last.
-    pub(super) fn identifications(&self) -> Result<KVec<Identification>> {
-        let mut units = self.host().map_or(Ok(KVec::new()), identifications)?;
+    pub(super) fn identifications(&self) -> Result<KVVec<Identification>> {
+        let mut units = self.host().map_or(Ok(KVVec::new()), identifications)?;
         let boot = self.boot_identification.lock().clone();
 
         if let Some(boot) = boot {

@@ -68,8 +68,9 @@ impl Drop for Device<'_> {
 
 /// The logical units of the host with this number; none where there is no such host. Process
 /// context.
-pub(crate) fn identifications(host: u32) -> Result<KVec<Identification>> {
-    let mut units = KVec::new();
+// Of very many units they are more than the kernel has in one piece at all times.
+pub(crate) fn identifications(host: u32) -> Result<KVVec<Identification>> {
+    let mut units = KVVec::new();
     // SAFETY: Any number may be asked for.
     let Some(host) = NonNull::new(unsafe { bindings::scsi_host_lookup(host) }) else {
         return Ok(units);
