@@ -199,6 +199,9 @@ fn the_messages_are_those_of_rfc_8415() {
     assert_eq!(again.option(8), Some(1_100_u16.to_be_bytes().to_vec()));
     let rebind = asks(&mut renewal, 1_600);
     assert_eq!((rebind.kind(), rebind.option(2)), (REBIND, None));
+    for sent in [&renew, &rebind] {
+        assert_eq!(sent.option(6).unwrap(), [0, 23, 0, 24, 0, 59, 0, 82]);
+    }
     assert_eq!(rebind.option(3), Some(own[4..].to_vec()));
     assert_ne!(rebind.transaction(), renew.transaction());
     assert_eq!(rebind.option(8), Some(vec![0, 0]));

@@ -96,6 +96,8 @@ impl Code {
     pub const REFRESH_TIME: Self = Self(32);
     /// What to boot (RFC 5970).
     pub const BOOT_FILE_URL: Self = Self(59);
+    /// The longest wait for an answer to a Solicit.
+    pub const SOLICIT_MAX_WAIT: Self = Self(82);
     /// The longest wait for an answer to an Information-Request.
     pub const INFORMATION_MAX_WAIT: Self = Self(83);
 }
@@ -248,8 +250,10 @@ impl Question<'_> {
     /// bytes.
     pub(super) fn write(&self, buffer: &mut [u8]) -> Option<usize> {
         const WANTED: [Code; 3] = [Code::DNS_SERVERS, Code::DOMAIN_LIST, Code::BOOT_FILE_URL];
-        // RFC 8415 section 21.7: to be asked for, though nothing is asked again later.
-        const REQUIRED: [Code; 2] = [Code::REFRESH_TIME, Code::INFORMATION_MAX_WAIT];
+        // To be asked for (RFC 8415 sections 18.2.1 to 18.2.6), though nothing is asked again later, and
+        // no such wait is as long as the shortest that servers may name.
+        const REQUIRED: [Code; 1] = [Code::SOLICIT_MAX_WAIT];
+        const REQUIRED_INFORMATION: [Code; 2] = [Code::REFRESH_TIME, Code::INFORMATION_MAX_WAIT];
 
         let is_information = self.kind == MessageType::INFORMATION_REQUEST;
         let mut writer = Writer::new(buffer.get_mut(..SENT_LENGTH)?);
@@ -269,10 +273,11 @@ impl Question<'_> {
         option(Code::ELAPSED_TIME, &[&elapsed.to_be_bytes()])?;
         let wanted = WANTED.map(|code| code.0.to_be_bytes());
         let required = REQUIRED.map(|code| code.0.to_be_bytes());
+        let required_information = REQUIRED_INFORMATION.map(|code| code.0.to_be_bytes());
         let required = if is_information {
-            required.as_flattened()
+            required_information.as_flattened()
         } else {
-            &[]
+            required.as_flattened()
         };
         // A client that declines asks for nothing.
         if self.kind != MessageType::DECLINE {
