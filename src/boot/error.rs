@@ -230,6 +230,7 @@ impl Failure<'_> {
             Self::NoTargets { .. }
             | Self::ManyTargets { .. }
             | Self::NoIpv6 { .. }
+            | Self::Duplicate { .. }
             | Self::Tentative { .. }
             | Self::Lost(_)
             | Self::NoLun { .. }
