@@ -3,9 +3,13 @@
 from lab import guest
 from lab.data import fio
 from lab.errors import expect
-from lab.machine import Machine
+from lab.machine import BOOT, Machine
+from lab.net import SERVER
 from lab.scenario import Lab, scenario, seldom
+from lab.targets import NAME
 from lab.writer import LOST
+
+from .chap import SECRET, USER, account
 
 MIB = 1 << 20
 
@@ -15,6 +19,26 @@ def debug_unit_tests(lab: Lab) -> None:
     """The unit tests of the wrappers over the kernel, without a report."""
     client = lab.builtin(guest.UNIT_TESTS, nics=[], cpus=2, debug=True)
     guest.unit_tests(client, skipped=["a_socket_for_a_disk_does_not_wait_for_memory"])
+
+
+@seldom
+def debug_fips(lab: Lab) -> None:
+    """In FIPS mode LIO is offered CHAP without MD5, and tgt, which has nothing else, is refused; the log says why."""
+    target = lab.lio(lab.tiny_disk())
+    target.authenticate(userid=USER, password=SECRET)
+    lab.dnsmasq(f"iscsi:{target.address}:::0:{NAME}", f"dhcp-option=encap:175,190,{USER}", f"dhcp-option=encap:175,191,{SECRET}")
+    client = lab.builtin("root=/dev/sda1 iscsi-if=eth0 fips=1", debug=True)
+    guest.boots(client)
+    expect(client.log("iscsi_init: CHAP without MD5, since the kernel is in FIPS mode"), "a line that says so")
+    guest.reboots(client)
+    offers = lab.capture.fields('iscsi.keyvalue contains "CHAP_A=" && ip.dst == ' + target.address, "iscsi.keyvalue")
+    expect(offers and all("CHAP_A=8,7,6" in offer for offer, in offers), "8, 7 and 6 to be offered", offers)
+    # tgt means SHA-1 by 7, so MD5 is all that is left with it.
+    other = lab.tgt(lab.tiny_disk())
+    account(other, USER, SECRET)
+    client = lab.builtin(f"root=/dev/sda1 iscsi-if=eth0 iscsi-target={SERVER}:{NAME} iscsi-lun=1 fips=1", name="other", debug=True)
+    client.console.wait("iscsi_init: login at .* failed: the target refused: .* CHAPAlgorithms", BOOT)
+    client.kill()
 
 
 def under_load(lab: Lab, *, digests: bool) -> None:
