@@ -19,6 +19,7 @@ use iscsi_init::proto::{
             Origin, //
         },
         ip::Details,
+        machine::Machine,
         merge::{
             Boot,
             Request,
@@ -56,7 +57,11 @@ const IPXE: &str = include_str!("ibft_ipxe_e1000.hex");
 
 const INITIATOR: &str = "iqn.2001-04.com.example:me";
 const TARGET: &str = "iqn.2001-04.com.example:disk";
-const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
+const MACHINE: Machine<'_> = Machine {
+    uuid: None,
+    host_name: None,
+    mac: [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01],
+};
 
 /// A machine with one of each.
 fn usual(nic: &Nic<'_>, target: &Target<'_>) -> Vec<u8> {
@@ -175,7 +180,7 @@ fn a_machine_without_arguments_boots_from_it() {
     );
     // The DHCP root path comes last.
     let path = RootPath::parse("10.0.0.3:/eui.0000000000000003/eui.00000000000000a3/3").unwrap();
-    let boot = Boot::new(&request, Some(&path), None, MAC, &mut |_| ()).unwrap();
+    let boot = Boot::new(&request, Some(&path), None, &MACHINE, &mut |_| ()).unwrap();
     assert_eq!(
         [
             boot.initiator.to_string(),

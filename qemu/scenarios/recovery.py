@@ -198,7 +198,7 @@ def recovery_status(lab: Lab) -> None:
 
     expects(
         setting_if=r"eth0 \(kernel argument\)", setting_lun=r"1 \(module parameter\)", setting_target=r".*:3260:iqn.* \(DHCP root path\)",
-        setting_initiator=r"iqn.* \(default\)", boot_address=r"\d+", boot_login=r"\d+", boot_disk=r"\d+", state="up", waiting_for="nothing",
+        setting_initiator=r"iqn.* \(default: MAC address\)", boot_address=r"\d+", boot_login=r"\d+", boot_disk=r"\d+", state="up", waiting_for="nothing",
         portal=r"192.168.7.1:3260", session="0x0100", negotiated="HeaderDigest=None .*", logins="1", outages="0", last_failure="none",
         interface="eth0", address=r"192.168.7.\d+/24", address_kept_by="iscsi_init", lease=r"renewed at \d+", network_repairs="0",
     )  # fmt: skip

@@ -23,6 +23,10 @@ use crate::proto::config::{
         Told, //
     },
     lun::{self},
+    machine::{
+        Machine,
+        Mark, //
+    },
     name::Name,
     netroot::NetRoot,
     root_path::RootPath,
@@ -73,6 +77,8 @@ pub enum Source {
     DhcpCredentials,
     /// Nobody gave it.
     Default,
+    /// Nobody gave it; it is made of what the machine has of its own.
+    Machine(Mark),
 }
 
 impl fmt::Display for Source {
@@ -87,6 +93,7 @@ impl fmt::Display for Source {
             Self::DhcpInitiator => "DHCP option 203",
             Self::DhcpCredentials => "DHCP option 175",
             Self::Default => "default",
+            Self::Machine(mark) => return write!(f, "default: {mark}"),
         })
     }
 }
@@ -407,7 +414,7 @@ impl fmt::Display for Proof {
 
 impl Boot {
     /// Completes `request` with what the root path says, with the `initiator` that DHCP names
-    /// beside it, and with defaults: LUN 0 and a name made from `mac`.
+    /// beside it, and with defaults: LUN 0 and the name that the `machine` has of its own.
     ///
     /// # Errors
     ///
@@ -416,7 +423,7 @@ impl Boot {
         request: &Request,
         root_path: Option<&RootPath>,
         initiator: Option<Name>,
-        mac: [u8; 6],
+        machine: &Machine<'_>,
         tell: Tell<'_>,
     ) -> Result<Self, NoTarget> {
         const SOURCE: Source = Source::Dhcp;
@@ -431,10 +438,7 @@ impl Boot {
         fill(Key::Initiator, &mut name, initiator, source, tell);
         let source = Source::Default;
         Ok(Self {
-            initiator: name.unwrap_or_else(|| Setting {
-                value: Name::from_mac(mac),
-                source,
-            }),
+            initiator: name.unwrap_or_else(|| own(machine)),
             target: target.ok_or(NoTarget)?,
             lun: lun.unwrap_or(Setting { value: 0, source }),
             credentials: Setting {
@@ -464,6 +468,13 @@ impl Boot {
         self.lun = Setting { value, source };
         true
     }
+}
+
+/// The name that a machine has of its own.
+fn own(machine: &Machine<'_>) -> Setting<Name> {
+    let (value, mark) = machine.name();
+    let source = Source::Machine(mark);
+    Setting { value, source }
 }
 
 /// Neither parameter, argument nor root path names a target.
