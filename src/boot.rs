@@ -36,6 +36,7 @@ mod login;
 mod netlink;
 mod network;
 mod report;
+mod settings;
 mod target;
 
 use crate::{
@@ -182,6 +183,25 @@ struct Done {
     disk: Disk,
 }
 
+impl Done {
+    /// What is told of it, as lines.
+    #[inline(never)]
+    fn text(
+        &self,
+        configuration: &Configuration,
+        attempts: &Attempts,
+    ) -> Result<Growing, Failure<'static>> {
+        let settled = report::Settled {
+            configuration,
+            boot: &self.disk.boot,
+            network: &self.network,
+            attempts,
+            passed_over: &self.disk.passed_over,
+        };
+        settled.text()
+    }
+}
+
 /// A boot disk, and who has it.
 struct Disk {
     boot: KBox<Boot>,
@@ -198,16 +218,24 @@ fn settle_down(
     changes: Changes,
     attempts: &Attempts,
 ) -> Result<KBox<Machine>, Failure<'static>> {
+    let text = done.text(configuration, attempts)?;
+    leave(configuration, done, text, changes)
+}
+
+/// The same, with the `text` that tells of it. Apart: what moves through here is large.
+#[inline(never)]
+fn leave(
+    configuration: &Configuration,
+    done: Done,
+    text: Growing,
+    changes: Changes,
+) -> Result<KBox<Machine>, Failure<'static>> {
     let Done {
         network,
         names,
         disk,
     } = done;
-    let Disk {
-        boot,
-        initiator,
-        passed_over,
-    } = disk;
+    let initiator = disk.initiator;
     let details = configuration.request.details.clone();
     let details = KBox::new(details, GFP_KERNEL).map_err(Failure::kernel)?;
     let custody = Custody::new(
@@ -219,14 +247,7 @@ fn settle_down(
     .map_err(Failure::Kernel)?;
     // From here on it goes before the network under it, should anything fail.
     let initiator = initiator;
-    let settled = report::Settled {
-        configuration,
-        boot: &boot,
-        names: &names,
-        attempts,
-        passed_over: &passed_over,
-    };
-    let report = report::publish(&settled, &initiator, custody.status())?;
+    let report = report::publish(text, &initiator, custody.status())?;
     let custody = Thread::start(c"iscsi_init_net", custody).map_err(Failure::Kernel)?;
 
     let machine = Machine {

@@ -62,7 +62,7 @@ def conf_boot(lab: Lab) -> None:
     expect(passed.startswith(f"{SERVER}:3999:{DEAD}: cannot connect"), "the dead target in /proc/iscsi_init", passed)
     expect(client.check("sha256sum /random").split()[0] == digest, "the file of the first boot")
     settings = client.check("grep ^setting- /proc/iscsi_init")
-    for wanted in (f"initiator: {INITIATOR} (iscsi.conf)", f"target: {SERVER}:3260:{NAME} (iscsi.conf)", "lun: 1 (iscsi.conf)"):
+    for wanted in (f"initiator: {INITIATOR} (iscsi.conf)", f"target: {SERVER}:3260:{NAME} (iscsi.conf)", "lun: 1 (iscsi.conf)", "LUNs: 1 (iscsi.conf)", "InitiatorAlias: rack 7 (iscsi.conf)"):
         expect(f"setting-{wanted}" in settings, wanted, settings)
     guest.reboots(client)
     keys = wire.login_keys(lab.capture)

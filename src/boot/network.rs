@@ -242,6 +242,11 @@ impl Network {
         self.ipv6.as_ref()
     }
 
+    /// The device's MTU before this driver set one, in bytes.
+    pub(super) fn own_mtu(&self) -> u32 {
+        self.link.mtu
+    }
+
     /// The device's number.
     pub(super) fn index(&self) -> i32 {
         self.link.index

@@ -50,6 +50,7 @@ use crate::{
                 Wanted, //
             },
         },
+        dhcp::options::Code,
         iscsi::{
             chap::Algorithm,
             keys::Offer, //
@@ -224,7 +225,10 @@ fn authentication(
         "CHAP password from the DHCP server: whoever is on this network can have it"
     ));
     let authentication = Authentication::new(credentials).map_err(Failure::authentication)?;
-    Ok(Some((authentication, Source::DhcpCredentials)))
+    Ok(Some((
+        authentication,
+        Source::DhcpOption(Code::IPXE_OPTIONS.0),
+    )))
 }
 
 /// Completes what has been settled: where nobody has named the target, its portal has to.

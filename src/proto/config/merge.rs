@@ -38,6 +38,7 @@ use crate::proto::config::{
     },
     timeout::{self, Patience},
 };
+use crate::proto::dhcp::options::Code;
 
 mod error;
 mod notice;
@@ -71,10 +72,10 @@ pub enum Source {
     Ibft,
     /// The DHCP root path.
     Dhcp,
-    /// The DHCP option for an initiator's name.
-    DhcpInitiator,
-    /// The DHCP option that has iPXE's user names and passwords.
-    DhcpCredentials,
+    /// The DHCP option of this number.
+    DhcpOption(u8),
+    /// The DHCPv6 option of this number.
+    Dhcpv6Option(u16),
     /// Nobody gave it.
     Default,
     /// Nobody gave it; it is made of what the machine has of its own.
@@ -90,8 +91,8 @@ impl fmt::Display for Source {
             Self::Conf => "iscsi.conf",
             Self::Ibft => "iBFT",
             Self::Dhcp => "DHCP root path",
-            Self::DhcpInitiator => "DHCP option 203",
-            Self::DhcpCredentials => "DHCP option 175",
+            Self::DhcpOption(number) => return write!(f, "DHCP option {number}"),
+            Self::Dhcpv6Option(number) => return write!(f, "DHCPv6 option {number}"),
             Self::Default => "default",
             Self::Machine(mark) => return write!(f, "default: {mark}"),
         })
@@ -434,7 +435,7 @@ impl Boot {
         let mut name = or(Key::Initiator, &request.initiator, name, SOURCE, tell);
         let lun = path.and_then(|path| path.lun);
         let lun = or(Key::Lun, &request.lun, lun, SOURCE, tell);
-        let source = Source::DhcpInitiator;
+        let source = Source::DhcpOption(Code::INITIATOR_NAME.0);
         fill(Key::Initiator, &mut name, initiator, source, tell);
         let source = Source::Default;
         Ok(Self {
