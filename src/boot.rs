@@ -49,7 +49,6 @@ use crate::{
         thread::Thread, //
     },
     proto::config::{
-        interface::Interface,
         merge::{
             Boot,
             Request, //
@@ -128,14 +127,14 @@ fn attempts(
     start: u64,
     default: Option<Patience>,
 ) -> Result<KBox<Machine>, Failure<'_>> {
-    let configuration = configuration::read(line)?;
-    try_again(&configuration, start, default)
+    let mut configuration = configuration::read(line)?;
+    try_again(&mut configuration, start, default)
 }
 
 /// Makes one attempt after the other, as long as there is to be one.
 #[inline(never)]
 fn try_again(
-    configuration: &Configuration,
+    configuration: &mut Configuration,
     start: u64,
     default: Option<Patience>,
 ) -> Result<KBox<Machine>, Failure<'static>> {
@@ -143,37 +142,40 @@ fn try_again(
     let patience = patience.map(|timeout| timeout.value).or(default);
     let mut attempts = Attempts::new(start, patience);
     let mut changes = Changes::new()?;
-    let request = &configuration.request;
-    let mut interface = request.interface.as_ref().map(|setting| &setting.value);
+    let mut is_first = true;
 
     loop {
-        match attempt(configuration, interface, &mut changes, &mut attempts) {
+        match attempt(configuration, is_first, &mut changes, &mut attempts) {
             Ok(done) => return settle_down(configuration, done, changes, &attempts),
             Err(failure) => {
                 changes.unconfigure();
-                interface = after(failure, request, interface, &mut attempts)?;
+                is_first = after(failure, &mut configuration.request, is_first, &mut attempts)?;
             }
         }
     }
 }
 
-/// The device for the next attempt, after one with `interface` that has ended in `failure`: the
-/// other one at once, where there is one that may do, and else the first again after a while.
+/// Has the device for the next attempt in use, after one that has ended in `failure`: the other
+/// one at once, where there is one that may do, and else the first again after a while. Whether it
+/// is the first.
 #[inline(never)]
-fn after<'a>(
+fn after(
     failure: Failure<'static>,
-    request: &'a Request,
-    interface: Option<&Interface>,
+    request: &mut Request,
+    was_first: bool,
     attempts: &mut Attempts,
-) -> Result<Option<&'a Interface>, Failure<'static>> {
-    let first = request.interface.as_ref().map(|setting| &setting.value);
+) -> Result<bool, Failure<'static>> {
     let spare = request.spare.as_ref();
-    if let Some(spare) = spare.filter(|_| interface == first && failure.is_of_network()) {
+    if let Some(spare) = spare.filter(|_| was_first && failure.is_of_network()) {
+        let spare = &spare.interface;
         attempts.warn(core::format_args!("{failure}; now {spare} is tried"));
-        return Ok(Some(spare));
+        return Ok(!request.change_devices());
     }
     attempts.again(failure)?;
-    Ok(first)
+    if !was_first {
+        request.change_devices();
+    }
+    Ok(true)
 }
 
 /// What one attempt has come to.
@@ -263,11 +265,11 @@ fn leave(
 #[inline(never)]
 fn attempt(
     configuration: &Configuration,
-    interface: Option<&Interface>,
+    is_first: bool,
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<Done, Failure<'static>> {
-    let mut network = bring_up(configuration, interface, changes, attempts)?;
+    let mut network = bring_up(configuration, is_first, changes, attempts)?;
     attempts.reached(Milestone::Address);
     let names = identity::set(&network, &configuration.request.details, attempts)?;
     let disk = any_disk(configuration, &mut network, changes, attempts)?;
@@ -281,11 +283,11 @@ fn attempt(
 #[inline(never)]
 fn bring_up(
     configuration: &Configuration,
-    interface: Option<&Interface>,
+    is_first: bool,
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<KBox<Network>, Failure<'static>> {
-    let network = Network::bring_up(&configuration.request, interface, changes, attempts)?;
+    let network = Network::bring_up(&configuration.request, is_first, changes, attempts)?;
     KBox::new(network, GFP_KERNEL).map_err(Failure::kernel)
 }
 

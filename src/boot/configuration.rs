@@ -198,7 +198,7 @@ impl core::fmt::Display for Summary<'_> {
             None => write!(f, "any")?,
         }
         if let Some(spare) = spare {
-            write!(f, " or else {spare}")?;
+            write!(f, " or else {}", spare.interface)?;
         }
         if let Some(initiator) = initiator {
             write!(f, ", initiator {initiator}")?;

@@ -6,7 +6,11 @@
 //! DHCP has answered. A setting comes whole from the first [`Source`] that gives it; what later
 //! sources say about it is not looked at.
 
-use core::fmt;
+use core::{
+    fmt,
+    mem,
+    net::IpAddr, //
+};
 
 use crate::proto::config::{
     choice::Choice,
@@ -36,6 +40,7 @@ use crate::proto::config::{
         TargetFault,
         Wanted, //
     },
+    text::Text,
     timeout::{self, Patience},
 };
 use crate::proto::dhcp::options::Code;
@@ -120,8 +125,8 @@ impl<T: fmt::Display> fmt::Display for Setting<T> {
 pub struct Request {
     /// The device to boot over; any, where nobody says.
     pub interface: Option<Setting<Interface>>,
-    /// The device to boot over where that one cannot be used.
-    pub spare: Option<Interface>,
+    /// The device to boot over where that one cannot be used; the first, while this one is.
+    pub spare: Option<Spare>,
     /// What this machine is called.
     pub initiator: Option<Setting<Name>>,
     /// The target, or the first of several.
@@ -136,6 +141,16 @@ pub struct Request {
     pub ipconfig: bool,
     /// The argument that has user names and passwords, which are not used.
     pub exposed: Option<Other>,
+}
+
+/// A device in the place of another one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Spare {
+    /// The device, and how it is addressed.
+    pub interface: Interface,
+    /// What goes with its address in place of the other's: the host name, and the name servers.
+    host_name: Option<Text<64>>,
+    dns_servers: [Option<IpAddr>; 2],
 }
 
 impl Request {
@@ -267,12 +282,31 @@ impl Request {
         let Some(nic) = ibft.boot_nic() else {
             return;
         };
+        if let Some(spare) = ibft.spare_nic() {
+            spare.describe(&mut self.details);
+            self.spare = Some(Spare {
+                interface: spare.interface(),
+                host_name: self.details.identity.host_name.take(),
+                dns_servers: mem::take(&mut self.details.dns_servers),
+            });
+        }
         nic.describe(&mut self.details);
         self.interface = Some(Setting {
             value: nic.interface(),
             source: Source::Ibft,
         });
-        self.spare = ibft.spare_nic().map(|nic| nic.interface());
+    }
+
+    /// Has the spare device and the one in use change places, where there are both; whether that
+    /// is so.
+    pub fn change_devices(&mut self) -> bool {
+        let (Some(spare), Some(interface)) = (&mut self.spare, &mut self.interface) else {
+            return false;
+        };
+        mem::swap(&mut spare.interface, &mut interface.value);
+        mem::swap(&mut spare.host_name, &mut self.details.identity.host_name);
+        mem::swap(&mut spare.dns_servers, &mut self.details.dns_servers);
+        true
     }
 }
 
