@@ -36,6 +36,7 @@ mod login;
 mod netlink;
 mod network;
 mod report;
+mod settings;
 mod target;
 
 use crate::{
@@ -48,7 +49,6 @@ use crate::{
         thread::Thread, //
     },
     proto::config::{
-        interface::Interface,
         merge::{
             Boot,
             Request, //
@@ -127,14 +127,14 @@ fn attempts(
     start: u64,
     default: Option<Patience>,
 ) -> Result<KBox<Machine>, Failure<'_>> {
-    let configuration = configuration::read(line)?;
-    try_again(&configuration, start, default)
+    let mut configuration = configuration::read(line)?;
+    try_again(&mut configuration, start, default)
 }
 
 /// Makes one attempt after the other, as long as there is to be one.
 #[inline(never)]
 fn try_again(
-    configuration: &Configuration,
+    configuration: &mut Configuration,
     start: u64,
     default: Option<Patience>,
 ) -> Result<KBox<Machine>, Failure<'static>> {
@@ -142,37 +142,40 @@ fn try_again(
     let patience = patience.map(|timeout| timeout.value).or(default);
     let mut attempts = Attempts::new(start, patience);
     let mut changes = Changes::new()?;
-    let request = &configuration.request;
-    let mut interface = request.interface.as_ref().map(|setting| &setting.value);
+    let mut is_first = true;
 
     loop {
-        match attempt(configuration, interface, &mut changes, &mut attempts) {
+        match attempt(configuration, is_first, &mut changes, &mut attempts) {
             Ok(done) => return settle_down(configuration, done, changes, &attempts),
             Err(failure) => {
                 changes.unconfigure();
-                interface = after(failure, request, interface, &mut attempts)?;
+                is_first = after(failure, &mut configuration.request, is_first, &mut attempts)?;
             }
         }
     }
 }
 
-/// The device for the next attempt, after one with `interface` that has ended in `failure`: the
-/// other one at once, where there is one that may do, and else the first again after a while.
+/// Has the device for the next attempt in use, after one that has ended in `failure`: the other
+/// one at once, where there is one that may do, and else the first again after a while. Whether it
+/// is the first.
 #[inline(never)]
-fn after<'a>(
+fn after(
     failure: Failure<'static>,
-    request: &'a Request,
-    interface: Option<&Interface>,
+    request: &mut Request,
+    was_first: bool,
     attempts: &mut Attempts,
-) -> Result<Option<&'a Interface>, Failure<'static>> {
-    let first = request.interface.as_ref().map(|setting| &setting.value);
+) -> Result<bool, Failure<'static>> {
     let spare = request.spare.as_ref();
-    if let Some(spare) = spare.filter(|_| interface == first && failure.is_of_network()) {
+    if let Some(spare) = spare.filter(|_| was_first && failure.is_of_network()) {
+        let spare = &spare.interface;
         attempts.warn(core::format_args!("{failure}; now {spare} is tried"));
-        return Ok(Some(spare));
+        return Ok(!request.change_devices());
     }
     attempts.again(failure)?;
-    Ok(first)
+    if !was_first {
+        request.change_devices();
+    }
+    Ok(true)
 }
 
 /// What one attempt has come to.
@@ -180,6 +183,25 @@ struct Done {
     network: KBox<Network>,
     names: KBox<Names>,
     disk: Disk,
+}
+
+impl Done {
+    /// What is told of it, as lines.
+    #[inline(never)]
+    fn text(
+        &self,
+        configuration: &Configuration,
+        attempts: &Attempts,
+    ) -> Result<Growing, Failure<'static>> {
+        let settled = report::Settled {
+            configuration,
+            boot: &self.disk.boot,
+            network: &self.network,
+            attempts,
+            passed_over: &self.disk.passed_over,
+        };
+        settled.text()
+    }
 }
 
 /// A boot disk, and who has it.
@@ -198,16 +220,24 @@ fn settle_down(
     changes: Changes,
     attempts: &Attempts,
 ) -> Result<KBox<Machine>, Failure<'static>> {
+    let text = done.text(configuration, attempts)?;
+    leave(configuration, done, text, changes)
+}
+
+/// The same, with the `text` that tells of it. Apart: what moves through here is large.
+#[inline(never)]
+fn leave(
+    configuration: &Configuration,
+    done: Done,
+    text: Growing,
+    changes: Changes,
+) -> Result<KBox<Machine>, Failure<'static>> {
     let Done {
         network,
         names,
         disk,
     } = done;
-    let Disk {
-        boot,
-        initiator,
-        passed_over,
-    } = disk;
+    let initiator = disk.initiator;
     let details = configuration.request.details.clone();
     let details = KBox::new(details, GFP_KERNEL).map_err(Failure::kernel)?;
     let custody = Custody::new(
@@ -219,14 +249,7 @@ fn settle_down(
     .map_err(Failure::Kernel)?;
     // From here on it goes before the network under it, should anything fail.
     let initiator = initiator;
-    let settled = report::Settled {
-        configuration,
-        boot: &boot,
-        names: &names,
-        attempts,
-        passed_over: &passed_over,
-    };
-    let report = report::publish(&settled, &initiator, custody.status())?;
+    let report = report::publish(text, &initiator, custody.status())?;
     let custody = Thread::start(c"iscsi_init_net", custody).map_err(Failure::Kernel)?;
 
     let machine = Machine {
@@ -242,11 +265,11 @@ fn settle_down(
 #[inline(never)]
 fn attempt(
     configuration: &Configuration,
-    interface: Option<&Interface>,
+    is_first: bool,
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<Done, Failure<'static>> {
-    let mut network = bring_up(configuration, interface, changes, attempts)?;
+    let mut network = bring_up(configuration, is_first, changes, attempts)?;
     attempts.reached(Milestone::Address);
     let names = identity::set(&network, &configuration.request.details, attempts)?;
     let disk = any_disk(configuration, &mut network, changes, attempts)?;
@@ -260,11 +283,11 @@ fn attempt(
 #[inline(never)]
 fn bring_up(
     configuration: &Configuration,
-    interface: Option<&Interface>,
+    is_first: bool,
     changes: &mut Changes,
     attempts: &mut Attempts,
 ) -> Result<KBox<Network>, Failure<'static>> {
-    let network = Network::bring_up(&configuration.request, interface, changes, attempts)?;
+    let network = Network::bring_up(&configuration.request, is_first, changes, attempts)?;
     KBox::new(network, GFP_KERNEL).map_err(Failure::kernel)
 }
 

@@ -7,7 +7,8 @@
 //!
 //! - [`clock`], [`event`], [`memory`], [`random`], [`thread`]: time, waiting, and who
 //!   does the work.
-//! - [`cmdline`], [`ibft`], [`ipconfig`], [`params`]: what the kernel and the module were told.
+//! - [`cmdline`], [`dmi`], [`ibft`], [`ipconfig`], [`params`]: what the kernel and the module were
+//!   told.
 //! - [`module`], [`root_mount`]: what becomes of code that is loaded, and of code that is built in.
 //! - [`file`], [`keyring`], [`shash`]: files, secrets, and hash functions.
 //! - [`crc32c`], [`socket`], [`tcp`]: digests, sockets, and a connection whose lock protects its
@@ -23,6 +24,7 @@ pub(crate) mod clock;
 pub(crate) mod cmdline;
 pub(crate) mod crc32c;
 pub(crate) mod disk;
+pub(crate) mod dmi;
 pub(crate) mod errno;
 pub(crate) mod event;
 pub(crate) mod file;

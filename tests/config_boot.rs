@@ -26,6 +26,7 @@ use iscsi_init::proto::config::{
         Login,
         Settings, //
     },
+    machine::Machine,
     merge::{
         read_initiator,
         read_root_path,
@@ -41,7 +42,11 @@ use iscsi_init::proto::config::{
     text::Text, //
 };
 
-const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
+const MACHINE: Machine<'_> = Machine {
+    uuid: None,
+    host_name: None,
+    mac: [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01],
+};
 
 fn request_with(
     parameters: &Arguments<'_>,
@@ -67,7 +72,7 @@ fn notices(parameters: &Arguments<'_>, line: &str, file: &str, path: Option<&str
         .expect(line);
     request.take_told(read_told(file.as_bytes()).expect(file), &mut tell);
     let path = path.map(|text| read_root_path(text).expect(text));
-    Boot::new(&request, path.as_ref(), None, MAC, &mut tell).expect(line);
+    Boot::new(&request, path.as_ref(), None, &MACHINE, &mut tell).expect(line);
     told
 }
 
@@ -168,7 +173,7 @@ fn choices(parameters: &Arguments<'_>, line: &str) -> Result<Vec<String>, String
         })
         .map_err(|error| error.to_string())?;
     let show = |choice: &Choice| {
-        let mut boot = Boot::new(&request, None, None, MAC, &mut |_| ()).expect("a target");
+        let mut boot = Boot::new(&request, None, None, &MACHINE, &mut |_| ()).expect("a target");
         boot.choose(choice);
         let further: Vec<_> = choice.further().map(|portal| portal.to_string()).collect();
         format!(
@@ -248,7 +253,7 @@ fn boot(parameters: &Arguments<'_>, line: &str, root_path: Option<&str>) -> Resu
         &request(parameters, line).expect("a request"),
         root_path.as_ref(),
         None,
-        MAC,
+        &MACHINE,
         &mut |_| (),
     )
 }
@@ -278,7 +283,7 @@ fn what_nobody_says_has_a_default() {
     .expect("a target");
     assert_eq!(
         boot.initiator.to_string(),
-        "iqn.2004-11.net.sourceforge.iscsi-init:525400aa0001 (default)"
+        "iqn.2004-11.net.sourceforge.iscsi-init:525400aa0001 (default: MAC address)"
     );
     assert_eq!(boot.lun.to_string(), "0 (default)");
 }
@@ -322,7 +327,7 @@ fn boot_with(file: &str, line: &str, root_path: Option<&str>) -> Boot {
     request.take_told(read_told(file.as_bytes()).expect("a file"), &mut |_| ());
     let root_path = root_path.map(|text| read_root_path(text).expect("a root path"));
     let mut boot =
-        Boot::new(&request, root_path.as_ref(), None, MAC, &mut |_| ()).expect("a target");
+        Boot::new(&request, root_path.as_ref(), None, &MACHINE, &mut |_| ()).expect("a target");
     if let Wanted::Named(target) = &boot.target.value {
         let settings =
             read_settings(file.as_bytes(), Login::Target(target)).expect("a file of settings");
@@ -641,7 +646,7 @@ fn dhcp_may_name_the_initiator_beside_the_root_path() {
         let name = read_initiator("eui.00000000000000aa").expect("a name");
         let request = request(&Arguments::default(), line).expect("a request");
         let boot =
-            Boot::new(&request, Some(&path), Some(name), MAC, &mut |_| ()).expect("a target");
+            Boot::new(&request, Some(&path), Some(name), &MACHINE, &mut |_| ()).expect("a target");
         boot.initiator.to_string()
     };
     let path = "10.0.0.9:/eui.02004567a425678d";

@@ -374,11 +374,13 @@ fn a_domain_may_come_from_those_to_search() {
     let search = b"\x03lab\x07example\0\x03lan\0";
     let lease = bootp(Reply::bootp(1).with(119, search));
     assert_eq!(lease.search_domains.as_str(), "lab.example lan");
+    assert!(lease.is_domain_searched);
     assert_eq!(
         pnp(&lease),
         "#PROTO: BOOTP\ndomain lab.example\nnameserver 10.0.0.1\nbootserver 10.0.0.1\n"
     );
     let lease = bootp(Reply::bootp(1).with(119, search).with(15, b"example"));
+    assert!(!lease.is_domain_searched);
     assert_eq!(
         lease.domain_name.map(|name| name.to_string()).as_deref(),
         Some("example")

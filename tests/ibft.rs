@@ -19,6 +19,7 @@ use iscsi_init::proto::{
             Origin, //
         },
         ip::Details,
+        machine::Machine,
         merge::{
             Boot,
             Request,
@@ -56,7 +57,11 @@ const IPXE: &str = include_str!("ibft_ipxe_e1000.hex");
 
 const INITIATOR: &str = "iqn.2001-04.com.example:me";
 const TARGET: &str = "iqn.2001-04.com.example:disk";
-const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
+const MACHINE: Machine<'_> = Machine {
+    uuid: None,
+    host_name: None,
+    mac: [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01],
+};
 
 /// A machine with one of each.
 fn usual(nic: &Nic<'_>, target: &Target<'_>) -> Vec<u8> {
@@ -175,7 +180,7 @@ fn a_machine_without_arguments_boots_from_it() {
     );
     // The DHCP root path comes last.
     let path = RootPath::parse("10.0.0.3:/eui.0000000000000003/eui.00000000000000a3/3").unwrap();
-    let boot = Boot::new(&request, Some(&path), None, MAC, &mut |_| ()).unwrap();
+    let boot = Boot::new(&request, Some(&path), None, &MACHINE, &mut |_| ()).unwrap();
     assert_eq!(
         [
             boot.initiator.to_string(),
@@ -440,7 +445,7 @@ fn another_nic_is_there_for_when_the_first_cannot_be_used() {
         let request = completed("", &table.finish());
         let [first, spare] = [
             request.interface.map(|setting| setting.value),
-            request.spare,
+            request.spare.map(|spare| spare.interface),
         ]
         .map(|interface| interface.map(|interface| interface.device.to_string()));
         (first.unwrap(), spare)
@@ -469,6 +474,44 @@ fn another_nic_is_there_for_when_the_first_cannot_be_used() {
     assert_eq!(spare(&[nowhere, nic(1, 11, 0)]), (b, None));
     let table = usual(&Nic::default(), &Target::default());
     assert_eq!(completed("iscsi-if=eth0", &table).spare, None);
+}
+
+#[test]
+fn another_nic_has_names_and_name_servers_of_its_own() {
+    let nic = |index, mac, dns, host_name| Nic {
+        index,
+        mac,
+        dns: [dns, ""],
+        host_name,
+        ..Nic::default()
+    };
+    let mut table = Table::new(6);
+    table.nic(&nic(0, [2, 0, 0, 0, 0, 10], "192.0.2.53", "one"));
+    table.nic(&nic(1, [2, 0, 0, 0, 0, 11], "192.0.2.54", "two"));
+    table.target(&Target::default());
+    let mut request = completed("", &table.finish());
+    let in_use = |request: &Request| {
+        let Details {
+            identity,
+            dns_servers: [dns, _],
+            ..
+        } = &request.details;
+        format!(
+            "{} {} {}",
+            request.interface.as_ref().unwrap(),
+            identity.host_name.as_ref().unwrap(),
+            dns.unwrap()
+        )
+    };
+    let first = "02:00:00:00:00:0a with 192.0.2.7/24 via 192.0.2.1 (iBFT) one 192.0.2.53";
+    let second = "02:00:00:00:00:0b with 192.0.2.7/24 via 192.0.2.1 (iBFT) two 192.0.2.54";
+    assert_eq!(in_use(&request), first);
+    assert!(request.change_devices());
+    assert_eq!(in_use(&request), second);
+    assert!(request.change_devices());
+    assert_eq!(in_use(&request), first);
+    let table = usual(&Nic::default(), &Target::default());
+    assert!(!completed("", &table).change_devices());
 }
 
 fn credentials(target: &Target<'_>) -> Option<[String; 4]> {

@@ -21,6 +21,7 @@ use iscsi_init::proto::{
             Login, //
         },
         lun,
+        machine::Machine,
         merge::{
             Boot,
             Ipconfig,
@@ -34,7 +35,11 @@ use iscsi_init::proto::{
     iscsi::chap::Credentials, //
 };
 
-const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
+const MACHINE: Machine<'_> = Machine {
+    uuid: None,
+    host_name: None,
+    mac: [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01],
+};
 
 /// A kernel command line, and all that is made of it.
 pub(crate) fn config_cmdline(data: &[u8]) {
@@ -48,7 +53,7 @@ pub(crate) fn config_cmdline(data: &[u8]) {
             Ok(request)
         });
     match request {
-        Ok(request) => match Boot::new(&request, None, None, MAC, &mut |_| ()) {
+        Ok(request) => match Boot::new(&request, None, None, &MACHINE, &mut |_| ()) {
             Ok(boot) => {
                 assert_eq!(
                     Name::parse(boot.initiator.value.as_str()),

@@ -68,7 +68,7 @@ fn read(table: &[u8]) {
     let first = request.interface.map(|interface| interface.value.device);
     assert!(request
         .spare
-        .is_none_or(|spare| first != Some(spare.device)));
+        .is_none_or(|spare| first != Some(spare.interface.device)));
     assert!(ibft.targets_in_order().count() <= ibft.targets().count());
 }
 

@@ -17,6 +17,8 @@ PORT = 3260
 # The target name of samples/dnsmasq.conf and samples/dhcpd.conf.
 NAME = "iqn.2004-01.net.example:diskless"
 INITIATOR = "iqn.2004-01.net.example:client"
+# What a name begins with that the driver makes for a machine.
+OWN_NAME = "iqn.2004-11.net.sourceforge.iscsi-init"
 
 
 class Tgt:

@@ -7,7 +7,7 @@ from lab.errors import expect
 from lab.net import LIO, NETMASK, NOBODY, PREFIX, SECOND_SERVER, SERVER
 from lab.scenario import ALL_FROM_DHCP, MAC, SECOND_MAC, Lab, scenario
 from lab.settings import CHECKOUT
-from lab.targets import INITIATOR, NAME
+from lab.targets import INITIATOR, NAME, OWN_NAME
 
 LOCAL = "rdinit=/linuxrc root=/dev/sda1"
 
@@ -98,14 +98,18 @@ def boot_sample_dhcpd(lab: Lab) -> None:
 
 @scenario
 def boot_root_path_bare(lab: Lab) -> None:
-    """A root path <ip>:/<target> and no more: LUN 0, and an initiator name that the module finds for itself."""
+    """A root path <ip>:/<target> and no more: LUN 0, and an initiator name that is made of the system's UUID."""
     lab.lio(lab.tiny_disk())
-    lab.dnsmasq(f"{LIO}:/{NAME}")
-    client = lab.client(ALL_FROM_DHCP)
+    lab.dnsmasq(f"{LIO}:/{NAME}", f"dhcp-host={MAC},rack7")
+    client = lab.client(ALL_FROM_DHCP, firmware=["-uuid", "4C4C4544-0042-3510-8052-B3C04F4B4E32"])
     guest.boots(client)
+    uuid = client.check("cat /sys/class/dmi/id/product_uuid")
+    told = client.check("grep ^setting-initiator: /proc/iscsi_init")
     guest.reboots(client)
-    name = wire.login_keys(lab.capture).get("InitiatorName", "")
-    expect(name.startswith("iqn."), "an initiator name", name)
+    name = f"{OWN_NAME}:{uuid}"
+    expect(uuid.startswith("4c4c4544-") and f"{name} (default: system UUID)" in told, f"{name} of {uuid}", told)
+    name_told = wire.login_keys(lab.capture).get("InitiatorName")
+    expect(name_told == name, f"the initiator name {name}", name_told)
 
 
 @scenario

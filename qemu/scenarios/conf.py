@@ -12,6 +12,7 @@ from lab.scenario import ALL_FROM_DHCP, Lab, scenario
 from lab.targets import INITIATOR, NAME
 
 STATIC = f"if=eth0:{PREFIX}.70:{NETMASK}"
+DEAD = f"{NAME}:dead"
 TARGET = f"TargetName={NAME}\n\tTargetIpAddress={SERVER}\n\tLUNs=1\n"
 
 
@@ -42,7 +43,7 @@ def agrees(machine: Machine, **wanted: str) -> None:
 
 @scenario
 def conf_boot(lab: Lab) -> None:
-    """Target, LUN, initiator name and alias from iscsi.conf alone; the next boot has a root path besides, which loses."""
+    """Target, LUN, initiator name and alias from iscsi.conf alone; the next boot has a root path besides, which loses, and a dead target first."""
     disk = lab.tiny_disk()
     lab.tgt(disk)
     conf = lab.directory / "iscsi.conf"
@@ -54,11 +55,14 @@ def conf_boot(lab: Lab) -> None:
     guest.reboots(client)
     server.stop()
     lab.dnsmasq(f"{NOBODY}:/iqn.2004-01.net.example:wrong/iqn.2004-01.net.example:wrong/7")
+    conf.write_text(f"TargetName={DEAD}\n\tTargetIpAddress={SERVER}:3999\n\tLUNs=9\n{conf.read_text()}")
     client = lab.client(ALL_FROM_DHCP, conf=conf, name="again")
     guest.boots(client)
+    passed = client.check("sed -n 's/^passed-over: //p' /proc/iscsi_init")
+    expect(passed.startswith(f"{SERVER}:3999:{DEAD}: cannot connect"), "the dead target in /proc/iscsi_init", passed)
     expect(client.check("sha256sum /random").split()[0] == digest, "the file of the first boot")
     settings = client.check("grep ^setting- /proc/iscsi_init")
-    for wanted in (f"initiator: {INITIATOR} (iscsi.conf)", f"target: {SERVER}:3260:{NAME} (iscsi.conf)", "lun: 1 (iscsi.conf)"):
+    for wanted in (f"initiator: {INITIATOR} (iscsi.conf)", f"target: {SERVER}:3260:{NAME} (iscsi.conf)", "lun: 1 (iscsi.conf)", "LUNs: 1 (iscsi.conf)", "InitiatorAlias: rack 7 (iscsi.conf)"):
         expect(f"setting-{wanted}" in settings, wanted, settings)
     guest.reboots(client)
     keys = wire.login_keys(lab.capture)

@@ -20,6 +20,8 @@ USER, SECRET = "machine-room", "our-secret-phrase"
 PEER, PEER_SECRET = "the-target", "their-secret-phrase"
 # A network behind a router, where the server of another scenario is.
 FAR = "192.168.8"
+# The name server that ip= has; the lab has none.
+DNS = f"{PREFIX}.53"
 
 
 def initiator(lab: Lab) -> str | None:
@@ -61,11 +63,11 @@ def dhcp_dnsmasq(lab: Lab) -> None:
         f"dhcp-option=28,{PREFIX}.127",
         "dhcp-option=26,1400",
     )
-    client = lab.client(f"{LOCAL} ip=::::node1.ignored:eth0:dhcp,0,machine-7 dhcpclass=diskless")
+    client = lab.client(f"{LOCAL} ip=::::node1.ignored:eth0:dhcp,0,machine-7:{DNS} dhcpclass=diskless")
     guest.boots(client)
     pnp = client.check("cat /proc/net/pnp")
     expect(
-        pnp == f"#PROTO: DHCP\ndomain lab.example\nnameserver {SERVER}\nnameserver {SECOND_SERVER}\nbootserver {SERVER}",
+        pnp == f"#PROTO: DHCP\ndomain lab.example\nnameserver {DNS}\nnameserver {SECOND_SERVER}\nbootserver {SERVER}",
         "/proc/net/pnp as ipconfig has it",
         pnp,
     )
@@ -84,7 +86,18 @@ def dhcp_dnsmasq(lab: Lab) -> None:
     status = client.check("cat /proc/iscsi_init")
     expect("\nsearch-domains: lab.example far.lab.example\n" in status, "the search domains", status)
     expect(f"setting-initiator: {INITIATOR} (DHCP option 203)" in status, "the initiator's name and its source", status)
-    expect("setting-if: eth0 (kernel argument ip=)" in status, "the interface and its source", status)
+    for wanted in (
+        "if: eth0 (kernel argument ip=)",
+        "vendor-class: diskless (kernel argument dhcpclass=)",
+        "client-id: 0,machine-7 (kernel argument ip=)",
+        "host-name: node1 (kernel argument ip=)",
+        "domain-name: ignored (kernel argument ip=)",
+        "dns-domain: lab.example (DHCP option 119)",
+        "mtu: 1400 (DHCP option 26)",
+        f"dns-servers: {DNS} (kernel argument ip=) {SECOND_SERVER} (DHCP option 6)",
+        f"ntp-servers: {SERVER} {SECOND_SERVER} (DHCP option 42)",
+    ):
+        expect(f"setting-{wanted}\n" in status, wanted, status)
     unseen(client, SECRET, PEER_SECRET)
     expect(client.log("CHAP password from the DHCP server"), "a line about a password that all can read")
     guest.reboots(client)

@@ -27,7 +27,7 @@ def settings(machine: Machine) -> dict[str, str]:
     """The settings of /proc/iscsi_init which somebody has made."""
     lines = machine.check("grep ^setting- /proc/iscsi_init").split("\n")
     told = dict(re.findall(r"^setting-(\w+): (.*)$", "\n".join(lines), re.MULTILINE))
-    return {key: value for key, value in told.items() if key in ("if", "lun", "target") or not value.endswith("(default)")}
+    return {key: value for key, value in told.items() if key in ("if", "lun", "target") or "(default" not in value}
 
 
 @scenario
@@ -168,6 +168,10 @@ def ibft_ipv6(lab: Lab) -> None:
     done = guest.succeeds(machine, "")
     log = "\n".join(done.log)
     expect(re.search(rf"<4>.*{MAC}: no carrier after 10 s; .*; now {SECOND_MAC} is tried", log), "a warning of the first", log)
+    told = settings(machine)
+    expect(told["if"] == f"{SECOND_MAC} (iBFT)", "the device that is used", told)
+    names = machine.check("cat /proc/net/pnp; hostname; grep -e ^setting-host-name: -e ^setting-dns-servers: /proc/iscsi_init")
+    expect("kiosk" not in names and DNS6 not in names, "the host name and the name server of the other device not to be used", names)
     status = machine.check("grep -h ^ipv6-address: /proc/iscsi_init")
     expect(re.search(rf"ipv6-address: {PREFIX6}:1[0-9a-f]{{2}}/128 \(DHCPv6\)", status), "an address of DHCPv6", status)
     flags = machine.check("cat /sys/class/net/eth0/flags")

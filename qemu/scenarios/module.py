@@ -7,7 +7,7 @@ from lab.errors import expect
 from lab.net import NETMASK, PREFIX, SERVER
 from lab.process import run
 from lab.scenario import MAC, Lab, scenario
-from lab.targets import INITIATOR, NAME
+from lab.targets import INITIATOR, NAME, OWN_NAME
 
 
 @scenario
@@ -89,9 +89,12 @@ def module_pnp(lab: Lab) -> None:
         f"dhcp-host={MAC},client-seven",
         f"dhcp-boot=pxelinux.0,boot,{PREFIX}.9",
     )
-    machine = lab.bench("iscsi-if=eth0")
+    # A UUID that many boards have is none of the machine's own, so the initiator's name is made of the host's.
+    machine = lab.bench("iscsi-if=eth0", firmware=["-uuid", "03000200-0400-0500-0006-000700080009"])
     machine.check("mount -t proc proc /proc")
     guest.succeeds(machine)
+    told = machine.check("grep ^setting-initiator: /proc/iscsi_init")
+    expect(f" {OWN_NAME}:client-seven (default: host name)" in told, "an initiator name made of the host's", told)
     lines = ["#PROTO: DHCP", "domain example.net", f"nameserver {SERVER}", f"nameserver {PREFIX}.53", f"bootserver {PREFIX}.9"]
     machine.check("cp /proc/net/pnp /pnp")
     seen = machine.check("base64 -w 0 /pnp")

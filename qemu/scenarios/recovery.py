@@ -198,8 +198,11 @@ def recovery_status(lab: Lab) -> None:
 
     expects(
         setting_if=r"eth0 \(kernel argument\)", setting_lun=r"1 \(module parameter\)", setting_target=r".*:3260:iqn.* \(DHCP root path\)",
-        setting_initiator=r"iqn.* \(default\)", boot_address=r"\d+", boot_login=r"\d+", boot_disk=r"\d+", state="up", waiting_for="nothing",
+        setting_initiator=r"iqn.* \(default: MAC address\)", boot_address=r"\d+", boot_login=r"\d+", boot_disk=r"\d+", state="up", waiting_for="nothing",
         portal=r"192.168.7.1:3260", session="0x0100", negotiated="HeaderDigest=None .*", logins="1", outages="0", last_failure="none",
+        setting_LUNs=r"all \(default\)", setting_InitiatorAlias=r"none \(default\)", setting_client_id=r"none \(default\)",
+        setting_host_name=r"192.168.7.\d+ \(default\)", setting_domain_name=r"none \(default\)", setting_mtu=r"1500 \(default\)",
+        setting_dns_servers=r"192.168.7.1 \(.*\)", setting_ntp_servers=r"none \(default\)",
         interface="eth0", address=r"192.168.7.\d+/24", address_kept_by="iscsi_init", lease=r"renewed at \d+", network_repairs="0",
     )  # fmt: skip
     target.stop()

@@ -29,7 +29,8 @@ use crate::{
             },
             target::{
                 Portal,
-                Target, //
+                Target,
+                Wanted, //
             },
             text::Text, //
         },
@@ -129,6 +130,12 @@ impl Conf {
 
         request.take_told(told, tell);
         Ok(())
+    }
+
+    /// Hands over the targets to boot from, in the order in which they are tried.
+    #[inline(never)]
+    pub(super) fn targets(&self, add: impl FnMut(Wanted)) -> Result<(), Failure<'static>> {
+        iscsi_conf::read_targets(&self.content, add).map_err(|error| self.failure(error))
     }
 
     /// What this machine is called for people; empty if nothing.

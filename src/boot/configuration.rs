@@ -73,7 +73,7 @@ pub(super) fn read(line: &[u8]) -> Result<Configuration, Failure<'_>> {
     conf.complete(&mut request, &mut tell)?;
     let firmware = Firmware::read()?;
     firmware.complete(&mut request, &mut tell);
-    let choices = choices(&mut request, &parameters, &arguments, &firmware)?;
+    let choices = choices(&mut request, &parameters, &arguments, &conf, &firmware)?;
 
     if let Some(other) = request.exposed {
         pr_warn!(
@@ -103,6 +103,7 @@ fn choices<'a>(
     request: &mut Request,
     parameters: &Arguments<'a>,
     arguments: &Arguments<'a>,
+    conf: &Conf,
     firmware: &Firmware,
 ) -> Result<KVec<Choice>, Failure<'a>> {
     let mut choices = KVec::with_capacity(CHOICES_MAX, GFP_KERNEL).map_err(Failure::kernel)?;
@@ -113,6 +114,17 @@ fn choices<'a>(
         })
         .map_err(Failure::Setting)?;
     match &request.target {
+        Some(target) if target.source == Source::Conf => conf.targets(|wanted| {
+            let name = wanted.clone();
+            // The file may be for more than this driver.
+            if let Err(fault) = add(&mut choices, wanted, None) {
+                pr_warn!(
+                    "target {} (iscsi.conf) is not used: {}\n",
+                    core::format_args!("{name}"),
+                    core::format_args!("{fault}")
+                );
+            }
+        })?,
         Some(target) if target.source == Source::Ibft => firmware.targets(|target, lun| {
             // A table may have more of them than anybody tries.
             let _ = add(&mut choices, Wanted::Named(target), Some(lun));
@@ -186,7 +198,7 @@ impl core::fmt::Display for Summary<'_> {
             None => write!(f, "any")?,
         }
         if let Some(spare) = spare {
-            write!(f, " or else {spare}")?;
+            write!(f, " or else {}", spare.interface)?;
         }
         if let Some(initiator) = initiator {
             write!(f, ", initiator {initiator}")?;

@@ -21,8 +21,7 @@ use crate::{
         config::ip::Details,
         dhcp::{
             lease::Lease,
-            pnp,
-            search::SearchDomains, //
+            pnp, //
         },
         dhcp6::lease::Information, //
     },
@@ -34,8 +33,6 @@ use kernel::{
 
 /// What tells others of names and servers.
 pub(super) struct Names {
-    /// The domains in which names are looked for, separated by spaces.
-    pub(super) search_domains: SearchDomains,
     _files: Option<Files>,
 }
 
@@ -63,27 +60,18 @@ pub(super) fn set(
         uts::set_domain_name(domain.as_str());
         attempts.tell(core::format_args!("domain name {domain}"));
     }
-    let search_domains = lease
-        .map(|lease| lease.search_domains.clone())
-        .unwrap_or_default();
     if cfg!(CONFIG_IP_PNP) {
         attempts.tell(core::format_args!(
             "/proc/net/pnp belongs to the kernel's own ipconfig and is left as it is"
         ));
-        return boxed(search_domains, None);
+        return boxed(None);
     }
-    boxed(search_domains, Some(files(lease, information, details)?))
+    boxed(Some(files(lease, information, details)?))
 }
 
 #[inline(never)]
-fn boxed(
-    search_domains: SearchDomains,
-    files: Option<Files>,
-) -> Result<KBox<Names>, Failure<'static>> {
-    let names = Names {
-        search_domains,
-        _files: files,
-    };
+fn boxed(files: Option<Files>) -> Result<KBox<Names>, Failure<'static>> {
+    let names = Names { _files: files };
     KBox::new(names, GFP_KERNEL).map_err(Failure::kernel)
 }
 

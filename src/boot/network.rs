@@ -33,7 +33,6 @@ use crate::{
             interface::{
                 Addressing,
                 Device,
-                Interface,
                 Ipv4Config,
                 Mac, //
             },
@@ -83,14 +82,16 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Finds a device, brings it up and gives it its address, unless the kernel's own ipconfig has.
+    /// Finds a device, brings it up and gives it its address, unless the kernel's own ipconfig has;
+    /// `is_first`: there may be another one to be used after this.
     #[inline(never)]
     pub(super) fn bring_up(
         settings: &Settings,
-        interface: Option<&Interface>,
+        is_first: bool,
         changes: &mut Changes,
         attempts: &mut Attempts,
     ) -> Result<Self, Failure<'static>> {
+        let interface = settings.interface.as_ref().map(|setting| &setting.value);
         let device = interface.map_or(&Device::Any, |interface| &interface.device);
         let addressing = interface.map_or(Addressing::Dhcp, |interface| interface.addressing);
 
@@ -124,7 +125,7 @@ impl Network {
             }
         }
         let patience = match &settings.spare {
-            Some(spare) if Some(spare) != interface => CARRIER_TIMEOUT_FIRST,
+            Some(_) if is_first => CARRIER_TIMEOUT_FIRST,
             _ => CARRIER_TIMEOUT,
         };
         let first = carrier(&mut changes.netlink, &usable, device, patience, attempts)?;
@@ -240,6 +241,11 @@ impl Network {
     /// The IPv6 address that the device has, if one was wanted.
     pub(super) fn ipv6(&self) -> Option<&Ipv6> {
         self.ipv6.as_ref()
+    }
+
+    /// The device's MTU before this driver set one, in bytes.
+    pub(super) fn own_mtu(&self) -> u32 {
+        self.link.mtu
     }
 
     /// The device's number.

@@ -8,7 +8,8 @@ use super::{
     custody::status::NetworkStatus,
     error::Failure,
     growing::Growing,
-    identity::Names, //
+    network::Network,
+    settings, //
 };
 use crate::{
     initiator::{
@@ -51,7 +52,7 @@ impl Show for Report {
 pub(super) struct Settled<'a> {
     pub(super) configuration: &'a Configuration,
     pub(super) boot: &'a Boot,
-    pub(super) names: &'a Names,
+    pub(super) network: &'a Network,
     pub(super) attempts: &'a Attempts,
     pub(super) passed_over: &'a Growing,
 }
@@ -59,12 +60,12 @@ pub(super) struct Settled<'a> {
 /// Makes the file.
 #[inline(never)]
 pub(super) fn publish(
-    settled: &Settled<'_>,
+    text: Growing,
     initiator: &Initiator,
     network: Arc<NetworkStatus>,
 ) -> Result<File<Report>, Failure<'static>> {
     let report = Report {
-        fixed: settled.text()?,
+        fixed: text.0,
         session: initiator.session(),
         network,
     };
@@ -73,7 +74,9 @@ pub(super) fn publish(
 }
 
 impl Settled<'_> {
-    fn text(&self) -> Result<KVec<u8>, Failure<'static>> {
+    /// What of that is told, as lines.
+    #[inline(never)]
+    pub(super) fn text(&self) -> Result<Growing, Failure<'static>> {
         let mut text = Growing::new();
         let Boot {
             initiator,
@@ -108,14 +111,38 @@ impl Settled<'_> {
             let key = key.name();
             text.print(core::format_args!("setting-{key}: {value} ({source})\n"))?;
         }
+        self.write_luns(&mut text)?;
+        self.write_alias(&mut text)?;
+        settings::write(self.network, request, &mut text)?;
         text.append(self.passed_over)?;
-        let Names { search_domains, .. } = self.names;
-        if !search_domains.is_empty() {
-            text.print(core::format_args!("search-domains: {search_domains}\n"))?;
-        }
         for (milestone, at) in self.attempts.milestones() {
             text.print(core::format_args!("boot-{milestone}: {at}\n"))?;
         }
-        Ok(text.0)
+        Ok(text)
+    }
+
+    fn write_luns(&self, to: &mut Growing) -> Result<(), Failure<'static>> {
+        match &self.boot.session.luns {
+            Some(luns) => to.print(core::format_args!(
+                "setting-LUNs: {luns} ({})\n",
+                Source::Conf
+            )),
+            None => to.print(core::format_args!(
+                "setting-LUNs: all ({})\n",
+                Source::Default
+            )),
+        }
+    }
+
+    #[inline(never)]
+    fn write_alias(&self, to: &mut Growing) -> Result<(), Failure<'static>> {
+        let alias = self.configuration.conf.alias()?;
+        let (alias, source) = match alias.is_empty() {
+            true => ("none", Source::Default),
+            false => (alias.as_str(), Source::Conf),
+        };
+        to.print(core::format_args!(
+            "setting-InitiatorAlias: {alias} ({source})\n"
+        ))
     }
 }

@@ -19,7 +19,10 @@ use crate::{
             Node, //
         }, //
     },
-    linux::shash,
+    linux::{
+        dmi,
+        shash, //
+    },
     proto::{
         config::{
             choice::Choice,
@@ -29,6 +32,7 @@ use crate::{
                 Settings,
                 Timeouts, //
             },
+            machine::Machine,
             merge::{
                 self,
                 Boot,
@@ -46,6 +50,7 @@ use crate::{
                 Wanted, //
             },
         },
+        dhcp::options::Code,
         iscsi::{
             chap::Algorithm,
             keys::Offer, //
@@ -116,12 +121,28 @@ fn boxed(
     attempts: &mut Attempts,
 ) -> Result<KBox<Boot>, Failure<'static>> {
     let mut tell = |notice: &Notice<'_>| attempts.tell(core::format_args!("{notice}"));
-    match Boot::new(request, root_path, offered, network.mac(), &mut tell) {
+    let machine = Machine {
+        uuid: dmi::product_uuid(),
+        host_name: host_name(request, network),
+        mac: network.mac(),
+    };
+    match Boot::new(request, root_path, offered, &machine, &mut tell) {
         Ok(boot) => KBox::new(boot, GFP_KERNEL).map_err(Failure::kernel),
         Err(error) => Err(Failure::NoTarget {
             asked: network.informant(),
             error,
         }),
+    }
+}
+
+/// The host name that came with the address. One of arguments that leave the address to a server is
+/// perhaps every machine's that starts with these arguments.
+fn host_name<'a>(request: &'a Request, network: &'a Network) -> Option<&'a str> {
+    let given = &request.details.identity.host_name;
+    match (network.lease(), network.informant()) {
+        (None, None) => given.as_ref().map(|name| name.as_str()),
+        (Some(lease), _) if given.is_none() => lease.host_name.as_ref().map(|name| name.as_str()),
+        _ => None,
     }
 }
 
@@ -204,7 +225,10 @@ fn authentication(
         "CHAP password from the DHCP server: whoever is on this network can have it"
     ));
     let authentication = Authentication::new(credentials).map_err(Failure::authentication)?;
-    Ok(Some((authentication, Source::DhcpCredentials)))
+    Ok(Some((
+        authentication,
+        Source::DhcpOption(Code::IPXE_OPTIONS.0),
+    )))
 }
 
 /// Completes what has been settled: where nobody has named the target, its portal has to.

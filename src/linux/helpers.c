@@ -8,6 +8,7 @@
 #include <linux/bvec.h>
 #include <linux/completion.h>
 #include <linux/crc32.h>
+#include <linux/dmi.h>
 #include <linux/file.h>
 #include <linux/filter.h>
 #include <linux/fips.h>
@@ -138,6 +139,11 @@ size_t iscsi_init_ibft_acpi(const char *signature, u8 *to, size_t size)
 #else
 	return 0;
 #endif
+}
+
+const char *iscsi_init_dmi_product_uuid(void)
+{
+	return dmi_get_system_info(DMI_PRODUCT_UUID);
 }
 
 bool iscsi_init_fips_enabled(void)

@@ -45,6 +45,9 @@ extern char iscsi_init_timeout[ISCSI_INIT_PARAMETER_SIZE];
 size_t iscsi_init_ibft_low_memory(u8 *to, size_t size);
 size_t iscsi_init_ibft_acpi(const char *signature, u8 *to, size_t size);
 
+/* The system's UUID as the firmware has it, as text; NULL where there is none. */
+const char *iscsi_init_dmi_product_uuid(void);
+
 /* Hash functions. */
 bool iscsi_init_fips_enabled(void);
 unsigned int iscsi_init_shash_length(struct crypto_shash *shash);

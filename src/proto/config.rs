@@ -11,6 +11,7 @@
 //!   the last and the root path have in common.
 //! - [`iscsi_conf`] reads the configuration file, [`ibft`] the table that firmware leaves.
 //! - [`merge`] picks the one source of each setting; [`choice`] has the targets of one in order.
+//! - [`machine`] has the initiator name of a machine that is told none.
 //! - [`text`] is the string without a heap that they are kept in.
 
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ pub mod ipv6;
 pub mod iscsi_conf;
 pub mod location;
 pub mod lun;
+pub mod machine;
 pub mod merge;
 pub mod name;
 pub mod netroot;

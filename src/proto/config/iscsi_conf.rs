@@ -53,6 +53,7 @@ pub use self::{
     },
     told::{
         read_alias,
+        read_targets,
         read_told,
         Told, //
     },

@@ -6,7 +6,11 @@
 //! DHCP has answered. A setting comes whole from the first [`Source`] that gives it; what later
 //! sources say about it is not looked at.
 
-use core::fmt;
+use core::{
+    fmt,
+    mem,
+    net::IpAddr, //
+};
 
 use crate::proto::config::{
     choice::Choice,
@@ -23,6 +27,10 @@ use crate::proto::config::{
         Told, //
     },
     lun::{self},
+    machine::{
+        Machine,
+        Mark, //
+    },
     name::Name,
     netroot::NetRoot,
     root_path::RootPath,
@@ -32,8 +40,10 @@ use crate::proto::config::{
         TargetFault,
         Wanted, //
     },
+    text::Text,
     timeout::{self, Patience},
 };
+use crate::proto::dhcp::options::Code;
 
 mod error;
 mod notice;
@@ -67,12 +77,14 @@ pub enum Source {
     Ibft,
     /// The DHCP root path.
     Dhcp,
-    /// The DHCP option for an initiator's name.
-    DhcpInitiator,
-    /// The DHCP option that has iPXE's user names and passwords.
-    DhcpCredentials,
+    /// The DHCP option of this number.
+    DhcpOption(u8),
+    /// The DHCPv6 option of this number.
+    Dhcpv6Option(u16),
     /// Nobody gave it.
     Default,
+    /// Nobody gave it; it is made of what the machine has of its own.
+    Machine(Mark),
 }
 
 impl fmt::Display for Source {
@@ -84,9 +96,10 @@ impl fmt::Display for Source {
             Self::Conf => "iscsi.conf",
             Self::Ibft => "iBFT",
             Self::Dhcp => "DHCP root path",
-            Self::DhcpInitiator => "DHCP option 203",
-            Self::DhcpCredentials => "DHCP option 175",
+            Self::DhcpOption(number) => return write!(f, "DHCP option {number}"),
+            Self::Dhcpv6Option(number) => return write!(f, "DHCPv6 option {number}"),
             Self::Default => "default",
+            Self::Machine(mark) => return write!(f, "default: {mark}"),
         })
     }
 }
@@ -112,8 +125,8 @@ impl<T: fmt::Display> fmt::Display for Setting<T> {
 pub struct Request {
     /// The device to boot over; any, where nobody says.
     pub interface: Option<Setting<Interface>>,
-    /// The device to boot over where that one cannot be used.
-    pub spare: Option<Interface>,
+    /// The device to boot over where that one cannot be used; the first, while this one is.
+    pub spare: Option<Spare>,
     /// What this machine is called.
     pub initiator: Option<Setting<Name>>,
     /// The target, or the first of several.
@@ -128,6 +141,16 @@ pub struct Request {
     pub ipconfig: bool,
     /// The argument that has user names and passwords, which are not used.
     pub exposed: Option<Other>,
+}
+
+/// A device in the place of another one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Spare {
+    /// The device, and how it is addressed.
+    pub interface: Interface,
+    /// What goes with its address in place of the other's: the host name, and the name servers.
+    host_name: Option<Text<64>>,
+    dns_servers: [Option<IpAddr>; 2],
 }
 
 impl Request {
@@ -259,12 +282,31 @@ impl Request {
         let Some(nic) = ibft.boot_nic() else {
             return;
         };
+        if let Some(spare) = ibft.spare_nic() {
+            spare.describe(&mut self.details);
+            self.spare = Some(Spare {
+                interface: spare.interface(),
+                host_name: self.details.identity.host_name.take(),
+                dns_servers: mem::take(&mut self.details.dns_servers),
+            });
+        }
         nic.describe(&mut self.details);
         self.interface = Some(Setting {
             value: nic.interface(),
             source: Source::Ibft,
         });
-        self.spare = ibft.spare_nic().map(|nic| nic.interface());
+    }
+
+    /// Has the spare device and the one in use change places, where there are both; whether that
+    /// is so.
+    pub fn change_devices(&mut self) -> bool {
+        let (Some(spare), Some(interface)) = (&mut self.spare, &mut self.interface) else {
+            return false;
+        };
+        mem::swap(&mut spare.interface, &mut interface.value);
+        mem::swap(&mut spare.host_name, &mut self.details.identity.host_name);
+        mem::swap(&mut spare.dns_servers, &mut self.details.dns_servers);
+        true
     }
 }
 
@@ -407,7 +449,7 @@ impl fmt::Display for Proof {
 
 impl Boot {
     /// Completes `request` with what the root path says, with the `initiator` that DHCP names
-    /// beside it, and with defaults: LUN 0 and a name made from `mac`.
+    /// beside it, and with defaults: LUN 0 and the name that the `machine` has of its own.
     ///
     /// # Errors
     ///
@@ -416,7 +458,7 @@ impl Boot {
         request: &Request,
         root_path: Option<&RootPath>,
         initiator: Option<Name>,
-        mac: [u8; 6],
+        machine: &Machine<'_>,
         tell: Tell<'_>,
     ) -> Result<Self, NoTarget> {
         const SOURCE: Source = Source::Dhcp;
@@ -427,14 +469,11 @@ impl Boot {
         let mut name = or(Key::Initiator, &request.initiator, name, SOURCE, tell);
         let lun = path.and_then(|path| path.lun);
         let lun = or(Key::Lun, &request.lun, lun, SOURCE, tell);
-        let source = Source::DhcpInitiator;
+        let source = Source::DhcpOption(Code::INITIATOR_NAME.0);
         fill(Key::Initiator, &mut name, initiator, source, tell);
         let source = Source::Default;
         Ok(Self {
-            initiator: name.unwrap_or_else(|| Setting {
-                value: Name::from_mac(mac),
-                source,
-            }),
+            initiator: name.unwrap_or_else(|| own(machine)),
             target: target.ok_or(NoTarget)?,
             lun: lun.unwrap_or(Setting { value: 0, source }),
             credentials: Setting {
@@ -464,6 +503,13 @@ impl Boot {
         self.lun = Setting { value, source };
         true
     }
+}
+
+/// The name that a machine has of its own.
+fn own(machine: &Machine<'_>) -> Setting<Name> {
+    let (value, mark) = machine.name();
+    let source = Source::Machine(mark);
+    Setting { value, source }
 }
 
 /// Neither parameter, argument nor root path names a target.

@@ -11,6 +11,8 @@ use crate::proto::config::{
 
 /// The longest iSCSI name in bytes (RFC 7143 section 4.2.7.1).
 pub const MAX_LENGTH: usize = 223;
+/// What the names of this project's own authority begin with.
+const AUTHORITY: &str = "iqn.2004-11.net.sourceforge.iscsi-init:";
 
 /// An iSCSI name in the form in which it is sent and compared.
 #[derive(Clone, Eq, PartialEq)]
@@ -49,10 +51,16 @@ impl Name {
         Ok(Self(name))
     }
 
-    /// A name of this project's own authority that no two machines share, for a
-    /// machine that was given none.
-    ///
-    /// It is `iqn.2004-11.net.sourceforge.iscsi-init:` and the twelve hexadecimal digits of `mac`.
+    /// A name of this project's own authority, `iqn.2004-11.net.sourceforge.iscsi-init:` and what
+    /// tells a machine from others, for one that was given none; `None` if `what` cannot be in a
+    /// name.
+    pub fn of_machine(what: fmt::Arguments<'_>) -> Option<Self> {
+        let mut text = Text::<MAX_LENGTH>::default();
+        fmt::write(&mut text, format_args!("{AUTHORITY}{what}")).ok()?;
+        Self::parse(text.as_str()).ok()
+    }
+
+    /// Such a name, of the twelve hexadecimal digits of `mac`.
     pub fn from_mac(mac: [u8; 6]) -> Self {
         /// A MAC address in hexadecimal digits only.
         struct Digits([u8; 6]);
@@ -65,10 +73,7 @@ impl Name {
 
         let mut name = Text::default();
         // 51 bytes fit in 223.
-        let _ = fmt::write(
-            &mut name,
-            format_args!("iqn.2004-11.net.sourceforge.iscsi-init:{}", Digits(mac)),
-        );
+        let _ = fmt::write(&mut name, format_args!("{AUTHORITY}{}", Digits(mac)));
         Self(name)
     }
 

@@ -2,6 +2,8 @@
 
 //! What a machine tells servers of itself, besides its Ethernet address.
 
+use core::fmt;
+
 use crate::proto::config::text::Text;
 
 /// The user class (option 77) of every machine that boots with this driver, by which a server tells
@@ -15,6 +17,13 @@ pub struct ClientId {
     pub kind: u8,
     /// The identifier.
     pub value: Text<252>,
+}
+
+/// `<type>,<identifier>`, as `ip=` has it.
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}", self.kind, self.value)
+    }
 }
 
 /// What a machine says of itself in each message.

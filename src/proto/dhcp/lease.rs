@@ -83,6 +83,8 @@ pub struct Lease {
     /// The machine's DNS domain, cut after 63 bytes as ipconfig does; the first of the search
     /// domains, where the server gives those alone.
     pub domain_name: Option<Text<63>>,
+    /// Whether that is the first of the search domains.
+    pub is_domain_searched: bool,
     /// The domains in which names are looked for.
     pub search_domains: SearchDomains,
     /// The machine's NIS domain, cut after 63 bytes as ipconfig does.
@@ -121,6 +123,7 @@ impl Lease {
             ntp_servers: List::none(),
             host_name: None,
             domain_name: None,
+            is_domain_searched: false,
             search_domains: SearchDomains::default(),
             nis_domain: None,
             initiator: None,
@@ -192,7 +195,9 @@ impl Lease {
         self.search_domains = search_domains(options);
         let first = self.search_domains.as_str().split(' ').next();
         let first = first.filter(|domain| !domain.is_empty());
-        self.domain_name = host_name(options, Code::DOMAIN_NAME).or(first.and_then(Text::new));
+        let own = host_name(options, Code::DOMAIN_NAME);
+        self.is_domain_searched = own.is_none();
+        self.domain_name = own.or(first.and_then(Text::new));
     }
 
     fn read_times(&mut self, options: &Options<'_>) {

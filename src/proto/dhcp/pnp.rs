@@ -44,6 +44,13 @@ pub fn write_ntp_servers(
 }
 
 impl Lease {
+    /// The domain name server where none is named: as with ipconfig the server that offered the
+    /// address, or else the boot server.
+    pub fn fallback_dns_server(&self) -> Option<Ipv4Addr> {
+        let server = self.server_identifier.unwrap_or(self.boot_server);
+        self.dns_servers.is_empty().then_some(server)
+    }
+
     /// Writes what `/proc/net/pnp` says when the address is this lease's.
     ///
     /// # Errors
@@ -60,11 +67,8 @@ impl Lease {
         for server in self.dns_servers.iter() {
             writeln!(out, "nameserver {server}")?;
         }
-        // Where no server is named, ipconfig takes the one that offered the address,
-        // or else the boot server.
-        if self.dns_servers.is_empty() {
-            let fallback = self.server_identifier.unwrap_or(self.boot_server);
-            writeln!(out, "nameserver {fallback}")?;
+        if let Some(server) = self.fallback_dns_server() {
+            writeln!(out, "nameserver {server}")?;
         }
         writeln!(out, "bootserver {}", self.boot_server)
     }

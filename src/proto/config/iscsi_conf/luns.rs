@@ -2,6 +2,8 @@
 
 //! Lists of logical units.
 
+use core::fmt;
+
 /// How many logical units a list can tell apart, as in linux-iscsi.
 const COUNT: u16 = 256;
 
@@ -46,6 +48,26 @@ impl Luns {
             let (word, bit) = place(*lun);
             self.words.get(word).is_some_and(|word| word & bit != 0)
         })
+    }
+}
+
+/// As [`Luns::parse`] reads them, in ascending order.
+impl fmt::Display for Luns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut luns = self.iter().peekable();
+        let mut separator = "";
+        while let Some(from) = luns.next() {
+            let mut to = from;
+            while let Some(next) = luns.next_if(|next| *next == to.saturating_add(1)) {
+                to = next;
+            }
+            write!(f, "{separator}{from}")?;
+            if to != from {
+                write!(f, "-{to}")?;
+            }
+            separator = ",";
+        }
+        Ok(())
     }
 }
 

@@ -27,42 +27,67 @@ use crate::proto::config::{
 pub struct Told {
     /// What this machine is called.
     pub initiator: Option<Name>,
-    /// The target.
+    /// The target, or the first of several.
     pub target: Option<Wanted>,
 }
 
 /// Reads that.
-///
-/// The target is the first that is enabled and has an address: its own, or that of the last enabled
-/// portal above it. Where there is none it is whatever the first enabled portal tells of.
 ///
 /// # Errors
 ///
 /// The file has a line that is none, or a name or an address that is none.
 pub fn read_told(file: &[u8]) -> Result<Told, ConfError> {
     let mut told = Told::default();
-    let mut first = None;
-    let mut last = None;
+    for entry in entries(file) {
+        let entry = entry?;
+        if entry.key() == Some(Key::InitiatorName) {
+            told.initiator = Some(entry.iscsi_name()?);
+        }
+    }
+    read_targets(file, |wanted| {
+        told.target.get_or_insert(wanted);
+    })?;
+    Ok(told)
+}
+
+/// Hands over the targets to boot from, in their order: those that are enabled and have an
+/// address, their own or that of the last enabled portal above them. Where there are none, it is
+/// whatever the enabled portals tell of.
+///
+/// # Errors
+///
+/// The file has a line that is none, or a name or an address that is none.
+pub fn read_targets(file: &[u8], mut add: impl FnMut(Wanted)) -> Result<(), ConfError> {
+    let mut above = None;
+    let mut any = false;
     for entry in entries(file) {
         let entry = entry?;
         match (entry.key(), entry.part) {
-            (Some(Key::InitiatorName), _) => told.initiator = Some(entry.iscsi_name()?),
             (Some(Key::DiscoveryAddress), Part::Discovery(_)) if is_enabled(file, &entry)? => {
-                let portal = entry.portal()?;
-                first = first.or(Some(portal));
-                last = Some(portal);
+                above = Some(entry.portal()?);
             }
-            (Some(Key::TargetName), _) if told.target.is_none() && is_enabled(file, &entry)? => {
-                let portal = own_portal(file, entry.part)?.or(last);
+            (Some(Key::TargetName), _) if is_enabled(file, &entry)? => {
                 let name = entry.iscsi_name()?;
-                let named = |portal| Wanted::Named(Target { portal, name });
-                told.target = portal.map(named);
+                if let Some(portal) = own_portal(file, entry.part)?.or(above) {
+                    add(Wanted::Named(Target { portal, name }));
+                    any = true;
+                }
             }
             _ => {}
         }
     }
-    told.target = told.target.or(first.map(Wanted::Any));
-    Ok(told)
+    if any {
+        return Ok(());
+    }
+    for entry in entries(file) {
+        let entry = entry?;
+        let is_portal = matches!(entry.part, Part::Discovery(_));
+        let is_address = is_portal && entry.key() == Some(Key::DiscoveryAddress);
+        if is_address && is_enabled(file, &entry)? {
+            add(Wanted::Any(entry.portal()?));
+        }
+    }
+    Ok(())
 }
 
 /// What this machine is called for people, if the file says so.

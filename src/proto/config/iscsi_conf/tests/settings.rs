@@ -337,6 +337,15 @@ fn lists_of_logical_units_are_read() {
         let file = format!("LUNs=\"{text}\"");
         assert_eq!(wrong(&file), (Some((1, 6)), ConfFault::Luns), "{text}");
     }
+    for (text, written) in [
+        ("7", "7"),
+        ("9,1,3-5,4", "1,3-5,9"),
+        ("0-255", "0-255"),
+        ("1,2", "1-2"),
+    ] {
+        let luns = settings(&format!("LUNs={text}")).luns;
+        assert_eq!(luns.map(|luns| luns.to_string()).as_deref(), Some(written));
+    }
     let own = format!("LUNs=1\nTargetName={TARGET}\n LUNs=2\n");
     assert_eq!(settings(&own).luns.map(|luns| luns.first()), Some(2));
 }

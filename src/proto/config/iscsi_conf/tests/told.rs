@@ -13,6 +13,13 @@ fn boots(file: &str) -> Option<String> {
     told(file).target.map(|target| target.to_string())
 }
 
+/// All targets, as they are written.
+fn all(file: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    read_targets(file.as_bytes(), |wanted| all.push(wanted.to_string())).unwrap();
+    all
+}
+
 #[test]
 fn a_target_with_an_address_is_booted_from() {
     let root = Some(format!("192.0.2.1:3260:{TARGET}"));
@@ -47,6 +54,18 @@ fn the_first_that_is_enabled_is_taken() {
     assert_eq!(boots(&format!("Enabled=no\n{first}{second}")), None);
     // What comes later is for others.
     assert_eq!(boots(&format!("{first}Enabled=no\n{second}")), named(1));
+    // The others have their turn after it.
+    let both = [named(1), named(2)].map(Option::unwrap);
+    assert_eq!(all(&format!("{first}{second}")), both);
+    assert_eq!(all(&format!("{first}{second} Enabled=no\n")), both[..1]);
+    let nowhere = "TargetName=eui.0123456789abcdef\n Password=x\n";
+    assert_eq!(all(&format!("{first}{nowhere}{second}")), both);
+    assert_eq!(
+        all(&format!(
+            "{first}DiscoveryAddress=192.0.2.3\nTargetName={TARGET}:3\n"
+        )),
+        [both[0].clone(), format!("192.0.2.3:3260:{TARGET}:3")]
+    );
 }
 
 #[test]
@@ -54,6 +73,7 @@ fn a_portal_is_asked_where_no_target_is_named() {
     let portal = |number| Some(format!("of portal 192.0.2.{number}:3260"));
     let both = "DiscoveryAddress=192.0.2.1\nDiscoveryAddress=192.0.2.2\n";
     assert_eq!(boots(both), portal(1));
+    assert_eq!(all(both), [portal(1), portal(2)].map(Option::unwrap));
     assert_eq!(
         boots("DiscoveryAddress=192.0.2.1\n Enabled=no\nDiscoveryAddress=192.0.2.2\n"),
         portal(2)
