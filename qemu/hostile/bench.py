@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from lab.guest import BROKEN
 from lab.machine import Machine
 from lab.net import NETMASK, PREFIX, SERVER
+from lab.reports import REPORT
 
 from .cases import Case
 from .data import (
@@ -91,7 +91,7 @@ def run(machine: Machine, case: Case) -> Ran:
 def judge(case: Case, ran: Ran, state: State) -> list[str]:
     """What is wrong with how a case ended; nothing, if all is as it should be."""
     wrong = [f"the initiator broke {fault}" for fault in state.faults]
-    wrong += [f"the kernel said {line}" for line in ran.log if re.search(BROKEN, line)]
+    wrong += [f"the kernel said {line}" for line in ran.log if re.search(REPORT, line)]
     status = int(ran.values["insmod"][0])
     messages = "\n".join(line for line in ran.log if "iscsi_init" in line)
     kind = case.expect.kind

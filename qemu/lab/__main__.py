@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import scenarios
 
-from . import images
+from . import images, reports, settings
 from .errors import Failure
 from .scenario import REGISTRY, Lab, fresh_directory
 
@@ -56,6 +56,7 @@ def run_here(name: str) -> int:
     """Runs one scenario in the namespaces this process is in, and prints what it failed of."""
     directory = fresh_directory(name)
     lab = None
+    passed = False
     try:
         lab = Lab(name, directory)
         REGISTRY[name].body(lab)
@@ -66,16 +67,23 @@ def run_here(name: str) -> int:
     except Exception:
         traceback.print_exc(file=sys.stdout)
     else:
-        return 0
+        passed = True
     finally:
         if lab:
-            for machine in lab.machines:
-                tail = machine.console.since().rstrip().split("\n")[-TAIL:]
-                print(f"--- the last lines of {machine.name}'s console")
-                print("\n".join(tail))
             lab.close()
+    machines = lab.machines if lab else []
+    for machine in machines:
+        machine.console.wait_end()
+        if lines := machine.reports():
+            passed = False
+            print(f"expected no report of a mistake in the kernel of {machine.name}; saw:", *lines, sep="\n    ")
+    if passed:
+        return 0
+    for machine in machines:
+        print(f"--- the last lines of {machine.name}'s console")
+        print("\n".join(machine.console.since().rstrip().split("\n")[-TAIL:]))
     print(f"--- logs: {directory}")
-    if lab and any(EMULATOR_FAULT in machine.console.since() for machine in lab.machines):
+    if any(EMULATOR_FAULT in machine.console.since() for machine in machines):
         return EMULATOR_FAILED
     return 1
 
@@ -93,7 +101,9 @@ def run_apart(name: str, again: bool = True) -> bool:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=limit)
         status, output = done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
-        status, output = 1, f"expected an end within {limit} s\n{_text(late.stdout)}"
+        consoles = (settings.BUILD / name).glob("*.console")
+        lines = [line for console in consoles for line in reports.found(console.read_text(errors="replace"), [])]
+        status, output = 1, "\n".join([f"expected an end within {limit} s", *lines, _text(late.stdout)])
     took = time.monotonic() - started
     passed, repeat = status == 0, again and status == EMULATOR_FAILED
     with printing:

@@ -63,6 +63,12 @@ class Console:
                     raise Failure(f"expected /{pattern}/ on the console within {timeout:.0f} s")
                 self.changed.wait(left)
 
+    def wait_end(self) -> None:
+        """Returns when all that the machine, which has ended, has printed is here."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.ended, 10):
+                raise Failure("expected the console's last line")
+
     def since(self, position: int = 0) -> str:
         """What was printed after `position`, an earlier value of `end()`."""
         with self.changed:

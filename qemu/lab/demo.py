@@ -52,7 +52,7 @@ def shut_down(machine: Machine, how: str) -> None:
     """Shuts Debian down, and waits until the machine is off."""
     machine.send(f"systemctl {how}")
     machine.wait_end()
-    guest.healthy(machine)
+    expect(not machine.reports(), "no report of a mistake in the kernel", "\n".join(machine.reports()))
 
 
 def milliseconds(machine: Machine) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import reports
 from .console import Console
 from .errors import Failure
 from .process import wait_until
@@ -97,6 +98,8 @@ class Machine:
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
+        # Patterns of the reports that the scenario brings about itself.
+        self.provoked: list[str] = []
         self.scripts = 0
         self.ready = False
         agent_path = sockets / f"{name}.agent"
@@ -224,7 +227,15 @@ class Machine:
             self.child.wait(timeout)
         except subprocess.TimeoutExpired:
             raise Failure(f"expected {self.name} to switch off within {timeout:.0f} s") from None
-        wait_until(lambda: self.console.ended, "the console's last line", 10)
+        self.console.wait_end()
+
+    def provokes(self, pattern: str) -> None:
+        """Says that a report of its kernel in which `pattern` is found is part of the scenario."""
+        self.provoked.append(pattern)
+
+    def reports(self) -> list[str]:
+        """The reports of its kernel's mistakes on the console, but for those that are provoked."""
+        return reports.found(self.console.since(), self.provoked)
 
     def log(self, pattern: str, start: int = 0) -> list[str]:
         """The console's lines since `start` in which `pattern` is found."""

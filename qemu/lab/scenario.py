@@ -15,6 +15,7 @@ from .machine import Machine, Nic
 from .net import SERVER, Host, Network
 from .netboot import Httpd, Tftpd
 from .process import Process
+from .reports import REPORT
 from .targets import NAME, PORT, Lio, LoginResponder, Tgt
 
 MAC = "52:54:00:12:34:56"
@@ -28,7 +29,7 @@ ALL_FROM_DHCP = "rdinit=/linuxrc root=/dev/sda1 iscsi-if=eth0"
 # The line that the small root file system prints when it runs.
 BOOTED = rf"tiny: root is /dev/sda1, marker {images.MARKER}"
 # What must never come while a boot that should succeed is waited for.
-BOOT_FAILED = r"linuxrc: BOOT FAILED.*|Kernel panic.*|.*(BUG|KASAN|UBSAN|Oops|WARNING|INFO: task .* blocked).*"
+BOOT_FAILED = rf"^.*(linuxrc: BOOT FAILED|{REPORT}).*"
 
 
 class Lab:

@@ -211,7 +211,6 @@ def boot_debian_twice(lab: Lab) -> None:
             expect(client.check("sha256sum /srv/random").split()[0] == digest, "the file of before the reboot")
         client.send("systemctl reboot" if name == "first" else "systemctl poweroff")
         client.wait_end()
-        guest.healthy(client)
         guest.on_disk(disk, "/srv/random", digest)
     guest.logged_out(lab.capture, logouts=2)
 
@@ -255,4 +254,3 @@ def boot_vlan(lab: Lab) -> None:
     machine.check(read, 120)
     machine.check("rmmod iscsi_init")
     expect(machine.sh("test -e /sys/class/net/eth0.100").status != 0, "the device to be gone with the driver")
-    guest.healthy(machine)

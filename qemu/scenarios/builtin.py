@@ -169,6 +169,7 @@ def builtin_gives_up(lab: Lab) -> None:
     """A time limit, no target: the last line says what is missing, the kernel panics, and panic= reboots the machine."""
     lab.dnsmasq()
     client = lab.builtin(f"{ROOT} iscsi-if=eth0 iscsi-timeout=15 panic=1")
+    client.provokes(NO_ROOT)
     client.console.wait(r"iscsi_init: given up after \d+ s: cannot connect to .*: connection refused; check", BOOT)
     client.console.wait(NO_ROOT, BOOT)
     client.console.wait("Rebooting in 1 seconds", BOOT)
@@ -181,6 +182,7 @@ def builtin_no_lun(lab: Lab) -> None:
     target = lab.tgt(lab.tiny_disk())
     line = f"{ROOT} iscsi-if=eth0:{OWN} iscsi-target={SERVER}:{NAME} iscsi-lun=7 iscsi-timeout=15 driver_async_probe=*"
     client = lab.builtin(f"{line} panic=1")
+    client.provokes(NO_ROOT)
     client.console.wait(AGAIN, BOOT, never=BOOT_FAILED)
     client.console.wait(r"iscsi_init: given up after \d+ s: target .* has no LUN 7", BOOT)
     client.console.wait(NO_ROOT, BOOT)
@@ -220,6 +222,7 @@ def builtin_dark_port(lab: Lab) -> None:
     """Two interfaces, the first without a cable, no DHCP server: the line that says so names the other one."""
     nics = [lab.nic(SECOND_MAC, model="e1000", carrier=False), lab.nic(model="e1000")]
     client = lab.builtin(f"{ROOT} iscsi-timeout=8 panic=1", nics=nics)
+    client.provokes(NO_ROOT)
     client.console.wait(r"iscsi_init: given up after \d+ s: eth1: no DHCP or BOOTP server answered", BOOT)
     client.wait_end()
 
@@ -228,6 +231,7 @@ def builtin_dark_port(lab: Lab) -> None:
 def builtin_wrong_argument(lab: Lab) -> None:
     """An argument that cannot be understood will not mend itself: no second attempt, but a line and a panic."""
     client = lab.builtin(f"{ROOT} iscsi-if=eth0 iscsi-lun=x panic=1")
+    client.provokes(NO_ROOT)
     client.console.wait(r"iscsi_init: iscsi-lun=: .*; correct the kernel argument", BOOT)
     client.console.wait(NO_ROOT, BOOT)
     client.wait_end()
@@ -265,7 +269,6 @@ def builtin_debian(lab: Lab) -> None:
     digest = client.check(command).split()[0]
     client.send("systemctl poweroff")
     client.wait_end()
-    guest.healthy(client)
     guest.on_disk(disk, "/srv/random", digest)
     guest.logged_out(lab.capture)
 

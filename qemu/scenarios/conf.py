@@ -84,7 +84,6 @@ def conf_discovery(lab: Lab) -> None:
     machine.check("rmmod iscsi_init")
     configure(machine, f"{options}DiscoveryAddress={SERVER}\n Enabled=no\n")
     guest.fails(machine, "if=eth0", errno.ENODATA, "no target", again=False)
-    guest.healthy(machine)
 
 
 @scenario
@@ -96,7 +95,6 @@ def conf_immediate_data(lab: Lab) -> None:
     text = "".join(f"{key}={value}\n" for key, value in lengths.items())
     configure(machine, f"ImmediateData=No\nInitialR2T=yes\nHeaderDigest=never\nDataDigest=never\n{text}{TARGET}")
     agrees(machine, ImmediateData="No", InitialR2T="Yes", **lengths)
-    guest.healthy(machine)
     machine.kill()
     (pdus,) = wire.connections(lab.capture)
     wire.check_connection(pdus)
@@ -117,7 +115,6 @@ def conf_digests(lab: Lab) -> None:
     for choice, where in (("always", named), ("prefer-on", f"DiscoveryAddress={target.address}\n")):
         configure(machine, f"HeaderDigest={choice}\nDataDigest={choice}\n{where}")
         agrees(machine, HeaderDigest="CRC32C", DataDigest="CRC32C")
-    guest.healthy(machine)
     machine.kill()
     found = wire.connections(lab.capture, digests=True)
     expect(len(found) == 3, "three connections", len(found))
@@ -140,7 +137,6 @@ def conf_digests_missing(lab: Lab) -> None:
     guest.fails(machine, STATIC, errno.EPROTO, "does without HeaderDigest", again=False)
     configure(machine, f"HeaderDigest=prefer-on\nDataDigest=prefer-on\n{TARGET}")
     agrees(machine, HeaderDigest="None", DataDigest="None")
-    guest.healthy(machine)
 
 
 @scenario
@@ -162,7 +158,6 @@ def conf_session(lab: Lab) -> None:
     target.machine.child.send_signal(signal.SIGCONT)
     machine.console.wait("session with .* restored", 120)
     machine.check("rmmod iscsi_init")
-    guest.healthy(machine)
 
 
 @scenario
@@ -183,4 +178,3 @@ def conf_refused(lab: Lab) -> None:
         configure(machine, text)
         guest.fails(machine, STATIC, errno.EINVAL, f"/etc/iscsi.conf: {re.escape(place)}", again=False)
     expect(not machine.log("top.secret"), "no password in the log")
-    guest.healthy(machine)

@@ -62,7 +62,6 @@ class Load:
         """Stops writing, and unloads the driver; all that was written must be there."""
         self.writer.ends()
         self.machine.check("umount /data; rmmod iscsi_init", guest.SHUTDOWN)
-        guest.healthy(self.machine)
         images.check_file_system(self.lab.directory / "lun.img")
 
 
@@ -234,7 +233,6 @@ def custody_conflict(lab: Lab) -> None:
         says(machine, f"eth0: the machine {mac} has the address 192.168.7.131, too: .*take it from that machine", 60)
     run(*rival.command("ip", "address", "del", "192.168.7.131/24", "dev", "eth0"))
     expect(machine.check(READ, 300) == digest, "the same data as before")
-    guest.healthy(machine)
     kinds = [kind for kind, *_ in lab.capture.fields("dhcp.option.dhcp == 4", "dhcp.option.requested_ip_address")]
     expect(kinds == ["192.168.7.130"], "one DHCPDECLINE, for 192.168.7.130", str(kinds))
     claims = lab.capture.fields(f"arp.isgratuitous && arp.src.proto_ipv4 == 192.168.7.131 && arp.src.hw_mac != {mac}", "frame.number")

@@ -73,7 +73,6 @@ def ends(client: Machine) -> None:
     expect("iscsi_init" not in leaked, "no lost memory of the driver's", leaked)
     client.send("systemctl poweroff")
     client.wait_end(300)
-    guest.healthy(client)
 
 
 @seldom

@@ -38,7 +38,6 @@ def discovery_tgt(lab: Lab) -> None:
     guest.fails(machine, portal, errno.EKEYREJECTED, again=False)
     machine.check(f"mkdir -p /etc; printf 'DiscoveryAddress={SERVER}\\n Username=us\\n Password={SECRET}\\n' >/etc/iscsi.conf")
     guest.succeeds(machine, portal)
-    guest.healthy(machine)
 
 
 @scenario
@@ -57,7 +56,6 @@ def discovery_lio(lab: Lab) -> None:
     machine.console.wait("session with .* restored", 120)
     expect(machine.sh("until test -s /run/result; do sleep 0.1; done; cat /run/result", 60).output == "read", "the read to end well")
     expect(machine.log(rf"session with {PREFIX}\.[89]:3261:.* restored"), "the session to be at another portal")
-    guest.healthy(machine)
 
 
 @scenario
@@ -75,4 +73,3 @@ def discovery_given(lab: Lab) -> None:
     machine.send("dd if=/dev/sda of=/dev/null bs=4096 count=1 iflag=direct && echo read >/run/result")
     machine.console.wait(rf"session with {other}:3260:.* restored", 120)
     expect(machine.sh("until test -s /run/result; do sleep 0.1; done; cat /run/result", 60).output == "read", "the read to end well")
-    guest.healthy(machine)

@@ -34,7 +34,6 @@ def failure_malformed_argument(lab: Lab) -> None:
         (f"if=eth0 initiator={INITIATOR} target={SERVER}:{NAME} lun=99999999999999999999", "lun="),
     ):
         guest.fails(machine, parameters, errno.EINVAL, word)
-    guest.healthy(machine)
 
 
 @scenario
@@ -42,7 +41,6 @@ def failure_no_device(lab: Lab) -> None:
     """An interface that does not exist: ENODEV, after the wait for it to appear."""
     machine = lab.bench()
     guest.fails(machine, f"if=eth7 initiator={INITIATOR} {TARGET}", errno.ENODEV, "eth7")
-    guest.healthy(machine)
 
 
 @scenario
@@ -56,7 +54,6 @@ def failure_late_device(lab: Lab) -> None:
     machine.console.wait("iscsi_init: .*eth0", 120)
     machine.check("ip link set wan0 name eth0; until test -e /status; do sleep 0.1; done")
     expect(machine.check("cat /status") == "0", "insmod to succeed")
-    guest.healthy(machine)
 
 
 @scenario
@@ -68,7 +65,6 @@ def failure_no_carrier(lab: Lab) -> None:
     guest.fails(machine, "if=eth0", errno.ENETDOWN, "eth0", again=False)
     machine.plug(0, True)
     guest.succeeds(machine, "if=eth0")
-    guest.healthy(machine)
 
 
 @scenario
@@ -79,7 +75,6 @@ def failure_no_dhcp_answer(lab: Lab) -> None:
     guest.fails(machine, "if=eth0", errno.EADDRNOTAVAIL, "eth0", "DHCP", again=False)
     lab.dnsmasq()
     guest.succeeds(machine, "if=eth0")
-    guest.healthy(machine)
 
 
 @scenario
@@ -90,7 +85,6 @@ def failure_no_root_path(lab: Lab) -> None:
     machine = lab.bench()
     guest.fails(machine, "if=eth0", errno.ENODATA, "root.path|option 17", SERVER)
     guest.succeeds(machine, f"if=eth0 initiator={INITIATOR} {TARGET}")
-    guest.healthy(machine)
 
 
 @scenario
@@ -110,7 +104,6 @@ def failure_malformed_root_path(lab: Lab) -> None:
         server = lab.dnsmasq(root_path)
         guest.fails(machine, "if=eth0", errno.EBADMSG, "root.path|option 17", again=root_path == "iscsi:")
         server.stop()
-    guest.healthy(machine)
 
 
 @scenario
@@ -118,7 +111,6 @@ def failure_unreachable(lab: Lab) -> None:
     """A target address that nobody has: EHOSTUNREACH."""
     machine = lab.bench()
     guest.fails(machine, f"{STATIC} target={NOBODY}:{NAME} lun=1", errno.EHOSTUNREACH, NOBODY)
-    guest.healthy(machine)
 
 
 @scenario
@@ -130,7 +122,6 @@ def failure_connect_timeout(lab: Lab) -> None:
     machine = lab.bench()
     parameters = f"if=eth0:{PREFIX}.62:{NETMASK}:{SERVER} initiator={INITIATOR} target=198.51.100.7:{NAME} lun=1"
     guest.fails(machine, parameters, errno.ETIMEDOUT, "198.51.100.7", again=False)
-    guest.healthy(machine)
 
 
 @scenario
@@ -140,7 +131,6 @@ def failure_refused(lab: Lab) -> None:
     guest.fails(machine, f"{STATIC} {TARGET}", errno.ECONNREFUSED, SERVER, "3260")
     lab.tgt(lab.tiny_disk())
     guest.succeeds(machine, f"{STATIC} {TARGET}")
-    guest.healthy(machine)
 
 
 @scenario
@@ -157,7 +147,6 @@ def failure_time_limit(lab: Lab) -> None:
     told = machine.log("iscsi_init: eth0: static address", start)
     expect(len(told) == 1, "what does not change to be told once", "\n".join(told))
     machine.check("rmmod iscsi_init")
-    guest.healthy(machine)
 
 
 @scenario
@@ -167,7 +156,6 @@ def failure_lost_in_login(lab: Lab) -> None:
     responder.handler = responder.close
     machine = lab.bench()
     guest.fails(machine, f"{STATIC} {TARGET}", errno.ECONNRESET, SERVER)
-    guest.healthy(machine)
 
 
 @scenario
@@ -191,7 +179,6 @@ def failure_login_tgt(lab: Lab) -> None:
     target.admin("--mode", "account", "--op", "new", "--user", "somebody", "--password", "twelve-chars")
     target.admin("--mode", "account", "--op", "bind", "--user", "somebody")
     guest.fails(machine, f"{STATIC} {TARGET}", errno.EKEYREJECTED, "[Aa]uth", "passwords")
-    guest.healthy(machine)
 
 
 @scenario
@@ -213,7 +200,6 @@ def failure_login_lio(lab: Lab) -> None:
     guest.fails(machine, to_lio, errno.EAGAIN)
     target.enable(True)
     guest.succeeds(machine, to_lio)
-    guest.healthy(machine)
 
 
 # RFC 7143 section 11.13.5, and the errno of docs/errors.md.
@@ -247,7 +233,6 @@ def failure_login_statuses(lab: Lab) -> None:
     # A status of a class that exists, with a detail that no RFC has.
     responder.status = 0x02EE
     guest.fails(machine, f"{STATIC} {TARGET}", errno.EPROTO, "02ee", again=False)
-    guest.healthy(machine)
 
 
 @scenario
@@ -258,7 +243,6 @@ def failure_redirect_loop(lab: Lab) -> None:
     responder.text = f"TargetAddress={SERVER}:3260\0".encode()
     machine = lab.bench()
     guest.fails(machine, f"{STATIC} {TARGET}", errno.ELOOP, SERVER)
-    guest.healthy(machine)
 
 
 @scenario
@@ -271,7 +255,6 @@ def failure_redirect_followed(lab: Lab) -> None:
     machine = lab.bench()
     guest.succeeds(machine, f"{STATIC} target={SERVER}:3261:{NAME} lun=1")
     expect(responder.logins == 1, "one login at the first portal", responder.logins)
-    guest.healthy(machine)
 
 
 @scenario
@@ -281,7 +264,6 @@ def failure_no_such_lun(lab: Lab) -> None:
     machine = lab.bench()
     guest.fails(machine, f"{STATIC} target={SERVER}:{NAME} lun=5", errno.ENXIO, "LUN 5|lun 5")
     guest.succeeds(machine, f"{STATIC} {TARGET}")
-    guest.healthy(machine)
 
 
 @scenario
@@ -290,7 +272,6 @@ def failure_not_a_disk(lab: Lab) -> None:
     lab.tgt(lab.tiny_disk())
     machine = lab.bench()
     guest.fails(machine, f"{STATIC} target={SERVER}:{NAME} lun=0", errno.ENOTBLK, "LUN 0|lun 0")
-    guest.healthy(machine)
 
 
 @scenario
@@ -312,7 +293,6 @@ def failure_silent_target(lab: Lab) -> None:
     relay.damage = lambda pdu: pdu
     relay.flows.set()
     guest.succeeds(machine, parameters)
-    guest.healthy(machine)
 
 
 @scenario
@@ -326,7 +306,6 @@ def failure_silent_disk(lab: Lab) -> None:
     guest.fails(machine, f"{STATIC} target={SERVER}:{CASE}silent", errno.ECONNABORTED, SERVER, again=False)
     done = guest.insmod(machine, f"{STATIC} target={SERVER}:{CASE}other")
     expect(done.errno == 0, "the next insmod to succeed", done.output)
-    guest.healthy(machine)
 
 
 @scenario
@@ -338,4 +317,3 @@ def failure_linuxrc(lab: Lab) -> None:
     client.console.wait("linuxrc: BOOT FAILED: iscsi_init brought no disk", 60)
     client.wait_end()
     expect(client.log(r"iscsi_init: .*connection refused; check"), "a line of the module that says what to check")
-    guest.healthy(client)

@@ -12,6 +12,7 @@ from lab.machine import Machine
 from lab.net import SERVER
 from lab.process import run
 from lab.relay import Relay
+from lab.reports import WAITING
 from lab.scenario import Lab, scenario, seldom
 from lab.targets import NAME, Tgt
 from lab.writer import FILES, Writer, content, synced
@@ -51,7 +52,9 @@ def ends(lab: Lab, client: Machine, writer: Writer, *, waited: bool = False) -> 
     """All must be there, also from the server's side. `waited`: programs have waited for so long that the kernel may have said so."""
     writer.ends()
     tells(client, writer.start)
-    guest.reboots(client, waited=waited)
+    if waited:
+        client.provokes(WAITING)
+    guest.reboots(client)
     images.check_file_system(lab.directory / "lun.img")
 
 
@@ -250,7 +253,6 @@ def leaks(lab: Lab, times: int, act: Callable[[Machine, Tgt], None]) -> None:
     expect(max(after[1] - before[1], after[2] - before[2]) < times // 2, "no more sockets than before", f"{after}, before {before}")
     # In KiB; the kernel's own caches grow and shrink by some.
     expect(after[3] - before[3] < 1024, f"no slab to grow in {times} rounds", f"{after}, before {before}")
-    guest.healthy(machine)
 
 
 def reloads(machine: Machine, _: Tgt) -> None:

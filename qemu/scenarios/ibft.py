@@ -97,7 +97,6 @@ def ibft_chap(lab: Lab) -> None:
     configure(machine, f"Username={USER}\nPassword={SECRET}\n")
     once(machine, "")
     kept_secret(lab, machine)
-    guest.healthy(machine)
 
 
 @scenario
@@ -118,7 +117,6 @@ def ibft_not_used(lab: Lab) -> None:
         expect(re.search(rf"<4>.*iBFT \({where}.*is not used: .*{fault}.*; check", log), f"a warning of {fault} ({where})", log)
     told = settings(machine)
     expect(told["target"].endswith("(DHCP root path)"), "the target of the DHCP root path", told)
-    guest.healthy(machine)
 
 
 @scenario
@@ -148,7 +146,6 @@ def ibft_and_more(lab: Lab) -> None:
     guest.succeeds(machine, f"{static} target={SERVER}:{NAME}")
     told = settings(machine)
     expect(told["target"] == f"{SERVER}:3260:{NAME} (module parameter)", "the argument's target", told)
-    guest.healthy(machine)
 
 
 @scenario
@@ -187,7 +184,6 @@ def ibft_ipv6(lab: Lab) -> None:
     expect(f"inet6 {OWN6}/64" in seen and f"default via {SERVER6} dev eth0" in seen, "the address and the route on eth0", seen)
     names = machine.check("cat /proc/net/pnp; hostname")
     expect(names == f"#MANUAL\nnameserver {DNS6}\nkiosk", "the name server and the host name of the iBFT", names)
-    guest.healthy(machine)
     expect(not lab.capture.fields("dhcp", "frame.number"), "no message of DHCP for IPv4 on the wire")
 
 
@@ -197,6 +193,7 @@ def builtin_ibft(lab: Lab) -> None:
     lab.tgt(lab.tiny_disk())
     firmware = ibft.acpi(lab.directory / "ibft", ibft.table(INITIATOR, [NIC], [TARGET]))
     idle = lab.builtin("root=/dev/sda1", firmware=firmware, name="idle")
+    idle.provokes(NO_ROOT)
     idle.wait_end(BOOT)
     expect(idle.log(NO_ROOT) and not idle.log("iscsi_init:"), "a driver that does nothing", "\n".join(idle.log("iscsi_init:")))
     client = lab.builtin("root=/dev/sda1 iscsi-timeout=0", firmware=firmware)

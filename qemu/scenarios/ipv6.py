@@ -68,7 +68,6 @@ def ipv6_taken_back(lab: Lab) -> None:
     expect(OWN in seen and f"default via {SERVER6}" in seen, "the address and the route", seen)
     machine.check("rmmod iscsi_init", guest.SHUTDOWN)
     expect(addresses(machine) == before, "the addresses as before", addresses(machine))
-    guest.healthy(machine)
 
 
 @scenario
@@ -108,7 +107,6 @@ def ipv6_no_router(lab: Lab) -> None:
     machine = lab.bench()
     target = f"if=eth0 target={TARGET} lun=1"
     guest.fails(machine, target, EADDRNOTAVAIL, "eth0: no IPv6 address after 40 s: no router has advertised", again=False)
-    guest.healthy(machine)
 
 
 # Addresses of its own choice, of a prefix that leads to the server's.
@@ -153,7 +151,6 @@ def ipv6_managed(lab: Lab) -> None:
     machine.check("rmmod iscsi_init", guest.SHUTDOWN)
     seen = addresses(machine)
     expect(not re.search(LEASED, seen), "the address to be gone", f"{seen}\nbefore:\n{before}")
-    guest.healthy(machine)
 
 
 @scenario
@@ -171,7 +168,6 @@ def ipv6_silent_server(lab: Lab) -> None:
     server.stop()
     router(lab, POOL, ignore)
     guest.fails(machine, target, EADDRNOTAVAIL, "eth0: .*: no DHCPv6 server gave an address", again=False)
-    guest.healthy(machine)
 
 
 def leases(lab: Lab, host: Host, address: str) -> Dhcpd6:
@@ -247,7 +243,6 @@ def ipv6_lease(lab: Lab) -> None:
     expect(machine.check(read, 300) == digest, "the same data as before")
     machine.check("rmmod iscsi_init", guest.SHUTDOWN)
     expect(second not in addresses(machine), "no leased address once the module is gone", addresses(machine))
-    guest.healthy(machine)
     # RFC 8415 sections 18.2.4 and 18.2.5: a Renew names the server, a Rebind none; both name the address.
     for kind, names_server in (("5", True), ("6", False)):
         rows = lab.capture.fields(f"dhcpv6.msgtype == {kind}", "dhcpv6.duid.bytes", "dhcpv6.iaaddr.ip")
@@ -274,7 +269,6 @@ def ipv6_lease_taken_over(lab: Lab) -> None:
     expect(not machine.log("iscsi_init: ", start), "not a word while all is well", machine.log("iscsi_init: ", start))
     expect(f"inet6 {address}/128" in addresses(machine), "the address as before", addresses(machine))
     machine.check("rmmod iscsi_init", guest.SHUTDOWN)
-    guest.healthy(machine)
 
 
 @scenario
@@ -337,4 +331,3 @@ def ipv6_custody(lab: Lab) -> None:
     machine.check("sleep 35")
     expect(OWN not in addresses(machine), "no address on the bridge's part", addresses(machine))
     machine.check("rmmod iscsi_init", guest.SHUTDOWN)
-    guest.healthy(machine)

@@ -21,7 +21,6 @@ def module_parameters(lab: Lab) -> None:
     )
     guest.succeeds(machine, f"if=eth0 initiator={INITIATOR} target={SERVER}:{NAME} lun=1")
     machine.check("rmmod iscsi_init")
-    guest.healthy(machine)
     keys = wire.login_keys(lab.capture)
     expect(keys.get("InitiatorName") == INITIATOR, f"InitiatorName={INITIATOR}", keys)
 
@@ -37,7 +36,6 @@ def module_without_proc(lab: Lab) -> None:
     expect(done.status == 0, "insmod to succeed", done.output)
     machine.check("test -b /dev/sda1")
     expect(machine.sh("test -e /proc/cmdline").status != 0, "/proc not to be mounted by the module")
-    guest.healthy(machine)
 
 
 @scenario
@@ -57,7 +55,6 @@ def module_again(lab: Lab) -> None:
         expect(target.connections() == 0, "the initiator to have logged out", target.connections())
         after = machine.check("ls /sys/class/scsi_host /sys/class/iscsi_session /sys/class/iscsi_connection; ls /proc/net")
         expect(after == before, "sysfs and /proc as before", f"{after!r}, before {before!r}")
-    guest.healthy(machine)
     machine.kill()
     guest.logged_out(lab.capture, logouts=3)
 
@@ -75,7 +72,6 @@ def module_in_use(lab: Lab) -> None:
     expect(refused.status != 0, "rmmod to be refused", refused)
     machine.check("echo works >/mnt/file && sync && test $(cat /mnt/file) = works && umount /mnt")
     machine.check("rmmod iscsi_init")
-    guest.healthy(machine)
 
 
 @scenario

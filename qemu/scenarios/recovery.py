@@ -85,7 +85,6 @@ def shutdown_order(lab: Lab) -> None:
         guest.boots(client)
         client.send(f"echo written >/file; sync; mount -o remount,ro /; {command}")
         client.wait_end(guest.SHUTDOWN)
-        guest.healthy(client)
         images.check_file_system(disk)
     guest.logged_out(lab.capture, logouts=2)
 
@@ -104,7 +103,6 @@ def shutdown_without_target(lab: Lab) -> None:
     target.stop()
     client.send("/tmp/busybox reboot -f")
     client.wait_end(guest.SHUTDOWN)
-    guest.healthy(client)
     target.start()
     client = lab.client(name="unplugged")
     guest.boots(client)
@@ -112,7 +110,6 @@ def shutdown_without_target(lab: Lab) -> None:
     client.plug(0, False)
     client.send("/tmp/busybox reboot -f")
     client.wait_end(guest.SHUTDOWN)
-    guest.healthy(client)
 
 
 @scenario
@@ -127,7 +124,6 @@ def shutdown_rmmod_without_target(lab: Lab) -> None:
     target.start()
     guest.succeeds(machine)
     machine.check("rmmod iscsi_init")
-    guest.healthy(machine)
 
 
 # Opcodes of a target's PDUs.
@@ -176,7 +172,6 @@ def recovery_digests(lab: Lab) -> None:
     lost = machine.log(LOST)
     expect(not lost, "no I/O error", "\n".join(lost))
     machine.check("rmmod iscsi_init")
-    guest.healthy(machine)
 
 
 @scenario
@@ -213,7 +208,6 @@ def recovery_status(lab: Lab) -> None:
     expects(state="up", waiting_for="nothing", logins="2", outages="1", longest_outage=r"[1-9]\d+", last_failure_at=r"\d+")
     machine.check("rmmod iscsi_init")
     expect(machine.sh("cat /proc/iscsi_init").status != 0, "no file once the module is gone")
-    guest.healthy(machine)
 
 
 @scenario
@@ -282,7 +276,6 @@ def recovery_other_disk(lab: Lab) -> None:
     lost = [line for line in machine.log(LOST, start) if "sdb" not in line]
     expect(not lost, "no I/O error but of the other LUN", "\n".join(lost))
     machine.check("rmmod iscsi_init")
-    guest.healthy(machine)
 
 
 @scenario
@@ -305,4 +298,3 @@ def recovery_gives_up(lab: Lab) -> None:
     machine.console.wait("iscsi_init: session with .* restored", 60)
     machine.check(read)
     machine.check("rmmod iscsi_init")
-    guest.healthy(machine)
