@@ -14,8 +14,8 @@
 //! - [`crc32c`], [`socket`], [`tcp`]: digests, sockets, and a connection whose lock protects its
 //!   owner's state.
 //! - [`scsi`], [`disk`], [`platform`]: the SCSI host, its commands and the disks under it.
-//! - [`proc`], [`process`], [`reboot`], [`uts`]: what the rest of the machine sees, who it is, and
-//!   what is heard of it.
+//! - [`proc`], [`process`], [`netdev`], [`reboot`], [`uts`]: what the rest of the machine sees, who
+//!   it is, and what is heard of it.
 
 #![allow(unsafe_code)]
 
@@ -33,6 +33,7 @@ pub(crate) mod ipconfig;
 pub(crate) mod keyring;
 pub(crate) mod memory;
 pub(crate) mod module;
+pub(crate) mod netdev;
 pub(crate) mod params;
 pub(crate) mod platform;
 pub(crate) mod proc;

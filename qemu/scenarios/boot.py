@@ -238,11 +238,11 @@ def boot_vlan(lab: Lab) -> None:
     wanted = f"VLAN 100 on {MAC} with {PREFIX}.76/24 (iBFT)"
     expect(wanted in told and "VID: 100" in told, "the device of VLAN 100 by the iBFT", told)
     machine.check("ip link set eth0 down")
-    machine.console.wait("eth0.100 was set down, and is set up again", 60)
+    machine.console.wait(r"eth0.100 was set down, and is set up again \(by ip, process [0-9]+\)", 60)
     read = "dd if=/dev/sda of=/dev/null bs=65536 count=16 iflag=direct"
     machine.check(read, 120)
     machine.check("ip link del eth0.100")
-    machine.console.wait("eth0.100 was deleted.*, and is made again", 60)
+    machine.console.wait(r"eth0.100 was deleted, and is made again \(by ip, process [0-9]+\)", 60)
     machine.console.wait(rf"eth0.100: the address {PREFIX}\.76 was removed.*, and is put back", 60)
     machine.check(read, 120)
     device = machine.check("basename $(readlink -f /sys/class/net/eth0/device)")

@@ -139,17 +139,17 @@ def custody_taken_away(lab: Lab) -> None:
         seen = machine.check("ip -4 route").replace("lan0", "eth0")
         expect(seen == routes, "the routes as before", f"{seen}\nbefore:\n{routes}")
 
-    # The program may be gone by the time. Setting a device down leaves no trace, as busybox does it.
+    # The program may be gone by the time.
     by = r" \(by (busybox|ip|sh), process [0-9]+\)| \(by process [0-9]+, which has ended\)"
     route = "a route to 0.0.0.0/0"
     takes("ip address flush dev eth0", f"eth0: the address {address} was removed({by}), and is put back", f"eth0: {route} was removed")
     takes("ip route delete default", f"eth0: {route} was removed({by}), and is put back")
-    takes("ip link set eth0 down", "eth0 was set down, and is set up again", f"eth0: {route} was removed")
+    takes("ip link set eth0 down", f"eth0 was set down, and is set up again({by})", f"eth0: {route} was removed")
     takes("ip link set eth0 down; ip link set eth0 name lan0; ip link set lan0 up", "eth0 is called lan0 now", f"lan0: {route} was removed")
     device = machine.check("basename $(readlink -f /sys/class/net/lan0/device)")
     driver = "/sys/bus/virtio/drivers/virtio_net"
     machine.check(f"echo {device} >{driver}/unbind")
-    says(machine, "lan0 is gone", 30)
+    says(machine, f"lan0 is gone({by})", 30)
     takes(f"echo {device} >{driver}/bind", "lan0 is back, as eth0", f"eth0: the address {address} was removed", f"eth0: {route} was removed")
     load.ends()
     expect(not machine.check("ip -4 -o address show eth0"), "no address once the module is gone")

@@ -222,7 +222,7 @@ impl Keeper {
         let now = clock::milliseconds();
         Ok(Self {
             changes,
-            watch: Watch::new()?,
+            watch: Watch::new(network.link())?,
             reconnect,
             config,
             seen: (config.address, config.prefix_length),
@@ -268,6 +268,8 @@ impl Keeper {
             self.watch.look_again();
         }
         if self.watch.is_due() {
+            let taker = self.watch.taker();
+            self.culprit = self.culprit.take().or(taker);
             let checked = self.check(clock::milliseconds());
             let ipv6 = self.with_holding(|holding, tools| holding.check(tools));
             if checked.is_err() || ipv6.is_some_and(|checked| checked.is_err()) {
@@ -458,6 +460,7 @@ impl Keeper {
             self.tell(core::format_args!("is called {} now", link.name));
         }
         self.present = true;
+        self.watch.follow(link);
         self.link = link.clone();
     }
 

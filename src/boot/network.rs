@@ -228,6 +228,11 @@ impl Network {
         }
     }
 
+    /// The device as it was before this driver gave it an address and an MTU.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// The device.
     pub(super) fn into_link(self) -> Link {
         self.link
@@ -241,11 +246,6 @@ impl Network {
     /// The IPv6 address that the device has, if one was wanted.
     pub(super) fn ipv6(&self) -> Option<&Ipv6> {
         self.ipv6.as_ref()
-    }
-
-    /// The device's MTU before this driver set one, in bytes.
-    pub(super) fn own_mtu(&self) -> u32 {
-        self.link.mtu
     }
 
     /// The device's number.

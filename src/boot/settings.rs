@@ -118,7 +118,7 @@ impl Sources<'_> {
 
     #[inline(never)]
     fn write_mtu(&self, network: &Network, to: &mut Growing) -> Result<(), Failure<'static>> {
-        let own = network.own_mtu();
+        let own = network.link().mtu;
         let lease = self.lease;
         let mtu = lease.and_then(|lease| option(&lease.mtu, Code::INTERFACE_MTU));
         let mtu = self.by_details(&self.details.mtu).or(mtu);

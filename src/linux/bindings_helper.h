@@ -17,6 +17,7 @@
 #include <linux/llist.h>
 #include <linux/mount.h>
 #include <linux/net.h>
+#include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/platform_device.h>
 #include <linux/proc_fs.h>

@@ -23,6 +23,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/net.h>
+#include <linux/netdevice.h>
 #include <linux/scatterlist.h>
 #include <linux/pid.h>
 #include <linux/proc_fs.h>
@@ -506,6 +507,21 @@ bool iscsi_init_process_name(int number, char *name, size_t size)
 		return false;
 	strscpy(name, task->comm, size);
 	return true;
+}
+
+u32 iscsi_init_process_current(char *name, size_t size)
+{
+	if (current->flags & PF_KTHREAD)
+		return 0;
+	strscpy(name, current->comm, size);
+	return task_tgid_nr(current);
+}
+
+int iscsi_init_netdev_index(const void *info)
+{
+	const struct net_device *dev = netdev_notifier_info_to_dev(info);
+
+	return net_eq(dev_net(dev), &init_net) ? dev->ifindex : 0;
 }
 
 void iscsi_init_completion_init(struct completion *completion)

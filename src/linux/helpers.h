@@ -184,6 +184,14 @@ void iscsi_init_initcalls_done(void);
 
 /* The name of the program that a process runs; false where there is no such process any more. */
 bool iscsi_init_process_name(int number, char *name, size_t size);
+/*
+ * The number of the process that calls this, and the name of the program that it runs; 0 for a
+ * thread of the kernel's own.
+ */
+u32 iscsi_init_process_current(char *name, size_t size);
+
+/* The number of the network device that a notifier is told of; 0 in another name space. */
+int iscsi_init_netdev_index(const void *info);
 
 void iscsi_init_completion_init(struct completion *completion);
 unsigned long iscsi_init_jiffies_of(unsigned int milliseconds);

@@ -21,13 +21,17 @@ impl Name {
         let found = unsafe {
             bindings::iscsi_init_process_name(number, name.as_mut_ptr().cast(), NAME_SIZE)
         };
+        found.then_some(Self::new(name))
+    }
+
+    fn new(mut name: [u8; NAME_SIZE]) -> Self {
         // A program can call itself what it likes.
         for byte in &mut name {
             if !matches!(byte, 0 | b' '..=b'~') {
                 *byte = b'?';
             }
         }
-        found.then_some(Self(name))
+        Self(name)
     }
 
     /// The name, as text.
@@ -35,6 +39,17 @@ impl Name {
         let name = self.0.split(|byte| *byte == 0).next().unwrap_or_default();
         core::str::from_utf8(name).unwrap_or("?")
     }
+}
+
+/// The process in which this runs, by its number, and its program; `None` in a thread of the
+/// kernel's own.
+pub(crate) fn current() -> Option<(u32, Name)> {
+    let mut name = [0; NAME_SIZE];
+    // SAFETY: `name` has room for so many bytes.
+    let number =
+        unsafe { bindings::iscsi_init_process_current(name.as_mut_ptr().cast(), NAME_SIZE) };
+
+    (number != 0).then(|| (number, Name::new(name)))
 }
 
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
@@ -48,5 +63,10 @@ mod tests {
         assert!(Name::of(1).is_some_and(|name| !name.as_str().is_empty()));
         assert!(Name::of(u32::MAX).is_none());
         assert!(Name::of(i32::MAX.unsigned_abs()).is_none());
+    }
+
+    #[test]
+    fn a_thread_of_the_kernel_is_no_process() {
+        assert!(current().is_none());
     }
 }

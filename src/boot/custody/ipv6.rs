@@ -65,7 +65,7 @@ impl Ipv6Keeper {
     ) -> Result<Self> {
         Ok(Self {
             changes,
-            watch: Watch::new()?,
+            watch: Watch::new(&link)?,
             reconnect,
             link,
             holding,
@@ -98,6 +98,8 @@ impl Ipv6Keeper {
             self.watch.look_again();
         }
         if self.watch.is_due() {
+            let taker = self.watch.taker();
+            self.culprit = self.culprit.take().or(taker);
             if self.check().is_err() {
                 self.watch.look_again();
             }
@@ -172,6 +174,7 @@ impl Ipv6Keeper {
             self.tell(core::format_args!("is called {} now", link.name));
         }
         self.present = true;
+        self.watch.follow(link);
         self.link = link.clone();
     }
 

@@ -6,12 +6,14 @@
 //! elsewhere. So a change is looked at once nothing more has changed for a while.
 
 use super::{
+    log::Culprit,
     GRACE,
     TICK, //
 };
 use crate::{
     linux::{
         clock,
+        netdev,
         socket::Socket, //
     },
     proto::rtnetlink::answer::{
@@ -35,6 +37,7 @@ const MESSAGE_SIZE: usize = 8_192;
 pub(super) struct Watch {
     socket: Socket,
     buffer: KVec<u8>,
+    takers: netdev::Watch,
     /// When all was last looked at; since when there have been changes, and when it is to be looked
     /// at because of them.
     checked: u64,
@@ -43,11 +46,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new() -> Result<Self> {
+    /// Hears of all of them, and of who takes `link` down or away.
+    pub(super) fn new(link: &Link) -> Result<Self> {
         let now = clock::milliseconds();
         Ok(Self {
             socket: Socket::rtnetlink_changes()?,
             buffer: KVec::from_elem(0, MESSAGE_SIZE, GFP_KERNEL)?,
+            takers: netdev::Watch::new(with_lower(link))?,
             checked: now,
             changing_since: None,
             // What has changed since the boot looked.
@@ -80,6 +85,18 @@ impl Watch {
         }
     }
 
+    /// The device is `link` now.
+    pub(super) fn follow(&self, link: &Link) {
+        self.takers.follow(with_lower(link));
+    }
+
+    /// Who has last taken the device down or away since this was last asked, if a process has.
+    pub(super) fn taker(&self) -> Option<Culprit> {
+        let (number, name) = self.takers.taker()?;
+        let name = Some(name);
+        Some(Culprit { number, name })
+    }
+
     /// Has all be looked at after a while.
     pub(super) fn look_again(&mut self) {
         let calm = clock::milliseconds().saturating_add(GRACE);
@@ -100,6 +117,13 @@ impl Watch {
         }
         is_due
     }
+}
+
+/// The number of `link`, and that of the one under it: what is taken from that is taken from the
+/// other, too, but by the kernel.
+fn with_lower(link: &Link) -> [i32; 2] {
+    let lower = link.vlan.map(|vlan| vlan.lower);
+    [link.index, lower.unwrap_or_default()]
 }
 
 /// Whether `link` is the one that is known as `known`, what may have become of it, since a driver
