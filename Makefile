@@ -23,9 +23,12 @@ check-conformance: module ## every case of the target that breaks the protocol, 
 	@qemu/bench/run hostile
 	@scripts/conformance
 
-check-debug: ## on the kernel that looks for mistakes: its unit tests, load, and a bad network
+check-debug: module ## on kernels that look for mistakes: load and a bad network, then the whole suite with KASAN; takes hours
 	@scripts/built-in --debug
+	@scripts/built-in --kasan
+	@scripts/built-in --kasan-module
 	@qemu/run 'debug-*'
+	@qemu/run --kasan
 
 check-seldom: module ## the scenarios that every check leaves out to be done in time; some 15 minutes
 	@scripts/built-in --debug

@@ -94,7 +94,7 @@ def run_apart(name: str, again: bool = True) -> bool:
     One that failed by the emulator's fault runs again, once.
     """
     started = time.monotonic()
-    limit = LONG_LIMIT if is_long(name) else LIMIT
+    limit = (LONG_LIMIT if is_long(name) else LIMIT) * settings.PATIENCE
     argv = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     argv += [sys.executable, "-m", "lab", "--one", name]
     try:
@@ -138,6 +138,8 @@ def main() -> int:
         width = max(map(len, names))
         print("\n".join(f"{name:{width}}  {REGISTRY[name].summary}" for name in names))
         return 0
+    skipped = [name for name in names if settings.KASAN and REGISTRY[name].stock]
+    names = [name for name in names if name not in skipped]
     images.prepare()
     with ThreadPoolExecutor(arguments.j) as pool:
         try:
@@ -145,7 +147,7 @@ def main() -> int:
         except KeyboardInterrupt:
             # What still runs ends with the namespace, which ends with this process.
             os._exit(130)
-    print(f"{passed} passed, {len(names) - passed} failed")
+    print(f"{passed} passed, {len(names) - passed} failed" + (f", {len(skipped)} skipped" if skipped else ""))
     return 0 if passed == len(names) else 1
 
 

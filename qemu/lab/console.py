@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from . import settings
 from .errors import Failure
 
 
@@ -46,6 +47,7 @@ class Console:
 
     def wait(self, pattern: str, timeout: float, never: str | None = None) -> re.Match[str]:
         """Returns the next match of `pattern`; `never`, when seen first, fails the scenario at once."""
+        timeout *= settings.PATIENCE
         deadline = time.monotonic() + timeout
         with self.changed:
             while True:

@@ -29,8 +29,10 @@ def guest(name: str) -> bytes:
 
 
 def _initrd(name: str, module: Path | None, wanted: tuple[str, ...], linuxrc: Path, conf: Path | None = None) -> Path:
+    """An initrd with the module for the kernel under test, or without one for the stock kernel."""
     out = settings.BUILD / f"{name}.initrd"
-    argv: list[str | Path] = ["-k", settings.RELEASE, "-m", settings.MODULES, "-o", out, "-l", linuxrc]
+    release, modules = (settings.RELEASE, settings.MODULES) if module else (settings.STOCK_RELEASE, settings.STOCK_MODULES)
+    argv: list[str | Path] = ["-k", release, "-m", modules, "-o", out, "-l", linuxrc]
     if module:
         argv += ["-i", module]
     if conf:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import reports
+from . import reports, settings
 from .console import Console
 from .errors import Failure
 from .process import wait_until
@@ -21,6 +21,12 @@ COMMAND = 120
 # What the kernel is told in every machine. A panic ends the machine, as a reboot does. An emulated machine that has to wait
 # for a processor may miss the timer ticks that the kernel checks its interrupts with.
 ARGUMENTS = "console=ttyS0 panic=-1 nokaslr mitigations=off no_timer_check"
+# With 5 levels of page tables, an interrupt that comes while the kernel looks at its first processor's features finds them gone, and
+# KASAN then takes all memory for a wild access.
+PROCESSOR = f"max{',la57=off' if settings.KASAN else ''}"
+if settings.KASAN:
+    # Else it reports the first one alone.
+    ARGUMENTS += " kasan_multi_shot"
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,8 @@ class Machine:
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
+        # KASAN keeps notes of all memory, and what is freed for some time; its kernel is larger, too.
+        memory += memory // 4 + 256 if settings.KASAN else 0
         # Patterns of the reports that the scenario brings about itself.
         self.provoked: list[str] = []
         self.scripts = 0
@@ -107,7 +115,7 @@ class Machine:
         argv = [
             "qemu-system-x86_64", "-name", name, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
             # Without graphics a firmware that loads a kernel, and what it loads first, speak on the console.
-            "-machine", "q35" if kernel else "q35,graphics=off", "-cpu", "max",
+            "-machine", "q35" if kernel else "q35,graphics=off", "-cpu", PROCESSOR,
             "-accel", f"tcg,thread={'multi' if cpus > 1 else 'single'}",
             "-smp", str(cpus), "-m", str(memory),
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
@@ -165,6 +173,7 @@ class Machine:
 
     def wait_asleep(self, timeout: float = COMMAND) -> None:
         """Returns when the machine has suspended itself to its memory."""
+        timeout *= settings.PATIENCE
         deadline = time.monotonic() + timeout
         while json.loads(self.qmp.receive(deadline)).get("event") != "SUSPEND":
             pass
@@ -185,6 +194,7 @@ class Machine:
 
     def wait_agent(self, timeout: float = BOOT) -> None:
         """Returns when the guest's agent takes scripts."""
+        timeout *= settings.PATIENCE
         deadline = time.monotonic() + timeout
         try:
             while self.agent.receive(deadline) != "ready":
@@ -203,6 +213,7 @@ class Machine:
     def sh(self, script: str, timeout: float = COMMAND) -> Ran:
         """Runs a shell script in the guest."""
         self.send(script)
+        timeout *= settings.PATIENCE
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -223,6 +234,7 @@ class Machine:
 
     def wait_end(self, timeout: float = COMMAND) -> None:
         """Returns when the machine has switched itself off, or has rebooted (which ends it)."""
+        timeout *= settings.PATIENCE
         try:
             self.child.wait(timeout)
         except subprocess.TimeoutExpired:

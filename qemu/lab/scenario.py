@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import images, settings
@@ -121,7 +121,7 @@ class Lab:
             name,
             self.directory,
             self.sockets,
-            kernel=settings.KERNEL,
+            kernel=settings.STOCK_KERNEL,
             initrd=images.lio_initrd(self.directory),
             append="rdinit=/test-init",
             nics=[Nic(self.network.tap(self.bridge), LIO_MAC)],
@@ -217,7 +217,8 @@ class Lab:
         """Starts a machine whose kernel has the driver built in; it has no initramfs. `debug`: the one that finds mistakes."""
         kernel = settings.BUILT_IN_DEBUG if debug else settings.BUILT_IN
         if not kernel.exists():
-            raise Failure(f"expected {kernel}, which scripts/built-in{' --debug' if debug else ''} makes")
+            option = " --kasan" if settings.KASAN else " --debug" if debug else ""
+            raise Failure(f"expected {kernel}, which scripts/built-in{option} makes")
         machine = Machine(
             name,
             self.directory,
@@ -273,6 +274,8 @@ class Scenario:
     body: Callable[[Lab], None]
     # Left out where all are run: it takes long, and what it proves others prove as well, but for a corner.
     seldom: bool
+    # It is about Debian's kernel, or needs what only that has: left out where another one is under test.
+    stock: bool = False
 
 
 REGISTRY: dict[str, Scenario] = {}
@@ -289,6 +292,13 @@ def scenario(body: Callable[[Lab], None], *, seldom: bool = False) -> Callable[[
 def seldom(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
     """The same, of one that does not run in every check."""
     return scenario(body, seldom=True)
+
+
+def stock(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
+    """Says of a scenario, once declared, that it is for Debian's kernel alone."""
+    name = body.__name__.replace("_", "-")
+    REGISTRY[name] = replace(REGISTRY[name], stock=True)
+    return body
 
 
 def fresh_directory(name: str) -> Path:

@@ -8,7 +8,7 @@ from lab.errors import expect
 from lab.machine import BOOT, Machine
 from lab.net import NETMASK, PREFIX, SECOND_SERVER, SERVER
 from lab.process import wait_until
-from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario, seldom
+from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario, seldom, stock
 from lab.targets import INITIATOR, NAME
 
 from . import ipv6
@@ -273,6 +273,8 @@ def builtin_debian(lab: Lab) -> None:
     guest.logged_out(lab.capture)
 
 
+# With KASAN debug_unit_tests is the same.
+@stock
 @scenario
 def builtin_unit_tests(lab: Lab) -> None:
     """The KUnit tests of the wrappers over the kernel: all run, none fails."""
