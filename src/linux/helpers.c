@@ -344,6 +344,11 @@ bool iscsi_init_sock_writable(struct sock *sk)
 	return true;
 }
 
+bool iscsi_init_sock_owned(const struct sock *sk)
+{
+	return sock_owned_by_user(sk);
+}
+
 int iscsi_init_sock_error(struct sock *sk)
 {
 	return sock_error(sk);

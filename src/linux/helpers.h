@@ -97,6 +97,7 @@ void iscsi_init_sock_lock(struct sock *sk);
 bool iscsi_init_sock_lock_fast(struct sock *sk);
 void iscsi_init_sock_unlock_fast(struct sock *sk, bool slow);
 bool iscsi_init_sock_writable(struct sock *sk);
+bool iscsi_init_sock_owned(const struct sock *sk);
 int iscsi_init_sock_error(struct sock *sk);
 bool iscsi_init_sock_open(const struct sock *sk);
 unsigned int iscsi_init_sock_queued(struct sock *sk);

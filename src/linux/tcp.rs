@@ -54,7 +54,8 @@ pub(crate) trait Protocol: Send + 'static {
     /// There is space to send again.
     fn writable(&mut self, stream: &mut Stream<'_>);
 
-    /// Something has arrived, and a thread is to call [`Connection::serve`].
+    /// Something has arrived, or there is space to send again: a thread is to call
+    /// [`Connection::serve`], and [`Protocol::readable`] to send what there is space for.
     fn defer(&mut self);
 
     /// Whether a thread that comes a little later finds so much to do that the wait is worth it.
@@ -298,6 +299,11 @@ impl<P: Protocol> Connection<P> {
     /// While the protocol is in use this comes from its own sending, which has noticed the
     /// lack of space by itself.
     ///
+    /// The stack calls from the midst of its sending. While a thread owns the lock, whoever sends
+    /// more takes in what has arrived meanwhile, and with the ACKs among that frees the very
+    /// packet that the stack has just sent and goes on to look at. So that is left for a thread
+    /// that begins anew.
+    ///
     /// # Safety
     ///
     /// The socket lock is held.
@@ -306,8 +312,15 @@ impl<P: Protocol> Connection<P> {
         if unsafe { (*self.guarded.get()).entered } {
             return;
         }
+        // SAFETY: The socket is valid, and its lock is held.
+        let owned = unsafe { bindings::iscsi_init_sock_owned(self.socket.sock()) };
         let tell = |protocol: &mut P, stream: &mut Stream<'_>| {
-            if stream.writable() {
+            if !stream.writable() {
+                return;
+            }
+            if owned {
+                protocol.defer();
+            } else {
                 protocol.writable(stream);
             }
         };

@@ -52,6 +52,8 @@ struct Log {
     error: AtomicI32,
     inside: AtomicBool,
     twice: AtomicBool,
+    /// It was told of space while a thread owned the lock.
+    owned: AtomicBool,
     busy: AtomicBool,
     /// What is told to be expected.
     expected: AtomicU32,
@@ -68,6 +70,7 @@ impl Log {
                 error: AtomicI32::new(0),
                 inside: AtomicBool::new(false),
                 twice: AtomicBool::new(false),
+                owned: AtomicBool::new(false),
                 busy: AtomicBool::new(false),
                 expected: AtomicU32::new(0),
                 holding: AtomicBool::new(holding),
@@ -126,7 +129,11 @@ impl Protocol for Recorder {
         self.log.leave();
     }
 
-    fn writable(&mut self, _: &mut Stream<'_>) {
+    fn writable(&mut self, stream: &mut Stream<'_>) {
+        // SAFETY: The socket is valid, and its lock is held.
+        if unsafe { bindings::iscsi_init_sock_owned(stream.sock) } {
+            self.log.owned.store(true, Ordering::SeqCst);
+        }
         self.log.events.raise(WRITABLE);
     }
 
@@ -347,6 +354,37 @@ mod cases {
         let mut rest = KVVec::from_elem(0u8, left, GFP_KERNEL)?;
         assert_eq!(receive_all(&set.peer, &mut rest)?, left);
         assert_eq!(&*rest, &data[sent..sent + left]);
+        Ok(())
+    }
+
+    #[test]
+    fn space_is_not_told_of_while_a_thread_owns_the_lock() -> Result {
+        let Set {
+            connection,
+            peer,
+            log,
+            _up,
+        } = Set::new(false, |_, _| Ok(()))?;
+        let piece = patterned(30_000)?;
+        let mut burst = Burst::new()?;
+        let mut sent = 0;
+        connection.with(|_, stream| {
+            while burst.is_empty() {
+                sent += send(stream, &mut burst, &piece, false)?;
+            }
+            Ok::<_, Error>(())
+        })?;
+        let thread = in_thread(move || {
+            let mut received = KVVec::from_elem(0u8, sent, GFP_KERNEL)?;
+            receive_all(&peer, &mut received).map(|_| ())
+        })?;
+        // Most of what the peer acknowledges comes while the lock is owned.
+        for _ in 0..100 {
+            connection.locked(|_| clock::sleep(1));
+        }
+        drop(thread);
+        log.wait(WRITABLE | DEFERRED);
+        assert!(!log.owned.load(Ordering::SeqCst));
         Ok(())
     }
 
