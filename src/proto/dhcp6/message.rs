@@ -250,8 +250,8 @@ impl Question<'_> {
     /// bytes.
     pub(super) fn write(&self, buffer: &mut [u8]) -> Option<usize> {
         const WANTED: [Code; 3] = [Code::DNS_SERVERS, Code::DOMAIN_LIST, Code::BOOT_FILE_URL];
-        // To be asked for (RFC 8415 sections 18.2.1 to 18.2.6), though nothing is asked again later,
-        // and no such wait is as long as the shortest that servers may name.
+        // To be asked for (RFC 8415 sections 18.2.1 to 18.2.6), though nothing is asked again
+        // later, and no such wait is as long as the shortest that servers may name.
         const REQUIRED: [Code; 1] = [Code::SOLICIT_MAX_WAIT];
         const REQUIRED_INFORMATION: [Code; 2] = [Code::REFRESH_TIME, Code::INFORMATION_MAX_WAIT];
 
