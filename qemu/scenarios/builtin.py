@@ -247,7 +247,7 @@ def builtin_idle(lab: Lab) -> None:
     client.wait_agent()
     told = client.log("iscsi_init:")
     expect(not told, "no word of the driver", "\n".join(told))
-    threads = client.check("ps | grep -c '[i]scsi' || true")
+    threads = client.check("ps | grep -c '[i]scsi_init' || true")
     expect(threads == "0", "no thread of the driver", threads)
     flags = client.check("cat /sys/class/net/eth0/flags")
     expect(not int(flags, 16) & 1, "the interface to be down", flags)
