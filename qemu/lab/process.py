@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from . import settings
 from .errors import Failure
 
 # How often a condition is looked at that nothing announces, in seconds.
@@ -17,7 +16,6 @@ POLL = 0.05
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float) -> None:
     """Returns as soon as `condition` holds; fails the scenario after `timeout` seconds."""
-    timeout *= settings.PATIENCE
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
