@@ -274,8 +274,8 @@ class Scenario:
     body: Callable[[Lab], None]
     # Left out where all are run: it takes long, and what it proves others prove as well, but for a corner.
     seldom: bool
-    # It is about Debian's kernel, or needs what only that has: left out where another one is under test.
-    stock: bool = False
+    # It is about another kernel than the one with KASAN, or needs what only that has: left out there.
+    without_kasan: bool = False
 
 
 REGISTRY: dict[str, Scenario] = {}
@@ -294,10 +294,10 @@ def seldom(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
     return scenario(body, seldom=True)
 
 
-def stock(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
-    """Says of a scenario, once declared, that it is for Debian's kernel alone."""
+def without_kasan(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
+    """Says of a scenario, once declared, that it is not for the kernel with KASAN."""
     name = body.__name__.replace("_", "-")
-    REGISTRY[name] = replace(REGISTRY[name], stock=True)
+    REGISTRY[name] = replace(REGISTRY[name], without_kasan=True)
     return body
 
 

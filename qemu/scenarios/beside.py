@@ -7,7 +7,7 @@ from lab import guest, howto, images, settings
 from lab.errors import expect
 from lab.machine import Machine
 from lab.net import SERVER
-from lab.scenario import ALL_FROM_DHCP, Lab, scenario, seldom, stock
+from lab.scenario import ALL_FROM_DHCP, Lab, scenario, seldom, without_kasan
 from lab.targets import NAME, PORT
 from lab.writer import Writer
 
@@ -115,7 +115,7 @@ def on_the_wire(lab: Lab, initiator: str) -> None:
     expect(latest in logouts, f"iscsid to log out from its last session, on {latest}", logouts)
 
 
-@stock
+@without_kasan
 @scenario
 def beside_iscsid_tgt(lab: Lab) -> None:
     """iscsid, by the driver's name, logs in to another target and to the root disk's own, and out; the root disk stays as it is."""
@@ -153,7 +153,7 @@ def beside_iscsid_tgt(lab: Lab) -> None:
     beside.poweroff(lab)
 
 
-@stock
+@without_kasan
 @seldom
 def beside_iscsid_lio(lab: Lab) -> None:
     """iscsid, by the driver's name, logs in to the root disk's own target of LIO's, and out; the root disk stays as it is."""

@@ -8,7 +8,7 @@ from lab.errors import expect
 from lab.machine import BOOT, Machine
 from lab.net import NETMASK, PREFIX, SECOND_SERVER, SERVER
 from lab.process import wait_until
-from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario, seldom, stock
+from lab.scenario import BOOT_FAILED, SECOND_MAC, Lab, scenario, seldom, without_kasan
 from lab.targets import INITIATOR, NAME
 
 from . import ipv6
@@ -274,7 +274,7 @@ def builtin_debian(lab: Lab) -> None:
 
 
 # With KASAN debug_unit_tests is the same.
-@stock
+@without_kasan
 @scenario
 def builtin_unit_tests(lab: Lab) -> None:
     """The KUnit tests of the wrappers over the kernel: all run, none fails."""

@@ -5,7 +5,7 @@ from lab.data import fio
 from lab.errors import expect
 from lab.machine import BOOT, Machine
 from lab.net import SERVER
-from lab.scenario import Lab, scenario, seldom
+from lab.scenario import Lab, scenario, seldom, without_kasan
 from lab.targets import NAME
 from lab.writer import LOST
 
@@ -21,6 +21,7 @@ def debug_unit_tests(lab: Lab) -> None:
     guest.unit_tests(client, skipped=["a_socket_for_a_disk_does_not_wait_for_memory"])
 
 
+@without_kasan
 @seldom
 def debug_fips(lab: Lab) -> None:
     """In FIPS mode LIO is offered CHAP without MD5, and tgt, which has nothing else, is refused; the log says why."""

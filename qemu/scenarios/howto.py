@@ -5,7 +5,7 @@ import os
 from lab import guest, howto, images, settings
 from lab.errors import expect
 from lab.process import run
-from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom, stock
+from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom, without_kasan
 from lab.targets import NAME
 from lab.writer import Writer
 
@@ -31,14 +31,14 @@ def by_hand(lab: Lab, heading: str, initrd: str) -> None:
         guest.reboots(client)
 
 
-@stock
+@without_kasan
 @scenario
 def howto_initrd_redhat(lab: Lab) -> None:
     """An initrd made by hand, of busybox and modules in one directory, boots."""
     by_hand(lab, "A tree like Red Hat's", "initrd-redhat")
 
 
-@stock
+@without_kasan
 @seldom
 def howto_initrd_suse(lab: Lab) -> None:
     """An initrd made by hand, of the distribution's own programs and modprobe, boots."""
