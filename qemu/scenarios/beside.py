@@ -116,7 +116,7 @@ def on_the_wire(lab: Lab, initiator: str) -> None:
 
 
 @without_kasan
-@scenario
+@seldom
 def beside_iscsid_tgt(lab: Lab) -> None:
     """iscsid, by the driver's name, logs in to another target and to the root disk's own, and out; the root disk stays as it is."""
     disk = lab.debian_disk()

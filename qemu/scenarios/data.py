@@ -138,7 +138,7 @@ def data_pattern(lab: Lab) -> None:
         compare(disk, offset, wanted[:length])
 
 
-@scenario
+@seldom
 def data_fairness(lab: Lab) -> None:
     """One LUN is kept busy with 128 commands at a time: single commands to another one are served in their turn."""
     depth = 128

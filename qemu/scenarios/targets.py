@@ -7,7 +7,7 @@ from lab import guest
 from lab.errors import expect
 from lab.machine import Machine
 from lab.net import NETMASK, PREFIX, SERVER
-from lab.scenario import Lab, scenario
+from lab.scenario import Lab, scenario, seldom
 from lab.targets import NAME
 
 STATIC = f"if=eth0:{PREFIX}.75:{NETMASK}"
@@ -54,7 +54,7 @@ def works(machine: Machine, parameters: str, keys: dict[str, str]) -> None:
     machine.check("rmmod iscsi_init")
 
 
-@scenario
+@seldom
 def targets_tgt(lab: Lab) -> None:
     """tgt in all 16 combinations of InitialR2T, ImmediateData, digests and segment length."""
     target = lab.tgt(lab.tiny_disk())
@@ -86,7 +86,7 @@ def targets_long_commands(lab: Lab) -> None:
     expect(commands == [["17"], ["17"]], "two commands with an additional header segment", str(commands))
 
 
-@scenario
+@seldom
 def targets_lio(lab: Lab) -> None:
     """LIO in all 16 combinations of InitialR2T, ImmediateData, digests and segment length."""
     target = lab.lio(lab.tiny_disk())
