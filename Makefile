@@ -30,7 +30,7 @@ check-debug: module ## on kernels that look for mistakes: load and a bad network
 	@qemu/run 'debug-*'
 	@qemu/run --kasan
 
-check-seldom: module ## the scenarios that every check leaves out to be done in time; some 15 minutes
+check-seldom: module ## the scenarios that every check leaves out to be done in time; some 20 minutes
 	@scripts/built-in --debug
 	@qemu/run --seldom
 
