@@ -34,7 +34,7 @@ def boots(lab: Lab) -> tuple[Machine, Tgt]:
 
 def tells(client: Machine, start: int) -> None:
     """The log since `start` has a line where each outage begins, one where it ends, and between them one in 10 s at most."""
-    lost = None
+    lost, between = None, 0
     for line in client.log("iscsi_init: (session with|no session since) ", start):
         at = float(line.partition("[")[2].partition("]")[0])
         if re.search(LOST, line):
@@ -44,6 +44,7 @@ def tells(client: Machine, start: int) -> None:
             expect(lost is not None and between <= 1 + (at - lost) / 10, "few lines between a session and the next", f"{between} before {line}")
             lost = None
         else:
+            expect(lost is not None, "no word of an outage before it begins or after it ends", line)
             between += 1
     expect(lost is None, "the last outage to end")
 
