@@ -11,20 +11,14 @@
 )]
 
 use iscsi_init::proto::config::{
-    choice::{
-        join,
-        Choice, //
-    },
     cmdline::{
         Arguments,
         Other, //
     },
     iscsi_conf::{
-        check,
         read_settings,
         read_told,
-        Login,
-        Settings, //
+        Login, //
     },
     machine::Machine,
     merge::{
@@ -160,88 +154,6 @@ fn each_ip_is_for_its_device() {
     assert!(notices(&none, &format!("{target} {ETH0}"), "", None).is_empty());
 }
 
-/// The targets that are tried in order, each with its further portals and its LUN.
-fn choices(parameters: &Arguments<'_>, line: &str) -> Result<Vec<String>, String> {
-    let arguments = Arguments::parse(line.as_bytes()).map_err(|error| error.to_string())?;
-    let mut request = request(parameters, line)?;
-    let mut choices = Vec::new();
-    request
-        .targets(parameters, &arguments, |wanted, lun| {
-            let own = join(&mut choices, wanted, lun)?;
-            choices.extend(own);
-            Ok(())
-        })
-        .map_err(|error| error.to_string())?;
-    let show = |choice: &Choice| {
-        let mut boot = Boot::new(&request, None, None, &MACHINE, &mut |_| ()).expect("a target");
-        boot.choose(choice);
-        let further: Vec<_> = choice.further().map(|portal| portal.to_string()).collect();
-        format!(
-            "{} LUN {} {}",
-            boot.target.value,
-            boot.lun.value,
-            further.join(" ")
-        )
-    };
-    Ok(choices.iter().map(show).collect())
-}
-
-#[test]
-fn several_targets_have_an_order() {
-    const ONE: &str = "eui.0000000000000001";
-    const TWO: &str = "eui.0000000000000002";
-    let none = Arguments::default();
-    let both = Ok(vec![
-        format!("10.0.0.1:3260:{ONE} LUN 3 10.0.1.1:3260"),
-        format!("10.0.0.2:3260:{TWO} LUN 3 "),
-    ]);
-    let one = format!("10.0.0.1:{ONE},10.0.1.1");
-    let line = format!("iscsi-target={one} iscsi-target=10.0.0.2:{TWO} iscsi-lun=3");
-    assert_eq!(choices(&none, &line), both);
-    let list = format!("{one},10.0.0.2:{TWO}");
-    let line = format!("iscsi-target={list} iscsi-lun=3");
-    assert_eq!(choices(&none, &line), both);
-    let parameters = Arguments {
-        target: Some(list.as_str()).into(),
-        ..none
-    };
-    // Another source is not mixed in.
-    let line = format!("iscsi-target=10.0.0.9:{ONE} iscsi-lun=3");
-    assert_eq!(choices(&parameters, &line), both);
-
-    // dracut says the LUN of each.
-    let netroots = format!(
-        "netroot=iscsi:10.0.0.1:::1:{ONE} netroot=iscsi:10.0.0.2:::2:{TWO} \
-         netroot=iscsi:10.0.1.1:::1:{ONE}"
-    );
-    assert_eq!(
-        choices(&none, &netroots),
-        Ok(vec![
-            format!("10.0.0.1:3260:{ONE} LUN 1 10.0.1.1:3260"),
-            format!("10.0.0.2:3260:{TWO} LUN 2 "),
-        ])
-    );
-    assert_eq!(
-        choices(&none, &format!("{netroots} iscsi-lun=5")).map(|choices| choices[1].clone()),
-        Ok(format!("10.0.0.2:3260:{TWO} LUN 5 "))
-    );
-    assert_eq!(
-        choices(
-            &none,
-            &format!("iscsi-target=10.0.0.1:{ONE} iscsi-target=10.0.0")
-        ),
-        Err(
-            "iscsi-target=: \"10.0.0\": this is no IP address; expected IPv4 as in 192.0.2.1 or \
-             IPv6 as in [2001:db8::1] (at byte 0)"
-                .into()
-        )
-    );
-    let secret =
-        format!("netroot=iscsi:10.0.0.1:::1:{ONE} netroot=iscsi:me:top-secret@10.0.0.9:::");
-    let error = choices(&none, &secret).expect_err("half a target");
-    assert!(!error.contains("top-secret"), "{error}");
-}
-
 fn request(parameters: &Arguments<'_>, line: &str) -> Result<Request, String> {
     let arguments = Arguments::parse(line.as_bytes()).map_err(|error| error.to_string())?;
     request_with(parameters, &arguments, Ipconfig::Driver)
@@ -370,90 +282,6 @@ fn the_configuration_file_comes_between_arguments_and_dhcp() {
         Some(path),
     );
     assert_eq!(boot.lun.to_string(), "3 (DHCP root path)");
-}
-
-/// samples/iscsi.conf.SAMPLE, in which every key is a comment that has its default.
-const SAMPLE: &str = include_str!("../samples/iscsi.conf.SAMPLE");
-
-/// The sample with the examples of its comments uncommented.
-fn uncommented() -> String {
-    let lines = SAMPLE.lines().map(|line| {
-        let text = line.strip_prefix('#').unwrap_or(line);
-        let is_example = text.trim_start().starts_with(char::is_alphabetic)
-            && text.split_once('=').is_some_and(|(key, _)| {
-                key.trim_start()
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric())
-            });
-        if is_example {
-            text
-        } else {
-            line
-        }
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn the_sample_has_nothing_that_does_not_count() {
-    for file in [SAMPLE, &uncommented()] {
-        let result = check(file.as_bytes(), |entry, notice| {
-            panic!("line {}: {} {notice}", entry.line, entry.name);
-        });
-        assert_eq!(result, Ok(()));
-    }
-    // As it stands it leaves it to others what is booted, and all settings as they are.
-    assert_eq!(read_told(SAMPLE.as_bytes()), Ok(Default::default()));
-}
-
-#[test]
-fn the_sample_names_every_default() {
-    let Ok(Wanted::Named(target)) = Wanted::parse("192.0.2.1:iqn.2004-01.net.example:none") else {
-        panic!("a target");
-    };
-    // Those for all targets stand at the margin.
-    let file = uncommented();
-    let settings = read_settings(file.as_bytes(), Login::Target(&target)).expect("settings");
-    assert_eq!(settings.offer, Settings::default().offer);
-    assert_eq!(settings.algorithms, Settings::default().algorithms);
-    assert_eq!(settings.timeouts, Settings::default().timeouts);
-    for key in [
-        "TargetName",
-        "TargetIpAddress",
-        "DiscoveryAddress",
-        "Subnet",
-        "Address",
-        "Enabled",
-        "LUNs",
-        "InitiatorName",
-        "InitiatorAlias",
-        "OutgoingUsername",
-        "OutgoingPassword",
-        "IncomingUsername",
-        "IncomingPassword",
-        "HeaderDigest",
-        "DataDigest",
-        "InitialR2T",
-        "ImmediateData",
-        "MaxRecvDataSegmentLength",
-        "FirstBurstLength",
-        "MaxBurstLength",
-        "LoginTimeout",
-        "AuthTimeout",
-        "IdleTimeout",
-        "ActiveTimeout",
-        "PingTimeout",
-        "ConnFailTimeout",
-        "AbortTimeout",
-        "ResetTimeout",
-        "DiskCommandTimeout",
-    ] {
-        assert!(
-            file.lines()
-                .any(|line| line.trim_start().starts_with(&format!("{key}="))),
-            "{key}"
-        );
-    }
 }
 
 #[test]

@@ -25,10 +25,7 @@ use iscsi_init::proto::{
             Request,
             Source, //
         },
-        name::{
-            Name,
-            NameFault, //
-        },
+        name::Name,
         root_path::RootPath, //
     },
     iscsi::chap::Credentials, //
@@ -39,38 +36,24 @@ mod hex;
 mod ibft_support;
 
 use ibft_support::{
-    seal,
+    usual,
     Nic,
     Table,
     Target,
-    NIC_ORIGIN,
-    NIC_PREFIX_LENGTH,
-    NIC_VLAN,
+    INITIATOR,
     SELECTED,
-    TARGET_CHAP_TYPE,
-    TARGET_LUN,
     VALID, //
 };
 
 /// A table of iPXE's.
 const IPXE: &str = include_str!("ibft_ipxe_e1000.hex");
 
-const INITIATOR: &str = "iqn.2001-04.com.example:me";
 const TARGET: &str = "iqn.2001-04.com.example:disk";
 const MACHINE: Machine<'_> = Machine {
     uuid: None,
     host_name: None,
     mac: [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01],
 };
-
-/// A machine with one of each.
-fn usual(nic: &Nic<'_>, target: &Target<'_>) -> Vec<u8> {
-    let mut table = Table::new(5);
-    table.initiator(SELECTED, INITIATOR);
-    table.nic(nic);
-    table.target(target);
-    table.finish()
-}
 
 fn request(line: &str) -> Request {
     let arguments = Arguments::parse(line.as_bytes()).unwrap();
@@ -81,19 +64,6 @@ fn completed(line: &str, table: &[u8]) -> Request {
     let mut request = request(line);
     request.take_ibft(Ibft::parse(table).unwrap(), true, &mut |_| ());
     request
-}
-
-/// The fault of a table that has just this NIC and this target, of which some bytes are changed.
-fn fault(change: impl Fn(&mut Table, usize, usize)) -> IbftFault {
-    let mut table = Table::new(5);
-    table.initiator(SELECTED, INITIATOR);
-    let nic = table.nic(&Nic::default());
-    let target = table.target(&Target::default());
-    change(&mut table, nic, target);
-    let table = table.finish();
-    let error = Ibft::parse(&table).map(|_| ()).unwrap_err();
-    assert!([nic, target].contains(&error.offset), "{error}");
-    error.reason
 }
 
 #[test]
@@ -583,116 +553,4 @@ fn chap_is_not_left_out_for_want_of_a_secret() {
     let long = "x".repeat(257);
     assert_eq!(chap(1, ["us", &long, "", ""]), IbftFault::SecretLength);
     assert_eq!(chap(1, [&long, "a", "", ""]), IbftFault::ChapNameLength);
-}
-
-#[test]
-fn what_is_wrong_is_said_with_its_structure() {
-    assert_eq!(
-        fault(|table, nic, _| table.put(nic + NIC_PREFIX_LENGTH, &[33])),
-        IbftFault::PrefixLength(33)
-    );
-    assert_eq!(
-        fault(|table, nic, _| table.put(nic + NIC_VLAN, &[0xff, 0x0f])),
-        IbftFault::Vlan(4095)
-    );
-    assert_eq!(
-        fault(|table, nic, _| table.put(nic + 18, &[224])),
-        IbftFault::NotAHost
-    );
-    // ff00::7, a group of machines.
-    assert_eq!(
-        fault(|table, nic, _| table.put(
-            nic + 6,
-            &[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]
-        )),
-        IbftFault::NotAHost
-    );
-    assert_eq!(
-        fault(|table, _, target| table.put(target + TARGET_LUN, &[0x80])),
-        IbftFault::Lun
-    );
-    assert_eq!(
-        fault(|table, _, target| table.put(target + TARGET_LUN + 2, &[1])),
-        IbftFault::Lun
-    );
-    assert_eq!(
-        fault(|table, _, target| table.put(target + TARGET_CHAP_TYPE, &[255])),
-        IbftFault::ChapType(255)
-    );
-    assert_eq!(
-        fault(|table, _, target| table.put(target + 36, &[0xff, 0xff])),
-        IbftFault::StringOutside
-    );
-    assert_eq!(
-        fault(|table, _, target| table.put(target + 34, &[0xff, 0xff])),
-        IbftFault::StringOutside
-    );
-    assert_eq!(
-        fault(|table, _, target| table.put(target + 36, &[10, 0])),
-        IbftFault::TargetName(NameFault::Type)
-    );
-    assert_eq!(
-        fault(|table, nic, _| table.put(nic + 2, &[101, 0])),
-        IbftFault::Short
-    );
-    assert_eq!(
-        fault(|table, nic, _| table.put(nic + 2, &[0xff, 0xff])),
-        IbftFault::Outside
-    );
-    // An origin that is not known is one that does not matter.
-    let mut table = Table::new(5);
-    let nic = table.nic(&Nic::default());
-    table.put(nic + NIC_ORIGIN, &[200]);
-    let table = table.finish();
-    let nic = Ibft::parse(&table).unwrap().boot_nic().unwrap();
-    assert_eq!(nic.origin, Origin::Other);
-}
-
-#[test]
-fn an_offset_leads_into_the_table() {
-    for offset in [0xffff, 600, 5] {
-        let mut table = Table::new(5);
-        table.offset(offset);
-        let table = table.finish();
-        let error = Ibft::parse(&table).map(|_| ());
-        // What stands in the header is no structure that is valid and reaches no further.
-        if offset > 5 {
-            assert_eq!(error.unwrap_err().reason, IbftFault::Outside, "{offset}");
-        }
-    }
-}
-
-#[test]
-fn errors_have_a_place_and_no_secret() {
-    let table = usual(
-        &Nic::default(),
-        &Target {
-            chap_type: 1,
-            chap: ["us", "hunter2", "", ""],
-            name: "iqn.disk",
-            ..Target::default()
-        },
-    );
-    let error = Ibft::parse(&table).map(|_| ()).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "the target's name: an iqn. name goes on with a year and a month, \
-         as in iqn.2001-04.com.example (at byte 275)"
-    );
-}
-
-#[test]
-fn a_changed_byte_is_noticed_and_a_cut_table_refused() {
-    let good = usual(&Nic::default(), &Target::default());
-    for at in 0..good.len() {
-        let mut bad = good.clone();
-        bad[at] ^= 0x10;
-        assert!(Ibft::parse(&bad).is_err(), "{at}");
-        assert!(Ibft::parse(&good[..at]).is_err(), "{at}");
-        // With its checksum right, it is one fault or another, or a table.
-        seal(&mut bad);
-        if let Ok(ibft) = Ibft::parse(&bad) {
-            assert!(ibft.nics().count() <= 1 && ibft.targets().count() <= 1);
-        }
-    }
 }

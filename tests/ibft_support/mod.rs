@@ -15,6 +15,9 @@ pub(crate) struct Table {
 pub(crate) const VALID: u8 = 1;
 pub(crate) const SELECTED: u8 = 3;
 
+/// The name of the initiator in [`usual`].
+pub(crate) const INITIATOR: &str = "iqn.2001-04.com.example:me";
+
 /// The offsets of the fields that the tests break.
 pub(crate) const NIC_PREFIX_LENGTH: usize = 22;
 pub(crate) const NIC_ORIGIN: usize = 23;
@@ -196,4 +199,13 @@ fn address(text: &str) -> [u8; 16] {
         Ok(std::net::IpAddr::V6(address)) => address.octets(),
         Err(_) => [0; 16],
     }
+}
+
+/// The table of a machine with one initiator, this NIC and this target.
+pub(crate) fn usual(nic: &Nic<'_>, target: &Target<'_>) -> Vec<u8> {
+    let mut table = Table::new(5);
+    table.initiator(SELECTED, INITIATOR);
+    table.nic(nic);
+    table.target(target);
+    table.finish()
 }
