@@ -10,6 +10,7 @@
 //! - [`config`]: kernel arguments, root path and names; which setting comes from where.
 //! - [`dhcp`]: the DHCP and BOOTP client. [`dhcp6`]: the one of DHCPv6.
 //! - [`iscsi`]: the iSCSI initiator (RFC 7143).
+//! - [`nd_option`]: what IPv6 routers advertise of name servers.
 //! - [`scsi`]: what of SCSI an initiator has to understand by itself.
 //! - [`rtnetlink`]: the messages that read and change the machine's links, addresses and routes.
 
@@ -23,6 +24,7 @@ pub mod config;
 pub mod dhcp;
 pub mod dhcp6;
 pub mod iscsi;
+pub mod nd_option;
 pub mod rtnetlink;
 pub mod scsi;
 pub mod secret;

@@ -27,6 +27,7 @@ use crate::proto::{
         lease::Information,
         message::Code as Dhcpv6Code, //
     },
+    nd_option::Resolver,
 };
 use core::{
     fmt::Display,
@@ -44,6 +45,7 @@ struct Sources<'a> {
     source: Source,
     lease: Option<&'a Lease>,
     information: Option<&'a Information>,
+    resolver: Option<&'a Resolver>,
 }
 
 /// The settings that go with the network, as lines; where the kernel's own ipconfig has set it up,
@@ -63,6 +65,7 @@ pub(super) fn write(
         source: interface.map_or(Source::Default, |interface| interface.source),
         lease: network.lease(),
         information: network.information(),
+        resolver: network.resolver(),
     };
     sources.write_machine(to)?;
     sources.write_names(to)?;
@@ -110,6 +113,8 @@ impl Sources<'_> {
         let told = self.information.and_then(|told| told.domain_name.as_ref());
         let source = Source::Dhcpv6Option(Dhcpv6Code::DOMAIN_LIST.0);
         let domain = domain.or(given(told, source));
+        let told = self.resolver.and_then(|told| told.domain_name.as_ref());
+        let domain = domain.or(given(told, Source::Router));
         let nis_domain = lease.and_then(|lease| option(&lease.nis_domain, Code::NIS_DOMAIN));
         let nis_domain = self.by_details(&self.details.nis_domain).or(nis_domain);
         line(to, "domain-name", nis_domain.or(domain))?;
@@ -146,7 +151,7 @@ impl Sources<'_> {
                 let fallback = server.map(|server| (server, Source::Default));
                 list(to, "dns-servers", Iterator::chain(servers, fallback))?;
             }
-            (None, Some(information)) => {
+            (None, Some(information)) if !information.dns_servers.is_empty() => {
                 let source = Source::Dhcpv6Option(Dhcpv6Code::DNS_SERVERS.0);
                 let servers = information
                     .dns_servers
@@ -154,7 +159,14 @@ impl Sources<'_> {
                     .map(|server| (server, source));
                 list(to, "dns-servers", servers)?;
             }
-            (None, None) => list(to, "dns-servers", told)?,
+            (None, information) => {
+                let told = told.filter(|_| information.is_none());
+                let is_told = information.is_none() && *dns_servers != [None; 2];
+                let advertised = self.resolver.filter(|_| !is_told).into_iter();
+                let advertised = advertised.flat_map(|told| told.dns_servers.iter());
+                let advertised = advertised.map(|server| (IpAddr::V6(server), Source::Router));
+                list(to, "dns-servers", Iterator::chain(told, advertised))?;
+            }
         }
         let told = ntp_server.iter().map(|server| (*server, self.source));
         let Some(lease) = self.lease else {
