@@ -82,6 +82,8 @@ def fallback_targets(lab: Lab) -> None:
         dies.start()
     expect(machine.log(rf"target {FOREIGN} does not take the place of .*: the target at {SERVER}:3262 has another disk than before as LUN 1"), "a line about the other disk")
     expect(not any(foreign.read_bytes()), "nothing to be written to the other disk")
+    # tgt's controller is another one at each target, which is nobody's disk.
+    expect(not machine.log("LUN 0: the target has another disk"), "no word about a controller", machine.log("LUN 0: "))
     # Each new target is asked to end what the one before may still have, before anything is written there.
     resets = lab.capture.fields("tcp.payload[0:2] == 42:85", "tcp.dstport")
     expect(resets == [["3261"]] * 2 + [["3260"]] * 2, "a LOGICAL UNIT RESET of both disks at each new target", str(resets))
