@@ -278,6 +278,11 @@ impl Network {
         self.link.mac.unwrap_or_default()
     }
 
+    /// Whether the kernel's own ipconfig has set it up.
+    pub(super) fn is_ipconfig(&self) -> bool {
+        self.ipconfig
+    }
+
     /// What the DHCP or BOOTP server said, unless somebody else gave the address.
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.lease.as_deref()
@@ -420,7 +425,7 @@ fn configured(
                 address: address.address,
                 prefix_length: address.prefix_length,
                 broadcast: None,
-                gateway: None,
+                gateway: ipconfig::gateway(),
                 mtu: None,
             };
             return Ok(Some((link, config)));

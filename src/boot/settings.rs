@@ -3,10 +3,7 @@
 //! What came with the address, each with who said so, as `/proc/iscsi_init` has it.
 
 use super::{
-    error::{
-        Failure,
-        Informant, //
-    },
+    error::Failure,
     growing::Growing,
     network::Network, //
 };
@@ -49,15 +46,15 @@ struct Sources<'a> {
 }
 
 /// The settings that go with the network, as lines; where the kernel's own ipconfig has set it up,
-/// none, since that does not tell.
+/// the address and the gateway alone, since that does not tell what it has from whom.
 #[inline(never)]
 pub(super) fn write(
     network: &Network,
     request: &Request,
     to: &mut Growing,
 ) -> Result<(), Failure<'static>> {
-    if matches!(network.informant(), Some(Informant::Ipconfig)) {
-        return Ok(());
+    if network.is_ipconfig() {
+        return write_ipconfig(network, to);
     }
     let interface = request.interface.as_ref();
     let sources = Sources {
@@ -79,6 +76,19 @@ pub(super) fn write(
         to.print(core::format_args!("search-domains: {domains}\n"))?;
     }
     Ok(())
+}
+
+#[inline(never)]
+fn write_ipconfig(network: &Network, to: &mut Growing) -> Result<(), Failure<'static>> {
+    let source = Source::Other(Other::Ip);
+    let Some(config) = network.config() else {
+        return Ok(());
+    };
+    let (address, length) = (config.address, config.prefix_length);
+    to.print(core::format_args!(
+        "setting-address: {address}/{length} ({source})\n"
+    ))?;
+    line(to, "gateway", given(config.gateway.as_ref(), source))
 }
 
 impl Sources<'_> {
