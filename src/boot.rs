@@ -4,8 +4,8 @@
 //!
 //! 1. [`configuration`]: parameters, kernel arguments, the configuration file ([`conf`]), and what
 //!    the firmware has left ([`ibft`]).
-//! 2. [`network`], with [`changes`], [`netlink`], [`lease`], [`conflict`] and [`ipv6`]: a
-//!    device that is up, with carrier and an address.
+//! 2. [`network`], with [`changes`], [`netlink`], [`lease`], [`conflict`], [`ipv6`] and
+//!    [`advertised`]: a device that is up, with carrier and an address.
 //! 3. [`identity`]: host name, domain name, `/proc/net/pnp`.
 //! 4. [`target`]: the target, by all of these, the DHCP root path or its portal; the [`login`]. Of
 //!    several, the next has its turn where one cannot be booted from.
@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod advertised;
 mod attempts;
 mod changes;
 mod conf;
@@ -230,8 +231,9 @@ fn leave(
     configuration: &Configuration,
     done: Done,
     text: Growing,
-    changes: Changes,
+    mut changes: Changes,
 ) -> Result<KBox<Machine>, Failure<'static>> {
+    changes.advertised = None;
     let Done {
         network,
         names,

@@ -25,6 +25,7 @@ use iscsi_init::proto::{
         lease::Lease,
         message::SENT_LENGTH,
     },
+    nd_option::Resolver,
     time::Instant,
 };
 
@@ -129,7 +130,10 @@ fn dnsmasq_is_understood_and_asked_as_recorded() {
         Some("iscsi:[fd00:7::1]:::1:iqn.2004-01.net.example:diskless")
     );
     let mut pnp = String::new();
-    lease.information.write_pnp(&mut pnp).expect("room");
+    lease
+        .information
+        .write_pnp(&Resolver::default(), &mut pnp)
+        .expect("room");
     assert_eq!(
         pnp,
         "#PROTO: DHCP\ndomain lab.example\nnameserver fd00:7::1\n"

@@ -25,6 +25,7 @@ use iscsi_init::proto::{
         lease::Information,
         message::SENT_LENGTH,
     },
+    nd_option::Resolver,
     time::Instant,
 };
 
@@ -101,7 +102,9 @@ fn it_is_asked_as_rfc_8415_has_it_and_the_answer_is_taken() {
     let information = information.expect("an answer");
     assert_eq!(information.root_path().unwrap().as_str(), URL);
     let mut pnp = String::new();
-    information.write_pnp(&mut pnp).expect("room");
+    information
+        .write_pnp(&Resolver::default(), &mut pnp)
+        .expect("room");
     assert_eq!(pnp, "#PROTO: DHCP\ndomain lab\nnameserver 2001:db8::53\n");
 }
 

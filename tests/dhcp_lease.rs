@@ -32,6 +32,7 @@ use iscsi_init::proto::{
         packet::PacketFault,
         pnp,
     },
+    nd_option::Resolver,
     time::{
         Duration,
         Instant, //
@@ -510,7 +511,7 @@ fn pnp_is_what_ipconfig_writes() {
     );
     let manual = |details: &Details| {
         let mut text = String::new();
-        pnp::write_manual(details, &mut text).expect("room");
+        pnp::write_manual(details, &Resolver::default(), &mut text).expect("room");
         text
     };
     assert_eq!(manual(&Details::default()), "#MANUAL\n");

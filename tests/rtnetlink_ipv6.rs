@@ -12,17 +12,20 @@
 
 use std::net::Ipv6Addr;
 
-use iscsi_init::proto::rtnetlink::{
-    answer::{
-        answers,
-        Body,
-        Ipv6Address,
-        Routers, //
-    },
-    request::{
-        Change,
-        Request,
-        MAX_LENGTH, //
+use iscsi_init::proto::{
+    nd_option::NdOption,
+    rtnetlink::{
+        answer::{
+            answers,
+            Body,
+            Ipv6Address,
+            Routers, //
+        },
+        request::{
+            Change,
+            Request,
+            MAX_LENGTH, //
+        },
     },
 };
 
@@ -289,4 +292,44 @@ fn links_tell_of_their_routers() {
     // The kernel does no IPv6 there: what was AF_INET6 is another family.
     datagram[flags - 6] = 11;
     assert_eq!(routers(&datagram), None);
+}
+
+#[test]
+fn what_routers_advertise_of_names_is_told_with_its_device() {
+    // What Linux 6.18 tells of an advertisement of dnsmasq's: Prefix Information, DNSSL and RDNSS, each with
+    // NDUSEROPT_SRCADDR behind it.
+    let prefix = hex::bytes(
+        "54000000 44000000 00000000 00000000 0a002000 03000000 86000000 00000000
+         030440c0 ffffffff ffffffff 00000000 20010db8 00000000 00000000 00000000
+         14000100 fe800000 00000000 30b80eff fe391f42",
+    );
+    let domains = hex::bytes(
+        "54000000 44000000 00000000 00000000 0a002000 03000000 86000000 00000000
+         1f040000 ffffffff 036c6162 07657861 6d706c65 00076578 616d706c 65000000
+         14000100 fe800000 00000000 30b80eff fe391f42",
+    );
+    let servers = hex::bytes(
+        "5c000000 44000000 00000000 00000000 0a002800 03000000 86000000 00000000
+         19050000 ffffffff 20010db8 00000000 00000000 00000001 20010db8 00000000 00000000 00000053
+         14000100 fe800000 00000000 30b80eff fe391f42",
+    );
+    let told = |datagram: &[u8]| answers(datagram).next().map(|answer| answer.body);
+    assert_eq!(told(&prefix), Some(Body::Other));
+    assert!(
+        matches!(told(&domains), Some(Body::Advertised(3, NdOption::DnsDomain { lifetime: u32::MAX, domain }))
+            if domain.as_str() == "lab.example")
+    );
+    let expected = NdOption::DnsServers {
+        lifetime: u32::MAX,
+        servers: [ip("2001:db8::1"), ip("2001:db8::53")]
+            .into_iter()
+            .collect(),
+    };
+    assert_eq!(told(&servers), Some(Body::Advertised(3, expected)));
+    // An option that is longer than the message, another family, an option of something else.
+    for (offset, to) in [(18, 0xff), (16, 2), (24, 137)] {
+        let mut other = servers.clone();
+        other[offset] = to;
+        assert_eq!(told(&other), Some(Body::Other), "{offset}");
+    }
 }

@@ -16,6 +16,7 @@ use iscsi_init::proto::{
         message::SENT_LENGTH,
         renewal::Renewal,
     },
+    nd_option::Resolver,
     time::Instant,
 };
 
@@ -62,7 +63,10 @@ pub(crate) fn dhcp6_client(data: &[u8]) {
         Some(Ok(lease)) => {
             assert!(!lease.address.is_unspecified() && !lease.address.is_multicast());
             let mut pnp = String::new();
-            lease.information.write_pnp(&mut pnp).unwrap();
+            lease
+                .information
+                .write_pnp(&Resolver::default(), &mut pnp)
+                .unwrap();
             assert!((1..=5).contains(&pnp.lines().count()), "{pnp}");
             let is_iscsi = |path: &str| path.to_ascii_lowercase().starts_with("iscsi:");
             assert!(lease
@@ -137,7 +141,9 @@ pub(crate) fn dhcp6_information(data: &[u8]) {
     }
     assert!(sent <= 20);
     match inquiry.outcome().unwrap() {
-        Ok(information) => information.write_pnp(&mut String::new()).unwrap(),
+        Ok(information) => information
+            .write_pnp(&Resolver::default(), &mut String::new())
+            .unwrap(),
         Err(failure) => assert!(!failure.to_string().is_empty()),
     }
 }

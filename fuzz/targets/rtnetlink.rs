@@ -37,5 +37,11 @@ pub(crate) fn answers_seeds() -> Vec<Vec<u8>> {
     .concat();
     let error = [header(20, 2), word(0xffff_ffef).to_vec()].concat();
     let done = [header(20, 3), word(0).to_vec()].concat();
-    vec![[&link[..], &link, &done].concat(), error]
+    let advertised = [
+        header(56, 68),
+        [&[10, 0][..], &half(24), &word(3), &[134, 0, 0, 0], &word(0)].concat(),
+        [&[25, 3, 0, 0][..], &[0, 0, 2, 88], &[0x20; 16]].concat(),
+    ]
+    .concat();
+    vec![[&link[..], &link, &done].concat(), error, advertised]
 }

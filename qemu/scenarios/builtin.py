@@ -120,6 +120,8 @@ def builtin_ipconfig(lab: Lab) -> None:
     expect(pnp.startswith("#PROTO: DHCP"), "#PROTO: DHCP in /proc/net/pnp", pnp)
     addresses = client.check("ip -4 -o address show dev eth0")
     expect(addresses.count("inet ") == 1, "one address on eth0", addresses)
+    status = client.check("cat /proc/iscsi_init")
+    expect(re.search(rf"setting-address: {re.escape(PREFIX)}\.\d+/24 \(kernel argument ip=\)\nsetting-gateway: ", status), "the kernel's address", status)
     guest.reboots(client)
     requests = [kind for kind, _, _ in guest.dhcp_messages(lab.capture) if kind == "3"]
     expect(len(requests) == 1, "one DHCP request, the kernel's", requests)
@@ -136,6 +138,10 @@ def builtin_ipconfig_static(lab: Lab) -> None:
     expect(client.check("hostname") == "kiosk", "the host's name as ip= has it", client.check("hostname"))
     addresses = client.check("ip -4 -o address show dev eth0")
     expect(addresses.count(f"inet {OWN}/24") == 1, f"{OWN}/24 once on eth0", addresses)
+    status = client.check("cat /proc/iscsi_init")
+    told = f"setting-address: {OWN}/24 (kernel argument ip=)\nsetting-gateway: {SERVER} (kernel argument ip=)\n"
+    expect(told in status, "the address and gateway of ip=", status)
+    expect(f"interface: eth0\naddress: {OWN}/24\naddress-kept-by: nobody\n" in status, "that nobody keeps the address", status)
     guest.reboots(client)
     expect(not guest.dhcp_messages(lab.capture), "no DHCP message on the wire")
 

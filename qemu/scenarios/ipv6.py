@@ -72,16 +72,25 @@ def ipv6_taken_back(lab: Lab) -> None:
 
 @scenario
 def ipv6_advertised(lab: Lab) -> None:
-    """A target by its IPv6 address and nothing else: the address is the kernel's own, of the prefix that dnsmasq advertises."""
+    """A target by its IPv6 address and nothing else: the address is the kernel's own, of the prefix that dnsmasq advertises, as are name servers."""
     tgt(lab)
-    router(lab, f"dhcp-range={PREFIX6}:,ra-only")
+    router(
+        lab,
+        f"dhcp-range={PREFIX6}:,ra-only",
+        f"dhcp-option=option6:dns-server,[{SERVER6}],[{PREFIX6}:53]",
+        "dhcp-option=option6:domain-search,lab.example,example",
+    )
     client = lab.client(f"{LOCAL} iscsi-if=eth0 iscsi-target={TARGET} iscsi-lun=1")
     guest.boots(client)
     seen = addresses(client)
     expect(f"inet6 {SLAAC}/64" in seen, f"{SLAAC}/64 on eth0", seen)
     expect("inet " not in seen, "no IPv4 address", seen)
+    pnp = client.check("cat /proc/net/pnp; cat /proc/sys/kernel/domainname")
+    expect(pnp == f"#MANUAL\ndomain lab.example\nnameserver {SERVER6}\nnameserver {PREFIX6}:53\nlab.example", "the router's name servers in /proc/net/pnp", pnp)
     status = client.check("cat /proc/iscsi_init")
     expect(f"ipv6-address: {SLAAC}/64 (router-advertised)" in status, "the address in /proc/iscsi_init", status)
+    expect(f"setting-dns-servers: {SERVER6} {PREFIX6}:53 (router advertisement)\n" in status, "the name servers in /proc/iscsi_init", status)
+    expect("setting-dns-domain: lab.example (router advertisement)\n" in status, "the domain in /proc/iscsi_init", status)
     guest.reboots(client)
     expect(not guest.dhcp_messages(lab.capture), "no DHCP message on the wire")
 
@@ -290,6 +299,8 @@ def ipv6_stateless(lab: Lab) -> None:
     expect(pnp == f"#PROTO: DHCP\ndomain lab.example\nnameserver {SERVER6}", "what the server says in /proc/net/pnp", pnp)
     status = client.check("cat /proc/iscsi_init")
     expect(f"ipv6-address: {SLAAC}/64 (router-advertised)\nipv6-address-kept-by: kernel" in status, "the address in /proc/iscsi_init", status)
+    # The router advertises them as well.
+    expect(f"setting-dns-servers: {SERVER6} (DHCPv6 option 23)\n" in status, "the name server in /proc/iscsi_init", status)
     guest.reboots(client)
     kinds = [row[0] for row in lab.capture.fields("dhcpv6", "dhcpv6.msgtype")]
     expect(kinds == ["11", "7"], "Information-Request and Reply alone on the wire", kinds)

@@ -71,15 +71,17 @@ def pxe_sanboot(lab: Lab) -> None:
 
 @seldom
 def pxe_vlan(lab: Lab) -> None:
-    """iPXE boots from the LUN in a VLAN, and the module goes on there by the iBFT; it comes back when cut or deleted."""
+    """iPXE boots by a script over TFTP from the LUN in a VLAN, and the module goes on there by the iBFT; it comes back when cut or deleted."""
     disk = lab.tiny_disk()
     netboot.install_grub(disk, "root=/dev/sda1")
     lab.tgt(disk)
-    lab.dhcpd(configuration=CONFIGURATION)
-    files = lab.directory / "http"
+    configuration = lab.directory / "tftp.conf"
+    configuration.write_text(CONFIGURATION.read_text().replace(f"http://{SERVER}/boot.ipxe", "boot.ipxe"))
+    lab.dhcpd(configuration=configuration)
+    files = lab.directory / "tftp"
     files.mkdir()
     (files / "boot.ipxe").write_text(VLAN_SCRIPT)
-    lab.http(files)
+    lab.tftp(files)
     trunk = lab.network.bridge("br1")
     lab.captures.append(Capture(trunk, lab.directory / "trunk.pcap"))
     switch = lab.switch(trunk, 100)

@@ -3,6 +3,7 @@
 //! What a boot changes about network devices, and the way back.
 
 use super::{
+    advertised::Advertised,
     attempts::Attempts,
     error::{
         Failure,
@@ -59,6 +60,8 @@ impl Family {
 /// What was changed. Dropping it takes everything back.
 pub(super) struct Changes {
     pub(super) netlink: Netlink,
+    /// Hears what routers say, from before a device is brought up until the boot is over.
+    pub(super) advertised: Option<Advertised>,
     /// The devices of VLANs that were made.
     vlans: KVec<Made>,
     /// Devices that were down, the MTU that was replaced, addresses and routes, in
@@ -78,6 +81,7 @@ impl Changes {
     pub(super) fn new() -> Result<Self, Failure<'static>> {
         Ok(Self {
             netlink: Netlink::new().map_err(Failure::Kernel)?,
+            advertised: Some(Advertised::new().map_err(Failure::Kernel)?),
             vlans: KVec::new(),
             done: KVec::new(),
         })

@@ -193,6 +193,8 @@ struct Keeper {
     link: Link,
     config: Ipv4Config,
     owner: Owner,
+    /// The address is none that this driver has set.
+    is_ipconfig: bool,
     tenancy: Tenancy,
     /// Whether the device is there.
     present: bool,
@@ -228,6 +230,7 @@ impl Keeper {
             seen: (config.address, config.prefix_length),
             holding: Holding::of(&mut network),
             tenancy: Tenancy::new(&network, details),
+            is_ipconfig: network.is_ipconfig(),
             link: network.into_link(),
             owner: Owner::Driver,
             present: true,
@@ -248,7 +251,10 @@ impl Keeper {
             ipv4: Some(Ipv4Facts {
                 address: self.seen.0,
                 prefix_length: self.seen.1,
-                owner: self.owner,
+                owner: match self.owner {
+                    Owner::Driver if self.is_ipconfig => None,
+                    owner => Some(owner),
+                },
                 lease: self.tenancy.state(),
             }),
             ipv6: self.holding.as_ref().map(Holding::facts),

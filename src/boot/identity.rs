@@ -23,7 +23,8 @@ use crate::{
             lease::Lease,
             pnp, //
         },
-        dhcp6::lease::Information, //
+        dhcp6::lease::Information,
+        nd_option::Resolver, //
     },
 };
 use kernel::{
@@ -46,7 +47,7 @@ struct Files {
 /// `/proc/net/ipconfig/ntp_servers`.
 ///
 /// The host name without one in the lease is the address, as with the kernel's own ipconfig. What
-/// DHCPv6 says has none, and leaves it as it is.
+/// DHCPv6 and routers say has none, and leaves it as it is.
 #[inline(never)]
 pub(super) fn set(
     network: &Network,
@@ -56,7 +57,10 @@ pub(super) fn set(
     let lease = network.lease();
     set_names(lease, details, attempts)?;
     let information = network.information();
-    if let Some(domain) = information.and_then(|told| told.domain_name.as_ref()) {
+    let resolver = network.resolver();
+    let domain = information.and_then(|told| told.domain_name.as_ref());
+    let advertised = resolver.and_then(|told| told.domain_name.as_ref());
+    if let Some(domain) = domain.or(advertised) {
         uts::set_domain_name(domain.as_str());
         attempts.tell(core::format_args!("domain name {domain}"));
     }
@@ -66,7 +70,7 @@ pub(super) fn set(
         ));
         return boxed(None);
     }
-    boxed(Some(files(lease, information, details)?))
+    boxed(Some(files(lease, information, resolver, details)?))
 }
 
 #[inline(never)]
@@ -115,8 +119,11 @@ fn set_names(
 fn files(
     lease: Option<&Lease>,
     information: Option<&Information>,
+    resolver: Option<&Resolver>,
     details: &Details,
 ) -> Result<Files, Failure<'static>> {
+    let no_resolver = Resolver::default();
+    let resolver = resolver.unwrap_or(&no_resolver);
     let no_memory = |_| Failure::Kernel(ENOMEM);
     let mut pnp = Growing::new();
     let mut ntp = Growing::new();
@@ -126,11 +133,13 @@ fn files(
             pnp::write_ntp_servers(lease.ntp_servers.iter(), &mut ntp).map_err(no_memory)?;
         }
         (None, Some(information)) => {
-            information.write_pnp(&mut pnp).map_err(no_memory)?;
+            information
+                .write_pnp(resolver, &mut pnp)
+                .map_err(no_memory)?;
             pnp::write_ntp_servers(details.ntp_server.into_iter(), &mut ntp).map_err(no_memory)?;
         }
         (None, None) => {
-            pnp::write_manual(details, &mut pnp).map_err(no_memory)?;
+            pnp::write_manual(details, resolver, &mut pnp).map_err(no_memory)?;
             pnp::write_ntp_servers(details.ntp_server.into_iter(), &mut ntp).map_err(no_memory)?;
         }
     }

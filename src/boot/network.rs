@@ -14,7 +14,8 @@ use super::{
     ipv6::{
         self,
         Found,
-        Ipv6, //
+        Ipv6,
+        Origin, //
     },
     lease::{
         Answer,
@@ -49,6 +50,7 @@ use crate::{
             Lease as Ipv6Lease, //
         },
         iscsi::chap::Credentials,
+        nd_option::Resolver,
         rtnetlink::{
             answer::Link,
             request::Request, //
@@ -74,6 +76,8 @@ pub(super) struct Network {
     ipv6: Option<Ipv6>,
     ipv6_lease: Option<KBox<Ipv6Lease>>,
     information: Option<KBox<Information>>,
+    /// What routers advertise beside the IPv6 address.
+    resolver: Option<KBox<Resolver>>,
     /// When an address was first asked for, on the clock.
     asked: u64,
     ipv6_asked: u64,
@@ -104,6 +108,7 @@ impl Network {
                     ipv6: None,
                     ipv6_lease: None,
                     information: None,
+                    resolver: None,
                     asked: 0,
                     ipv6_asked: 0,
                     offer: None,
@@ -133,7 +138,8 @@ impl Network {
         let wanted = settings.target.as_ref();
         let ipv6 = wanted.is_some_and(|target| target.value.portal().address.is_ipv6());
         if ipv6 && matches!(addressing, Addressing::Dhcp) {
-            return ipv6::obtain(&usable, device, false, changes, attempts).map(Self::with_ipv6);
+            let found = ipv6::obtain(&usable, device, false, changes, attempts)?;
+            return Self::with_ipv6(found, changes);
         }
         let asked = clock::milliseconds();
         let (link, lease, offer, config) = match addressing {
@@ -144,7 +150,7 @@ impl Network {
                     credentials,
                 } = match by_dhcp(settings, &usable, device, changes, attempts)? {
                     Answered::Ipv4(answer) => answer,
-                    Answered::Ipv6(found) => return Ok(Self::with_ipv6(found)),
+                    Answered::Ipv6(found) => return Self::with_ipv6(found, changes),
                 };
                 lease.prefer(&settings.details);
                 let link = usable.get(link).ok_or(Failure::Kernel(ENODEV))?;
@@ -167,7 +173,8 @@ impl Network {
             }
             Addressing::StaticIpv6(config) => {
                 let link = usable.first().ok_or(Failure::Kernel(ENODEV))?;
-                return ipv6::assign(link, &config, changes, attempts).map(Self::with_ipv6);
+                let found = ipv6::assign(link, &config, changes, attempts)?;
+                return Self::with_ipv6(found, changes);
             }
         };
         changes.configure(link, &config, lease.as_deref(), attempts)?;
@@ -178,6 +185,7 @@ impl Network {
             ipv6: None,
             ipv6_lease: None,
             information: None,
+            resolver: None,
             asked,
             ipv6_asked: 0,
             offer,
@@ -186,19 +194,31 @@ impl Network {
     }
 
     /// A device that has no other address than an IPv6 one.
-    fn with_ipv6(found: Found) -> Self {
-        Self {
+    #[inline(never)]
+    fn with_ipv6(found: Found, changes: &mut Changes) -> Result<Self, Failure<'static>> {
+        let advertised = changes.advertised.as_mut();
+        let resolver = match advertised.filter(|_| found.ipv6.origin != Origin::Static) {
+            Some(advertised) => advertised
+                .on(found.ipv6.index)
+                .map_err(Failure::Kernel)?
+                .map(|resolver| KBox::new(resolver.clone(), GFP_KERNEL))
+                .transpose()
+                .map_err(Failure::kernel)?,
+            None => None,
+        };
+        Ok(Self {
             link: found.link,
             config: None,
             lease: None,
             ipv6: Some(found.ipv6),
             ipv6_lease: found.lease,
             information: found.information,
+            resolver,
             asked: 0,
             ipv6_asked: found.asked,
             offer: None,
             ipconfig: false,
-        }
+        })
     }
 
     /// Sees to it that there is an IPv6 address where `portal` is to be reached by one.
@@ -258,6 +278,11 @@ impl Network {
         self.link.mac.unwrap_or_default()
     }
 
+    /// Whether the kernel's own ipconfig has set it up.
+    pub(super) fn is_ipconfig(&self) -> bool {
+        self.ipconfig
+    }
+
     /// What the DHCP or BOOTP server said, unless somebody else gave the address.
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.lease.as_deref()
@@ -274,6 +299,11 @@ impl Network {
         let leased = self.ipv6_lease.as_ref().map(|lease| &lease.information);
         let information = self.information.as_deref().or(leased);
         information.filter(|_| self.config.is_none())
+    }
+
+    /// What routers advertise of name servers, where there is no IPv4 address.
+    pub(super) fn resolver(&self) -> Option<&Resolver> {
+        self.resolver.as_deref()
     }
 
     /// From when the lease counts, on the clock.
@@ -395,7 +425,7 @@ fn configured(
                 address: address.address,
                 prefix_length: address.prefix_length,
                 broadcast: None,
-                gateway: None,
+                gateway: ipconfig::gateway(),
                 mtu: None,
             };
             return Ok(Some((link, config)));

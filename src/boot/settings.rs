@@ -3,10 +3,7 @@
 //! What came with the address, each with who said so, as `/proc/iscsi_init` has it.
 
 use super::{
-    error::{
-        Failure,
-        Informant, //
-    },
+    error::Failure,
     growing::Growing,
     network::Network, //
 };
@@ -27,6 +24,7 @@ use crate::proto::{
         lease::Information,
         message::Code as Dhcpv6Code, //
     },
+    nd_option::Resolver,
 };
 use core::{
     fmt::Display,
@@ -44,18 +42,19 @@ struct Sources<'a> {
     source: Source,
     lease: Option<&'a Lease>,
     information: Option<&'a Information>,
+    resolver: Option<&'a Resolver>,
 }
 
 /// The settings that go with the network, as lines; where the kernel's own ipconfig has set it up,
-/// none, since that does not tell.
+/// the address and the gateway alone, since that does not tell what it has from whom.
 #[inline(never)]
 pub(super) fn write(
     network: &Network,
     request: &Request,
     to: &mut Growing,
 ) -> Result<(), Failure<'static>> {
-    if matches!(network.informant(), Some(Informant::Ipconfig)) {
-        return Ok(());
+    if network.is_ipconfig() {
+        return write_ipconfig(network, to);
     }
     let interface = request.interface.as_ref();
     let sources = Sources {
@@ -63,6 +62,7 @@ pub(super) fn write(
         source: interface.map_or(Source::Default, |interface| interface.source),
         lease: network.lease(),
         information: network.information(),
+        resolver: network.resolver(),
     };
     sources.write_machine(to)?;
     sources.write_names(to)?;
@@ -76,6 +76,19 @@ pub(super) fn write(
         to.print(core::format_args!("search-domains: {domains}\n"))?;
     }
     Ok(())
+}
+
+#[inline(never)]
+fn write_ipconfig(network: &Network, to: &mut Growing) -> Result<(), Failure<'static>> {
+    let source = Source::Other(Other::Ip);
+    let Some(config) = network.config() else {
+        return Ok(());
+    };
+    let (address, length) = (config.address, config.prefix_length);
+    to.print(core::format_args!(
+        "setting-address: {address}/{length} ({source})\n"
+    ))?;
+    line(to, "gateway", given(config.gateway.as_ref(), source))
 }
 
 impl Sources<'_> {
@@ -110,6 +123,8 @@ impl Sources<'_> {
         let told = self.information.and_then(|told| told.domain_name.as_ref());
         let source = Source::Dhcpv6Option(Dhcpv6Code::DOMAIN_LIST.0);
         let domain = domain.or(given(told, source));
+        let told = self.resolver.and_then(|told| told.domain_name.as_ref());
+        let domain = domain.or(given(told, Source::Router));
         let nis_domain = lease.and_then(|lease| option(&lease.nis_domain, Code::NIS_DOMAIN));
         let nis_domain = self.by_details(&self.details.nis_domain).or(nis_domain);
         line(to, "domain-name", nis_domain.or(domain))?;
@@ -146,7 +161,7 @@ impl Sources<'_> {
                 let fallback = server.map(|server| (server, Source::Default));
                 list(to, "dns-servers", Iterator::chain(servers, fallback))?;
             }
-            (None, Some(information)) => {
+            (None, Some(information)) if !information.dns_servers.is_empty() => {
                 let source = Source::Dhcpv6Option(Dhcpv6Code::DNS_SERVERS.0);
                 let servers = information
                     .dns_servers
@@ -154,7 +169,14 @@ impl Sources<'_> {
                     .map(|server| (server, source));
                 list(to, "dns-servers", servers)?;
             }
-            (None, None) => list(to, "dns-servers", told)?,
+            (None, information) => {
+                let told = told.filter(|_| information.is_none());
+                let is_told = information.is_none() && *dns_servers != [None; 2];
+                let advertised = self.resolver.filter(|_| !is_told).into_iter();
+                let advertised = advertised.flat_map(|told| told.dns_servers.iter());
+                let advertised = advertised.map(|server| (IpAddr::V6(server), Source::Router));
+                list(to, "dns-servers", Iterator::chain(told, advertised))?;
+            }
         }
         let told = ntp_server.iter().map(|server| (*server, self.source));
         let Some(lease) = self.lease else {

@@ -13,10 +13,14 @@
 //! as long as it is the same target's. Another target's is not: its disk must have a name that no
 //! other disk in the world has. And since the target before may still have commands, whose effect
 //! must not come after those that are sent again, the unit is reset, which ends the commands of all
-//! (RFC 7143 section 11.5.1). So it is where another portal group of the same target has the
-//! session, which ends nothing of the one before (section 6.3.5). A LUN of another target that is
-//! not proved so has to be later, too: a name that was not enough once is not enough for the next
-//! session with that target.
+//! (RFC 7143 section 11.5.1); without that there is no session, but for what is no disk: of that
+//! nothing is sent again. So it is where another portal group of the same target has the session,
+//! which ends nothing of the one before (section 6.3.5). A LUN of another target that is not proved
+//! so has to be later, too: a name that was not enough once is not enough for the next session with
+//! that target.
+//!
+//! What has no medium, as the controller of a target, is no disk that could be another one: it is
+//! left alone.
 
 use super::{
     login::LoginFailure,
@@ -32,7 +36,11 @@ use super::{
     },
 };
 use crate::{
-    linux::clock,
+    linux::{
+        clock,
+        disk::is_disk,
+        scsi::Identification, //
+    },
     proto::{
         iscsi::{
             error::{
@@ -124,7 +132,7 @@ pub(super) fn verify(
     let mut buffer = KVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
         .map_err(|_| LoginFailure::Memory(ENOMEM))?;
     let mut foreign: KVec<Foreign> = KVec::new();
-    let mut to_reset = KVec::new();
+    let mut to_reset: KVec<&Identification> = KVec::new();
     let is_elsewhere = established.target_portal_group != group;
     let mut has_boot_unit = false;
     let portal = connected.portal();
@@ -133,6 +141,9 @@ pub(super) fn verify(
     for unit in &units {
         let is_boot_unit = nexus.is_boot_unit(unit.lun);
         has_boot_unit |= is_boot_unit;
+        if !has_medium(unit.kind) {
+            continue;
+        }
         let whose = match nexus.is_unproved(unit.lun) {
             true => Whose::Another,
             false => whose,
@@ -166,7 +177,7 @@ pub(super) fn verify(
         if is_same {
             if is_served_elsewhere && !matches!(answer, Answer::Gone) {
                 to_reset
-                    .push(unit.lun, GFP_KERNEL)
+                    .push(unit, GFP_KERNEL)
                     .map_err(|_| LoginFailure::Memory(ENOMEM))?;
             }
             continue;
@@ -191,9 +202,12 @@ pub(super) fn verify(
         return Err(LoginFailure::UnitReplaced(portal, lun));
     }
     // Only now: the disks of a target that is not used are others' to use.
-    for lun in to_reset {
-        let mut asked = Asked::new(connected, &mut session, &mut buffer, lun, end);
-        asked.reset()?;
+    for unit in to_reset {
+        let mut asked = Asked::new(connected, &mut session, &mut buffer, unit.lun, end);
+        match asked.reset() {
+            Err(LoginFailure::UnitNotReset(..)) if !is_disk(unit.kind) => {}
+            result => result?,
+        }
         asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
     }
     for unit in foreign.iter().filter(|unit| !nexus.is_foreign(unit.lun)) {
@@ -205,6 +219,12 @@ pub(super) fn verify(
     }
     nexus.set_foreign(&foreign);
     Ok(session)
+}
+
+/// Whether a logical unit of this type (SPC-5 section 6.7.2) has what could be another's: all but a
+/// processor, a storage array controller, enclosure services and a well known logical unit.
+const fn has_medium(kind: u8) -> bool {
+    !matches!(kind, 0x03 | 0x0c | 0x0d | 0x1e)
 }
 
 /// A logical unit that is asked before there are other commands.

@@ -12,7 +12,11 @@ use super::{
 use crate::{
     linux::{
         clock,
-        errno::ECONNREFUSED,
+        errno::{
+            EADDRNOTAVAIL,
+            ECONNREFUSED,
+            ENETUNREACH, //
+        },
         socket::Socket, //
     },
     proto::{
@@ -129,11 +133,15 @@ pub(crate) enum LoginFailure {
 }
 
 impl LoginFailure {
-    /// Whether it is for what the target has as a logical unit.
-    pub(super) const fn is_of_unit(&self) -> bool {
+    /// Whether it will not end by itself: it is for what the target has as a logical unit, or for
+    /// want of an address that leads there.
+    pub(super) const fn is_lasting(&self) -> bool {
         matches!(
             self,
-            Self::UnitGone(..) | Self::UnitReplaced(..) | Self::UnitNotReset(..)
+            Self::UnitGone(..)
+                | Self::UnitReplaced(..)
+                | Self::UnitNotReset(..)
+                | Self::Connect(_, ENETUNREACH | EADDRNOTAVAIL)
         )
     }
 }
@@ -340,6 +348,15 @@ impl core::fmt::Display for LoginFailure {
                 f,
                 "cannot connect to {portal}: no answer in time; \
                  check the address, the route and firewalls"
+            ),
+            Self::Connect(portal, ENETUNREACH | EADDRNOTAVAIL) => write!(
+                f,
+                "cannot connect to {portal}: no {} address of this machine leads there; check its \
+                 addresses and routes",
+                match portal.address.is_ipv4() {
+                    true => "IPv4",
+                    false => "IPv6",
+                }
             ),
             Self::Connect(portal, error) => write!(
                 f,

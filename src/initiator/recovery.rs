@@ -58,7 +58,11 @@ use crate::{
     proto::{
         backoff::Backoff,
         iscsi::session::Session,
-        time::Duration, //
+        reminder::Reminder,
+        time::{
+            Duration,
+            Instant, //
+        }, //
     }, //
 };
 use core::{
@@ -92,9 +96,6 @@ const TIME2WAIT_MAX: u16 = 60;
 /// How long a lost target has before others have their turn, in milliseconds: it may just be
 /// starting again, and what it still has of commands comes to its end meanwhile.
 const ELSEWHERE: u64 = 5_000;
-/// How often a lasting outage is spoken of, and how often when it has another reason than before.
-const REMINDER: u64 = 60_000;
-const REMINDER_CHANGED: u64 = 10_000;
 /// How long the target has to confirm a logout.
 const LOGOUT_TIMEOUT: u64 = 2_000;
 /// While waiting is bounded: how long a lost target has to come back, and how long commands may go
@@ -137,11 +138,10 @@ struct Outage {
     tasks: Tasks,
     pace: Pace,
     next_attempt: u64,
-    spoken: u64,
     /// It has lasted too long for commands to wait.
     failing: bool,
-    /// The kind of reason that was last spoken of.
-    reason: Option<Discriminant<LoginFailure>>,
+    /// The kinds of reasons that were spoken of.
+    reminder: Reminder<Discriminant<LoginFailure>>,
 }
 
 /// How long an outage has lasted, and how often login is tried in it.
@@ -351,9 +351,8 @@ impl Link {
             tasks,
             pace,
             next_attempt,
-            spoken: now,
             failing: false,
-            reason: None,
+            reminder: Reminder::new(Instant::from_millis(now)),
         });
     }
 
@@ -407,15 +406,9 @@ impl Link {
             Err(failure) => failure,
         };
         nexus.status.failed(&reason);
-        let kind = Some(mem::discriminant(&reason));
-        let silence = if kind == outage.reason {
-            REMINDER
-        } else {
-            REMINDER_CHANGED
-        };
-        if outage.pace.backoff.is_fresh() || now.saturating_sub(outage.spoken) >= silence {
-            outage.spoken = now;
-            outage.reason = kind;
+        let (at, kind) = (Instant::from_millis(now), mem::discriminant(&reason));
+        let is_first = outage.pace.backoff.is_fresh();
+        if outage.reminder.is_due(at, kind, is_first) {
             pr_warn!(
                 "no session since {} s, still trying: {}\n",
                 now.saturating_sub(outage.pace.since) / 1_000,

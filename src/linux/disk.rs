@@ -20,6 +20,12 @@ use kernel::{
     prelude::*, //
 };
 
+/// Whether a disk driver takes logical units of this type (SPC-5 section 6.7.2): direct access, or
+/// direct access by zones.
+pub(crate) const fn is_disk(kind: u8) -> bool {
+    matches!(kind, 0x00 | 0x14)
+}
+
 /// A logical unit the mid-layer knows.
 pub(crate) struct LogicalUnit(NonNull<bindings::scsi_device>);
 
@@ -43,9 +49,9 @@ impl LogicalUnit {
         unsafe { self.0.as_ref().type_ }
     }
 
-    /// Whether it is of a type that a disk driver takes: direct access, or direct access by zones.
+    /// Whether it is of a type that a disk driver takes.
     pub(crate) fn is_disk(&self) -> bool {
-        matches!(self.kind(), 0x00 | 0x14)
+        is_disk(self.kind())
     }
 
     /// Whether a driver has taken it, or is looking at it.

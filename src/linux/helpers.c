@@ -108,6 +108,15 @@ const char *iscsi_init_ipconfig_root_path(u32 *server)
 #endif
 }
 
+u32 iscsi_init_ipconfig_gateway(void)
+{
+#if defined(CONFIG_IP_PNP) && !defined(MODULE)
+	return ic_gateway;
+#else
+	return INADDR_NONE;
+#endif
+}
+
 size_t iscsi_init_ibft_low_memory(u8 *to, size_t size)
 {
 #ifdef CONFIG_ISCSI_IBFT_FIND

@@ -172,6 +172,9 @@ struct proc_dir_entry *iscsi_init_proc_net_mkdir(const char *name);
  */
 const char *iscsi_init_ipconfig_root_path(u32 *server);
 
+/* The gateway that it has, likewise; INADDR_NONE where there is none or it is out of reach. */
+u32 iscsi_init_ipconfig_gateway(void);
+
 /*
  * Copies the secret of a key, of type logon or else user, from the keyrings of this process;
  * returns its length. ENOKEY: there is none.

@@ -37,6 +37,14 @@ pub(crate) fn root_path() -> Option<RootPath> {
     })
 }
 
+/// The gateway, if ipconfig has one.
+pub(crate) fn gateway() -> Option<Ipv4Addr> {
+    // SAFETY: Reads a variable that does not change once ipconfig has ended.
+    let gateway = unsafe { bindings::iscsi_init_ipconfig_gateway() };
+    let gateway = Ipv4Addr::from(gateway.to_ne_bytes());
+    (gateway != Ipv4Addr::BROADCAST).then_some(gateway)
+}
+
 #[cfg(all(CONFIG_ISCSI_INIT_KUNIT_TEST, CONFIG_IP_PNP))]
 #[kunit_tests(iscsi_init_ipconfig)]
 mod tests {

@@ -92,6 +92,24 @@ struct RouteHeader {
     flags: U32,
 }
 
+/// What a message about an option of Neighbor Discovery starts with (`struct nduseroptmsg`); the
+/// option is behind it.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+struct NdUserOptionHeader {
+    family: u8,
+    padding: u8,
+    /// The length of the option in bytes.
+    length: U16,
+    /// The number of the device that it came in by.
+    index: I32,
+    /// The type of the message that it was in.
+    icmp_type: u8,
+    icmp_code: u8,
+    more_padding: U16,
+    even_more_padding: U32,
+}
+
 /// The attributes of a route (`RTA_*`).
 mod route {
     pub(super) const DESTINATION: u16 = 1;
@@ -149,6 +167,8 @@ const DELETE_ADDRESS: u16 = 21;
 /// `RTM_NEWROUTE` and `RTM_DELROUTE`.
 const NEW_ROUTE: u16 = 24;
 const DELETE_ROUTE: u16 = 25;
+/// `RTM_NEWNDUSEROPT`.
+const NEW_ND_USER_OPTION: u16 = 68;
 /// `AF_INET` and `AF_INET6`.
 const INET: u8 = 2;
 const INET6: u8 = 10;
@@ -159,4 +179,5 @@ const _: () = assert!(
         && size_of::<LinkHeader>() == 16
         && size_of::<AddressHeader>() == 8
         && size_of::<RouteHeader>() == 12
+        && size_of::<NdUserOptionHeader>() == 16
 );

@@ -1,6 +1,7 @@
 """The byte stream: cut anywhere, glued together, or no iSCSI at all."""
 
 import socket
+import struct
 
 from lab.wire import Pdu as Received
 
@@ -8,7 +9,7 @@ from ..pdu import (
     DATA_IN, FINAL, LOGIN_RESPONSE, LOGOUT_RESPONSE, NONE, NOP_IN, R2T, RESPONSE, TASK_RESPONSE, TEXT_RESPONSE, Pdu,
 )  # fmt: skip
 from ..target import Behaviour, Command, Connection, wait
-from . import Case, add, case, drop, ok
+from . import ALL, Case, add, case, drop, ok
 
 BROKEN = "the connection broke|closed the connection"
 # RFC 7143 section 11.5.1.
@@ -170,17 +171,47 @@ def window_of_zero(c: Connection, command: Command) -> None:
     wait(30)
 
 
-@case("6.3.5", drop(BROKEN), "write")
+# A second logical unit, and its type: a storage array controller (SPC-4 section 6.6.2).
+CONTROLLER, CONTROLLER_TYPE = bytes([0, 1]) + bytes(6), 0x0C
+
+
+def list_both(c: Connection, command: Command) -> bool:
+    """REPORT LUNS has the controller, too."""
+    if command.cdb[0] != 0xA0:
+        return False
+    c.data_in(command, struct.pack(">I4x8x8s", 16, CONTROLLER)[: int.from_bytes(command.cdb[6:10], "big")])
+    return True
+
+
+def controller(c: Connection, command: Command) -> bool:
+    """A command to the controller."""
+    if command.lun != CONTROLLER:
+        return False
+    if command.cdb[0] != 0x12:
+        c.finish(command, c.response(command))
+    elif command.cdb[1] & 1:
+        c.check(command, 5, 0x24)
+    else:
+        answer = bytes([CONTROLLER_TYPE, 0, 6, 2, 31, 0, 0, 0]) + b"HOSTILE CONTROLLER      1   "
+        c.data_in(command, answer[: int.from_bytes(command.cdb[3:5], "big")])
+    return True
+
+
+@case("6.3.5", drop(BROKEN), "write", always=True)
 def another_portal_group(c: Connection, command: Command) -> None:
-    """The connection breaks amid a write, and another portal group has the next session, which ends nothing of the one before: the unit is reset first."""
+    """The connection breaks amid a write, and another portal group has the next session, which ends nothing of the one before: the disk is reset first. A controller beside it, which cannot be, keeps nobody out."""
 
     def login(c: Connection, request: Received, response: Pdu) -> None:
         response.data = response.data.replace(b"TargetPortalGroupTag=1\0", b"TargetPortalGroupTag=2\0")
         c.raw(c.encode(response, True))
 
     def task(c: Connection, request: Received) -> bool:
-        if request.header[1] & 0x7F == LOGICAL_UNIT_RESET:
-            c.state.notes["reset"] = c.number
+        if request.header[1] & 0x7F != LOGICAL_UNIT_RESET:
+            return False
+        if request.header[8:16] == CONTROLLER:
+            c.send(Pdu(TASK_RESPONSE).with_(itt=request.word(16), response=5))
+            return True
+        c.state.notes["reset"] = c.number
         return False
 
     def write(c: Connection, command: Command) -> bool:
@@ -192,3 +223,6 @@ def another_portal_group(c: Connection, command: Command) -> None:
     behaviour.hooks |= {"login": login, "task": task, "write": write}
     behaviour.always = True
     c.reset()
+
+
+ALL["transport.another-portal-group"].behaviour.hooks.update(other=list_both, absent=controller)

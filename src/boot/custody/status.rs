@@ -76,14 +76,18 @@ pub(super) struct Facts {
 pub(super) struct Ipv4Facts {
     pub(super) address: Ipv4Addr,
     pub(super) prefix_length: u8,
-    pub(super) owner: Owner,
+    /// Nobody looks after one that the kernel's own ipconfig has set.
+    pub(super) owner: Option<Owner>,
     pub(super) lease: LeaseState,
 }
 
 impl Ipv4Facts {
     fn write(&self, output: &mut impl fmt::Write) -> fmt::Result {
         writeln!(output, "address: {}/{}", self.address, self.prefix_length)?;
-        writeln!(output, "address-kept-by: {}", self.owner)?;
+        match self.owner {
+            Some(owner) => writeln!(output, "address-kept-by: {owner}")?,
+            None => writeln!(output, "address-kept-by: nobody")?,
+        }
         writeln!(output, "lease: {}", self.lease)
     }
 }

@@ -5,6 +5,7 @@
 use crate::{
     initiator::login::LoginFailure,
     linux::errno::{
+        EADDRNOTAVAIL,
         EBADE,
         EBADR,
         ECONNRESET,
@@ -36,7 +37,7 @@ use kernel::prelude::*;
 /// The errno of a login that fails.
 pub(super) fn login_errno(failure: &LoginFailure) -> Error {
     match failure {
-        LoginFailure::Connect(_, ENETUNREACH) => EHOSTUNREACH,
+        LoginFailure::Connect(_, ENETUNREACH | EADDRNOTAVAIL) => EHOSTUNREACH,
         LoginFailure::Connect(_, error) | LoginFailure::Memory(error) => *error,
         LoginFailure::Connection(..) | LoginFailure::Closed(_) => ECONNRESET,
         LoginFailure::Timeout(_) => ETIMEDOUT,

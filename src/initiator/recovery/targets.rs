@@ -26,7 +26,7 @@ pub(super) struct Targets {
     pub(super) group: Option<u16>,
     /// How many of its portals had their turn.
     tries: usize,
-    /// Those that were refused for their disk since then, by their places, as bits.
+    /// Those of which was said since then why they are not used, by their places, as bits.
     refused: u8,
 }
 
@@ -77,12 +77,12 @@ impl Targets {
         self.whose()
     }
 
-    /// Says for what disk this one is refused, once in an outage.
+    /// Says why this one is not used where that will not end by itself, once in an outage.
     pub(super) fn tell(&mut self, reason: &LoginFailure) {
         let place = u32::try_from(self.account.place).ok();
         let bit = place.and_then(|place| 1_u8.checked_shl(place));
         let bit = bit.unwrap_or_default();
-        if reason.is_of_unit() && self.refused & bit == 0 {
+        if reason.is_lasting() && self.refused & bit == 0 {
             self.refused |= bit;
             pr_warn!(
                 "target {} does not take the place of the lost one: {}\n",

@@ -16,6 +16,8 @@ const PAGE_SIZE: usize = 252;
 pub(crate) struct Identification {
     /// The mid-layer's number of the logical unit.
     pub(crate) lun: u64,
+    /// Its peripheral device type (SPC-5 section 6.7.2).
+    pub(crate) kind: u8,
     page: [u8; PAGE_SIZE],
     length: usize,
 }
@@ -84,6 +86,8 @@ pub(crate) fn identifications(host: u32) -> Result<KVVec<Identification>> {
     while let Some(device) = devices.next() {
         let mut unit = Identification {
             lun: 0,
+            // SAFETY: `devices` holds a reference to the unit; its type does not change.
+            kind: unsafe { device.as_ref().type_ },
             page: [0; PAGE_SIZE],
             length: 0,
         };
@@ -121,6 +125,7 @@ mod tests {
         assert_eq!(units.len(), luns.len());
         for (lun, unit) in luns.iter_mut().zip(&units) {
             *lun = unit.lun;
+            assert_eq!(unit.kind, PROCESSOR);
             // The tests' target has no such page.
             assert!(unit.page().is_empty());
         }

@@ -66,6 +66,22 @@ impl Socket {
 
     /// A socket that gets a message of each change of a link, an address or a route.
     pub(crate) fn rtnetlink_changes() -> Result<Self> {
+        Self::rtnetlink_groups(
+            group(bindings::rtnetlink_groups_RTNLGRP_LINK)
+                | group(bindings::rtnetlink_groups_RTNLGRP_IPV4_IFADDR)
+                | group(bindings::rtnetlink_groups_RTNLGRP_IPV4_ROUTE)
+                | group(bindings::rtnetlink_groups_RTNLGRP_IPV6_IFADDR)
+                | group(bindings::rtnetlink_groups_RTNLGRP_IPV6_ROUTE),
+        )
+    }
+
+    /// A socket that gets a message of each option of Neighbor Discovery that the kernel has no use
+    /// for itself, as it comes in.
+    pub(crate) fn rtnetlink_nd_options() -> Result<Self> {
+        Self::rtnetlink_groups(group(bindings::rtnetlink_groups_RTNLGRP_ND_USEROPT))
+    }
+
+    fn rtnetlink_groups(groups: u32) -> Result<Self> {
         let socket = Self::create(
             bindings::AF_NETLINK,
             bindings::sock_type_SOCK_RAW,
@@ -73,11 +89,7 @@ impl Socket {
         )?;
         socket.bind(&mut bindings::sockaddr_nl {
             nl_family: bindings::AF_NETLINK as u16,
-            nl_groups: group(bindings::rtnetlink_groups_RTNLGRP_LINK)
-                | group(bindings::rtnetlink_groups_RTNLGRP_IPV4_IFADDR)
-                | group(bindings::rtnetlink_groups_RTNLGRP_IPV4_ROUTE)
-                | group(bindings::rtnetlink_groups_RTNLGRP_IPV6_IFADDR)
-                | group(bindings::rtnetlink_groups_RTNLGRP_IPV6_ROUTE),
+            nl_groups: groups,
             ..Default::default()
         })?;
         Ok(socket)

@@ -81,6 +81,8 @@ pub enum Source {
     DhcpOption(u8),
     /// The DHCPv6 option of this number.
     Dhcpv6Option(u16),
+    /// What a router advertises.
+    Router,
     /// Nobody gave it.
     Default,
     /// Nobody gave it; it is made of what the machine has of its own.
@@ -98,6 +100,7 @@ impl fmt::Display for Source {
             Self::Dhcp => "DHCP root path",
             Self::DhcpOption(number) => return write!(f, "DHCP option {number}"),
             Self::Dhcpv6Option(number) => return write!(f, "DHCPv6 option {number}"),
+            Self::Router => "router advertisement",
             Self::Default => "default",
             Self::Machine(mark) => return write!(f, "default: {mark}"),
         })

@@ -13,17 +13,30 @@ use crate::proto::{
     dhcp::lease::{
         Lease,
         Protocol, //
-    }, //
+    },
+    nd_option::Resolver,
 };
 
-/// Writes what `/proc/net/pnp` says when the address is static and `details` go with it.
+/// Writes what `/proc/net/pnp` says when the address is static and `details` go with it, or when
+/// routers have `advertised` it: what these say of names counts as far as `details` have nothing.
 ///
 /// # Errors
 ///
 /// `out` takes no more.
-pub fn write_manual(details: &Details, out: &mut dyn fmt::Write) -> fmt::Result {
+pub fn write_manual(
+    details: &Details,
+    advertised: &Resolver,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
     out.write_str("#MANUAL\n")?;
+    if let Some(domain) = &advertised.domain_name {
+        writeln!(out, "domain {domain}")?;
+    }
     for server in details.dns_servers.iter().flatten() {
+        writeln!(out, "nameserver {server}")?;
+    }
+    let servers = advertised.dns_servers.iter();
+    for server in servers.filter(|_| details.dns_servers == [None; 2]) {
         writeln!(out, "nameserver {server}")?;
     }
     details

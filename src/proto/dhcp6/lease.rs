@@ -30,6 +30,7 @@ use crate::proto::{
             ServerId, //
         },
     },
+    nd_option::Resolver,
 };
 
 /// The number of seconds that means for ever (RFC 8415 section 7.7).
@@ -189,17 +190,23 @@ impl Information {
         url.filter(|url| is_disk(url.as_str().as_bytes()))
     }
 
-    /// Writes what `/proc/net/pnp` says: as with IPv4, less the boot server.
+    /// Writes what `/proc/net/pnp` says: as with IPv4, less the boot server. What the server does
+    /// not say of names is taken from what routers have `advertised`.
     ///
     /// # Errors
     ///
     /// `out` takes no more.
-    pub fn write_pnp(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+    pub fn write_pnp(&self, advertised: &Resolver, out: &mut dyn fmt::Write) -> fmt::Result {
         out.write_str("#PROTO: DHCP\n")?;
-        if let Some(domain) = &self.domain_name {
+        let domain = self.domain_name.as_ref();
+        if let Some(domain) = domain.or(advertised.domain_name.as_ref()) {
             writeln!(out, "domain {domain}")?;
         }
-        self.dns_servers
+        let servers = match self.dns_servers.is_empty() {
+            true => &advertised.dns_servers,
+            false => &self.dns_servers,
+        };
+        servers
             .iter()
             .try_for_each(|server| writeln!(out, "nameserver {server}"))
     }
@@ -219,7 +226,7 @@ fn addresses(value: &[u8]) -> List<Ipv6Addr, 3> {
 }
 
 /// The first domain of a list (RFC 1035 section 3.1; RFC 8415 section 10 allows no compression).
-fn first_domain(value: &[u8]) -> Option<Text<63>> {
+pub(in crate::proto) fn first_domain(value: &[u8]) -> Option<Text<63>> {
     let mut reader = Reader::new(value);
     let mut domain = Text::default();
     loop {

@@ -18,6 +18,7 @@ use super::{
     AttributeHeader,
     Header,
     LinkHeader,
+    NdUserOptionHeader,
     RouteHeader,
     DELETE_ADDRESS,
     DELETE_LINK,
@@ -26,6 +27,7 @@ use super::{
     INET6,
     NEW_ADDRESS,
     NEW_LINK,
+    NEW_ND_USER_OPTION,
     UP, //
 };
 use crate::proto::{
@@ -33,7 +35,8 @@ use crate::proto::{
         padding,
         Reader, //
     },
-    config::interface::DeviceName, //
+    config::interface::DeviceName,
+    nd_option::NdOption,
 };
 
 /// A message from the kernel.
@@ -64,6 +67,8 @@ pub enum Body {
     Ipv6AddressGone(Ipv6Address),
     /// There is no such route over the device with this number any more.
     RouteGone(i32),
+    /// A router on the link of the device with this number advertises that.
+    Advertised(i32, NdOption),
     /// The list is at its end.
     Done,
     /// What came of the request: 0 when it was done, or else a negative errno.
@@ -377,6 +382,9 @@ fn parse_body(kind: u16, body: &[u8]) -> Option<Body> {
         }
         DELETE_ADDRESS => Address::parse(body).map_or(Body::Other, Body::AddressGone),
         DELETE_ROUTE => output_device(body).map_or(Body::Other, Body::RouteGone),
+        NEW_ND_USER_OPTION => advertised(body).map_or(Body::Other, |(index, option)| {
+            Body::Advertised(index, option)
+        }),
         // The kernel ends a list that it could not complete with the reason.
         DONE => match errno() {
             None | Some(0) => Body::Done,
@@ -393,6 +401,20 @@ fn output_device(body: &[u8]) -> Option<i32> {
     let value =
         find(attributes, route::OUTPUT_DEVICE).filter(|_| matches!(header.family, INET | INET6))?;
     value.try_into().ok().map(i32::from_ne_bytes)
+}
+
+/// The option of a router advertisement, and the device that it came in by.
+fn advertised(body: &[u8]) -> Option<(i32, NdOption)> {
+    /// Router Advertisement (RFC 4861 section 4.2).
+    const ROUTER_ADVERTISEMENT: u8 = 134;
+
+    let (header, rest) = NdUserOptionHeader::ref_from_prefix(body).ok()?;
+    let option = rest.get(..usize::from(header.length.get()))?;
+    let is_meant = header.family == INET6 && header.icmp_type == ROUTER_ADVERTISEMENT;
+    Some((
+        header.index.get(),
+        NdOption::parse(option).filter(|_| is_meant)?,
+    ))
 }
 
 /// The value of the first of `attributes` that is of a kind.
