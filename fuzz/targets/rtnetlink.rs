@@ -7,6 +7,8 @@ use iscsi_init::proto::rtnetlink::answer::{
     Body, //
 };
 
+use super::captured;
+
 /// A datagram of answers.
 pub(crate) fn rtnetlink_answers(data: &[u8]) {
     let mut count = 0;
@@ -37,5 +39,10 @@ pub(crate) fn answers_seeds() -> Vec<Vec<u8>> {
     .concat();
     let error = [header(20, 2), word(0xffff_ffef).to_vec()].concat();
     let done = [header(20, 3), word(0).to_vec()].concat();
-    vec![[&link[..], &link, &done].concat(), error]
+    vec![
+        [&link[..], &link, &done].concat(),
+        error,
+        captured::bytes(include_str!("../../tests/rtnetlink_links.hex")),
+        captured::bytes(include_str!("../../tests/rtnetlink_vlan.hex")),
+    ]
 }
