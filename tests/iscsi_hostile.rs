@@ -320,6 +320,16 @@ fn a_read_of_single_bytes_is_a_read() {
     assert_eq!(task.status(&good), Outcome::Completed(good));
 }
 
+// RFC 7143 section 11.7.2.
+#[test]
+fn the_a_bit_means_nothing() {
+    let parsed = |flags| response::parse(&data_in(1, 0, 0, 512).byte(1, flags).0);
+    // None, F, S, F and S.
+    for flags in [0x00, 0x80, 0x01, 0x81] {
+        assert_eq!(parsed(flags | 0x40), parsed(flags));
+    }
+}
+
 /// A read or write of which this many bytes were moved.
 fn moved(direction: Direction, length: u32) -> Task {
     let mut task = task(direction);
@@ -514,6 +524,33 @@ fn every_kind_of_pdu_opens_the_window() {
         session.receive(&pdu.0).unwrap();
         assert!(session.window_open(), "{:#x}", pdu.0[0]);
     }
+}
+
+#[test]
+fn what_harms_nobody_is_noted() {
+    let mut session = session();
+    let residual = Residual::None;
+    let status = ScsiStatus::GOOD;
+    let good = Status { status, residual };
+    let mut quirks = |direction, bytes| {
+        session.ended(&good, &moved(direction, bytes).status(&good));
+        session.quirks()
+    };
+    assert_eq!(quirks(Direction::Read, LENGTH), Quirks::NONE);
+    // No success at all.
+    assert_eq!(quirks(Direction::Write, 512), Quirks::NONE);
+    assert_eq!(quirks(Direction::Read, 512), Quirk::ShortRead.into());
+
+    let mut session = self::session();
+    let mut quirks = |exp_cmd_sn, max_cmd_sn| {
+        let notice = nop_in(u32::MAX, u32::MAX).numbers(100, exp_cmd_sn, max_cmd_sn);
+        session.receive(&notice.0).unwrap();
+        session.quirks()
+    };
+    // A window that is closed, and old news.
+    assert_eq!(quirks(10, 9), Quirks::NONE);
+    assert_eq!(quirks(5, 7), Quirks::NONE);
+    assert_eq!(quirks(10, 8), Quirk::NumbersOfNothing.into());
 }
 
 #[test]

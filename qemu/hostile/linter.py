@@ -33,6 +33,8 @@ class Linter:
     def __init__(self) -> None:
         self.faults: list[str] = []
         self.full_feature = self.discovery = False
+        # The initiator has taken the login for ended, too.
+        self.begun = False
         self.logged_out = False
         self.first: Pdu | None = None
         self.keys: set[str] = set()
@@ -68,6 +70,7 @@ class Linter:
             return self._login(pdu)
         if not self.full_feature:
             return self.fault("4.2.4", "not a Login Request in the Login Phase", pdu)
+        self.begun = True
         if self.discovery and pdu.opcode not in (TEXT, LOGOUT):
             self.fault("4.3", "neither Text nor Logout Request in a discovery session", pdu)
         self._digests(pdu)
@@ -132,7 +135,7 @@ class Linter:
             self.discovery = pdu.keys.get("SessionType") == "Discovery"
             wanted = {"InitiatorName", "SessionType"}
             if not wanted <= set(pdu.keys) or pdu.keys.get("SessionType") == "Normal" and "TargetName" not in pdu.keys:
-                self.fault("6.3, 13.21", "a first Login Request without its names", pdu)
+                self.fault("6.3, 13.4, 13.5, 13.21", "a first Login Request without its names", pdu)
             if pdu.header[14:16] != b"\0\0":
                 self.fault("11.12.6", "TSIH of a session that is to be new", pdu)
             if pdu.header[8] >> 6 == 3:
@@ -315,6 +318,11 @@ class Linter:
             self.resets[pdu.word(16)] = pdu.header[8:16]
         if function != 1 and function != 8 and referenced != NONE:
             self.fault("11.5.4", "a Referenced Task Tag without a task", pdu)
+
+    def closed(self) -> None:
+        """The initiator has closed the connection in order, without a RST."""
+        if self.begun and not self.logged_out:
+            self.fault("4.2.6", "FIN in the Full Feature Phase without a logout")
 
     def ended(self, itt: int) -> None:
         """The target has ended a task."""

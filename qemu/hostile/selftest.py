@@ -171,7 +171,7 @@ WRONG: list[tuple[Start, list[Pdu], str]] = [
     (logging_in, [login(0x86)], "11.12.3"),
     (logging_in, [login(0x85)], "11.12.3"),
     (logging_in, [login(data=NAMES[:-1])], "6.1"),
-    (logging_in, [login(data=b"SessionType=Normal\0")], "6.3, 13.21"),
+    (logging_in, [login(data=b"SessionType=Normal\0")], "6.3, 13.4, 13.5, 13.21"),
     (logging_in, [login(isid=ISID[:7] + b"\1" + ISID[8:])], "11.12.6"),
     (logging_in, [login(isid=b"\xc0" + ISID[1:])], "11.12.5"),
     (second_login, [login(data=b"", at28=5, isid=ISID[:5] + b"\2" + ISID[6:])], "6.3"),
@@ -263,6 +263,11 @@ def check() -> None:
         for number, (start, pdus, section) in enumerate(WRONG):
             faults = sent(start(), pdus)
             expect(any(fault.startswith(f"{section}: ") for fault in faults), f"wrong PDU {number} to break {section}", str(faults))
+        for start, pdu, is_wrong in ((ready, nop(5), True), (ready, logout(), False), (logging_in, login(), False)):
+            subject = start()
+            subject.judge(pdu)
+            subject.closed()
+            expect(bool(subject.faults) == is_wrong, "a FIN to be wrong in the Full Feature Phase without a logout", str(subject.faults))
     finally:
         Linter.fault = plain  # type: ignore[method-assign]
     for number, (start, pdus) in enumerate(RIGHT):

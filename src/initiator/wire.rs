@@ -449,14 +449,17 @@ impl Wire {
         let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
         let running = tasks.get(itt).ok_or(Failure::UnknownTask(itt))?;
         let task = running.task.as_ref().ok_or(Failure::UnknownTask(itt))?;
-        let outcome = match pdu {
-            Received::ScsiResponse(response) => task.response(response),
+        let (outcome, said) = match pdu {
+            Received::ScsiResponse(response) => (task.response(response), response.outcome.ok()),
             Received::DataIn(DataIn {
                 status: Some(status),
                 ..
-            }) => task.status(status),
+            }) => (task.status(status), Some(*status)),
             _ => return Ok(()),
         };
+        if let Some(said) = said {
+            self.session.ended(&said, &outcome);
+        }
 
         let sense = response::sense(self.receive.side());
         let verdict = match &outcome {
@@ -532,8 +535,8 @@ impl Protocol for Wire {
 fn conclude(running: Running, outcome: Outcome, sense: &[u8]) -> Option<Command> {
     match outcome {
         // The first command after a new session may only be told that there is one; it
-        // was not executed. The block layer would count that as a failure of a command
-        // that has waited for long.
+        // was not executed (RFC 7143 section 11.14.5). The block layer would count that as
+        // a failure of a command that has waited for long.
         Outcome::Completed(status)
             if running.repeated
                 && status.status == ScsiStatus::CHECK_CONDITION
