@@ -94,11 +94,13 @@ def frozen(lab: Lab, seconds: int) -> None:
     ends(lab, client, writer, waited=seconds >= HUNG)
     # What the target still gets of the old connection must not count once its commands go out on another.
     resets, logins = (
-        [int(number) for number, in lab.capture.fields(f"{what} && tcp.dstport == {target.port}", "frame.number")]
+        lab.capture.fields(f"{what} && tcp.dstport == {target.port}", "tcp.stream", "frame.number")
         for what in ("tcp.flags.reset == 1", "iscsi.opcode == 0x03")
     )
-    expect(resets and any(number > resets[0] for number in logins), "a RST, and a login behind it", f"{resets}, {logins}")
-    expect(not [number for number in logins[1:] if number < resets[0]], "no login before the RST", f"{resets}, {logins}")
+    first = logins[0][0]
+    reset = [int(number) for stream, number in resets if stream == first]
+    others = [int(number) for stream, number in logins if stream != first]
+    expect(reset and others and reset[0] < min(others), "a RST on the first connection, and then the next login", f"{reset}, {others}")
 
 
 @scenario
