@@ -29,6 +29,7 @@ check-debug: module ## on kernels that look for mistakes: load and a bad network
 	@scripts/built-in --kasan-module
 	@qemu/run 'debug-*'
 	@qemu/run --kasan
+	@qemu/run --kasan --seldom
 
 check-seldom: module ## the scenarios that every check leaves out to be done in time; some 20 minutes
 	@scripts/built-in --debug

@@ -138,7 +138,7 @@ def main() -> int:
         width = max(map(len, names))
         print("\n".join(f"{name:{width}}  {REGISTRY[name].summary}" for name in names))
         return 0
-    skipped = [name for name in names if settings.KASAN and REGISTRY[name].without_kasan]
+    skipped = [name for name in names if REGISTRY[name].kasan not in (None, settings.KASAN)]
     names = [name for name in names if name not in skipped]
     images.prepare()
     with ThreadPoolExecutor(arguments.j) as pool:

@@ -187,6 +187,14 @@ class Machine:
         self._qmp_command("pmemsave", val=start, size=size, filename=str(file))
         return file.read_bytes()
 
+    def freeze(self) -> None:
+        """Has the machine do nothing any more until `thaw`; what is sent to it waits."""
+        self._qmp_command("stop")
+
+    def thaw(self) -> None:
+        """Has it go on."""
+        self._qmp_command("cont")
+
     def kill(self) -> None:
         """Takes the power away."""
         self.child.kill()

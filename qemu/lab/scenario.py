@@ -274,8 +274,8 @@ class Scenario:
     body: Callable[[Lab], None]
     # Left out where all are run: it takes long, and what it proves others prove as well, but for a corner.
     seldom: bool
-    # It is about another kernel than the one with KASAN, or needs what only that has: left out there.
-    without_kasan: bool = False
+    # Whether it needs the kernel with KASAN, or is about another one; None: it runs on either.
+    kasan: bool | None = None
 
 
 REGISTRY: dict[str, Scenario] = {}
@@ -297,7 +297,14 @@ def seldom(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
 def without_kasan(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
     """Says of a scenario, once declared, that it is not for the kernel with KASAN."""
     name = body.__name__.replace("_", "-")
-    REGISTRY[name] = replace(REGISTRY[name], without_kasan=True)
+    REGISTRY[name] = replace(REGISTRY[name], kasan=False)
+    return body
+
+
+def with_kasan(body: Callable[[Lab], None]) -> Callable[[Lab], None]:
+    """Says of a scenario, once declared, that it needs the module on a kernel that looks for mistakes: that with KASAN alone."""
+    name = body.__name__.replace("_", "-")
+    REGISTRY[name] = replace(REGISTRY[name], kasan=True)
     return body
 
 

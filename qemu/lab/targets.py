@@ -93,6 +93,14 @@ class Tgt:
         """Ends tgtd as a crash would: by its process id, without a farewell to anyone."""
         self.daemon.stop(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Has tgtd do nothing any more, with its connections open, until `thaw`."""
+        self.daemon.child.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Has it go on."""
+        self.daemon.child.send_signal(signal.SIGCONT)
+
     def shut_down(self) -> None:
         """Ends tgtd as Debian's tgt.service does it: its target says that it goes, and is taken away with its sessions."""
         self.run("tgtadm", "--op", "update", "--mode", "sys", "--name", "State", "-v", "offline")

@@ -9,6 +9,8 @@ from lab.scenario import ALL_FROM_DHCP, MAC, SECOND_MAC, Lab, scenario, without_
 from lab.settings import CHECKOUT
 from lab.targets import INITIATOR, NAME, OWN_NAME
 
+from .custody import Load
+
 LOCAL = "rdinit=/linuxrc root=/dev/sda1"
 
 
@@ -239,20 +241,20 @@ def boot_vlan(lab: Lab) -> None:
     told = machine.check("grep ^setting-if: /proc/iscsi_init; cat /proc/net/vlan/eth0.100")
     wanted = f"VLAN 100 on {MAC} with {PREFIX}.76/24 (iBFT)"
     expect(wanted in told and "VID: 100" in told, "the device of VLAN 100 by the iBFT", told)
+    load = Load(lab, machine)
     machine.check("ip link set eth0 down")
     machine.console.wait(r"eth0.100 was set down, and is set up again \(by ip, process [0-9]+\)", 60)
-    read = "dd if=/dev/sda of=/dev/null bs=65536 count=16 iflag=direct"
-    machine.check(read, 120)
+    load.goes_on()
     machine.check("ip link del eth0.100")
     machine.console.wait(r"eth0.100 was deleted, and is made again \(by ip, process [0-9]+\)", 60)
     machine.console.wait(rf"eth0.100: the address {PREFIX}\.76 was removed.*, and is put back", 60)
-    machine.check(read, 120)
+    load.goes_on()
     device = machine.check("basename $(readlink -f /sys/class/net/eth0/device)")
     driver = "/sys/bus/virtio/drivers/virtio_net"
     machine.check(f"echo {device} >{driver}/unbind")
     machine.console.wait("eth0.100 is gone", 60)
     machine.check(f"echo {device} >{driver}/bind")
     machine.console.wait("eth0.100 is back, as eth0.100", 60)
-    machine.check(read, 120)
-    machine.check("rmmod iscsi_init")
+    load.goes_on()
+    load.ends()
     expect(machine.sh("test -e /sys/class/net/eth0.100").status != 0, "the device to be gone with the driver")

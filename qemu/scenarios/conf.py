@@ -2,7 +2,6 @@
 
 import errno
 import re
-import signal
 
 from lab import guest, wire
 from lab.errors import expect
@@ -153,9 +152,9 @@ def conf_session(lab: Lab) -> None:
     timeout = machine.check("cat /sys/block/sda/device/timeout")
     expect(timeout == "7", "a timeout of 7 s", timeout)
     # By the defaults it would take 65 s to be noticed.
-    target.machine.child.send_signal(signal.SIGSTOP)
+    target.machine.freeze()
     machine.console.wait("session with .* lost: the target has not answered a ping", 45)
-    target.machine.child.send_signal(signal.SIGCONT)
+    target.machine.thaw()
     machine.console.wait("session with .* restored", 120)
     machine.check("rmmod iscsi_init")
 

@@ -10,6 +10,7 @@ from lab.machine import Machine
 from lab.net import NETMASK, SERVER
 from lab.process import run, wait_until
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom
+from lab.targets import NAME
 from lab.writer import Writer
 
 # What the driver says, after its name.
@@ -121,6 +122,24 @@ def custody_moved(lab: Lab) -> None:
 
 
 @scenario
+def custody_portal_moved(lab: Lab) -> None:
+    """The target goes to another portal, which only the DHCP server's root path tells of: it is asked, and the session goes on there."""
+    target = lab.tgt(lab.tiny_disk())
+    server = lab.dnsmasq()
+    machine = lab.bench(BENCH)
+    guest.succeeds(machine)
+    load = Load(lab, machine)
+    target.stop()
+    server.stop()
+    moved = lab.tgt(lab.directory / "lun.img", port=3261)
+    lab.dnsmasq(f"iscsi:{SERVER}:6:{moved.port}:1:{NAME}")
+    says(machine, f"the DHCP server says that target {NAME} is at {moved.portal}; it is looked for there, too", 60)
+    says(machine, f"session with {moved.portal}:{NAME} restored")
+    load.goes_on()
+    load.ends()
+
+
+@scenario
 def custody_taken_away(lab: Lab) -> None:
     """Address, route and device are taken away, the device renamed and its driver bound again: all comes back, and the log says who it was."""
     lab.tgt(lab.tiny_disk())
@@ -167,6 +186,8 @@ def custody_handed_over(lab: Lab) -> None:
 
     machine.check(f"ip address change {address}/24 dev eth0 valid_lft 3600 preferred_lft 3600")
     says(machine, f"eth0: user space looks after the address now, and has {address}/24", 30)
+    kept = machine.check("grep -E '^(address-kept-by|lease): ' /proc/iscsi_init")
+    expect(kept == "address-kept-by: user space\nlease: none to be renewed", "the lease to be left to user space", kept)
     machine.check("ip address flush dev eth0")
     says(machine, "eth0 has been without an address for 10 s; this driver takes care of it again", 60)
     says(machine, f"eth0: the address {address} was removed", 30)
@@ -182,6 +203,35 @@ def custody_handed_over(lab: Lab) -> None:
     load.ends()
     seen = machine.check("ip -4 -o address show eth0")
     expect("192.168.7.77" in seen, "what user space has made to stay", seen)
+
+
+@seldom
+def custody_networkd(lab: Lab) -> None:
+    """systemd-networkd makes the interface its own, is stopped, and stopped with the machine: the root disk is written to all the time."""
+    disk = lab.debian_disk()
+    lab.tgt(disk)
+    lab.dnsmasq()
+    client = lab.client(ALL_FROM_DHCP, memory=1024, cpus=2)
+    client.wait_agent()
+    writer = Writer(client)
+    device = client.check("basename $(dirname $(ls -d /sys/class/net/*/device))")
+    configuration = f"[Match]\nName={device}\n[Network]\nDHCP=ipv4\n"
+    client.check(f"printf '{configuration}' >/etc/systemd/network/{device}.network")
+    for _ in range(2):
+        client.check("systemctl start systemd-networkd")
+        says(client, f"{device}: user space looks after the address now, and has ")
+        writer.goes_on()
+        client.check("systemctl stop systemd-networkd.socket systemd-networkd")
+        says(client, f"{device} has been without an address for 10 s; this driver takes care of it again")
+        writer.goes_on()
+    client.check("systemctl start systemd-networkd")
+    says(client, f"{device}: user space looks after the address now, and has ")
+    writer.ends()
+    digest = client.check("dd if=/dev/urandom of=/srv/random bs=1M count=16 status=none; sha256sum /srv/random").split()[0]
+    client.send("systemctl poweroff")
+    client.wait_end(guest.SHUTDOWN)
+    guest.on_disk(disk, "/srv/random", digest)
+    guest.logged_out(lab.capture)
 
 
 @seldom
@@ -223,7 +273,7 @@ def custody_conflict(lab: Lab) -> None:
         guest.succeeds(machine)
     says(machine, f"eth0: DHCP server {SERVER} gives 192.168.7.130, which the machine {mac} has already; .* another one is asked for")
     says(machine, r"eth0: DHCP from server .*, 192\.168\.7\.131/24")
-    digest = machine.check(READ)
+    load = Load(lab, machine)
 
     with Flood(nic.tap):
         # What would fill a socket is there.
@@ -232,7 +282,8 @@ def custody_conflict(lab: Lab) -> None:
         run(*rival.command("busybox", "arping", "-A", "-c", "1", "-I", "eth0", "192.168.7.131"))
         says(machine, f"eth0: the machine {mac} has the address 192.168.7.131, too: .*take it from that machine", 60)
     run(*rival.command("ip", "address", "del", "192.168.7.131/24", "dev", "eth0"))
-    expect(machine.check(READ, 300) == digest, "the same data as before")
+    load.goes_on()
+    load.ends()
     kinds = [kind for kind, *_ in lab.capture.fields("dhcp.option.dhcp == 4", "dhcp.option.requested_ip_address")]
     expect(kinds == ["192.168.7.130"], "one DHCPDECLINE, for 192.168.7.130", str(kinds))
     claims = lab.capture.fields(f"arp.isgratuitous && arp.src.proto_ipv4 == 192.168.7.131 && arp.src.hw_mac != {mac}", "frame.number")

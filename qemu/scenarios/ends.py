@@ -34,7 +34,7 @@ def loads(client: Machine) -> None:
 
 @seldom
 def ends_kexec(lab: Lab) -> None:
-    """kexec boots from the LUN again: in order, from under writes with the interface set down, and with the target gone meanwhile."""
+    """kexec boots from the LUN again: in order, from under writes with the interface set down, with the target gone meanwhile, and with it frozen."""
     disk = with_kexec(lab)
     target = lab.tgt(disk)
     lab.dnsmasq()
@@ -59,14 +59,15 @@ def ends_kexec(lab: Lab) -> None:
     guest.boots(client)
     holds(client, synced(client, start))
 
-    loads(client)
-    # What the end needs is in memory before the disk goes.
-    client.check("sync; mount -o remount,ro /; mount -t tmpfs tmpfs /tmp; cp /bin/kexec.elf /bin/ld-* /bin/lib* /tmp")
-    target.stop()
-    client.send("/tmp/ld-* --library-path /tmp /tmp/kexec.elf -e -x")
-    client.console.wait(STARTS, guest.SHUTDOWN)
-    target.start()
-    guest.boots(client)
+    for goes, comes in ((target.stop, target.start), (target.freeze, target.thaw)):
+        loads(client)
+        # What the end needs is in memory before the disk goes.
+        client.check("sync; mount -o remount,ro /; mount -t tmpfs tmpfs /tmp; cp /bin/kexec.elf /bin/ld-* /bin/lib* /tmp")
+        goes()
+        client.send("/tmp/ld-* --library-path /tmp /tmp/kexec.elf -e -x")
+        client.console.wait(STARTS, guest.SHUTDOWN)
+        comes()
+        guest.boots(client)
     guest.reboots(client)
     images.check_file_system(disk)
     expect(guest.pdus(lab.capture).count("Logout") == 3, "three logouts", guest.pdus(lab.capture).count("Logout"))
@@ -74,7 +75,7 @@ def ends_kexec(lab: Lab) -> None:
 
 @scenario
 def ends_sysrq(lab: Lab) -> None:
-    """sysrq-b under writes: the next boot takes the old session's place, and has what was synced."""
+    """sysrq-b under writes: the next boot takes the old session's place, and has what was synced; it ends at once with the target's machine frozen, too."""
     disk = lab.tiny_disk()
     target = lab.lio(disk)
     lab.dnsmasq(f"iscsi:{target.address}:::0:{NAME}")
@@ -89,7 +90,11 @@ def ends_sysrq(lab: Lab) -> None:
     guest.boots(client)
     expect(target.sessions() == 1, "one session", target.sessions())
     holds(client, written)
-    guest.reboots(client)
+    client.check("sync; mount -o remount,ro /")
+    target.machine.freeze()
+    client.send("echo b >/proc/sysrq-trigger")
+    client.wait_end(guest.SHUTDOWN)
+    target.machine.thaw()
     target.stop()
     images.check_file_system(disk)
 
@@ -110,7 +115,7 @@ def wakes(client: Machine) -> None:
 
 @seldom
 def ends_sleep(lab: Lab) -> None:
-    """Suspend to memory, idle, under writes to a slow target, and with the target gone at first: nothing is lost."""
+    """Suspend to memory, idle, under writes to a slow target, and with the target gone or frozen at first: nothing is lost."""
     disk = lab.tiny_disk()
     target = lab.tgt(disk)
     relay = Relay(target.address, digests=(0, 0))
@@ -143,8 +148,17 @@ def ends_sleep(lab: Lab) -> None:
         wakes(client)
         Writer(client).ends()
 
+    def frozen(client: Machine) -> None:
+        client.check("sync")
+        target.freeze()
+        falls_asleep(client)
+        client.console.wait("iscsi_init: session with .* lost: the target has not answered a ping", guest.SHUTDOWN)
+        target.thaw()
+        wakes(client)
+        Writer(client).ends()
+
     # QEMU lets each machine sleep once.
-    for name, act, losses in (("idle", idle, 0), ("busy", busy, 0), ("gone", gone, 1)):
+    for name, act, losses in (("idle", idle, 0), ("busy", busy, 0), ("gone", gone, 1), ("frozen", frozen, 1)):
         client = lab.client(name=name)
         guest.boots(client)
         act(client)

@@ -12,6 +12,8 @@ from lab.process import run, wait_until
 from lab.scenario import Lab, scenario, seldom
 from lab.targets import NAME, LoginResponder
 
+from .custody import Load
+
 LOCAL = "rdinit=/linuxrc root=/dev/sda1"
 TARGET = f"[{SERVER6}]:{NAME}"
 OWN = f"{PREFIX6}:60"
@@ -212,8 +214,7 @@ def ipv6_lease(lab: Lab) -> None:
     guest.succeeds(machine, f"if=eth0 target={TARGET} lun=1")
     # It would renew the lease of any other server.
     advertiser.stop()
-    read = "dd if=/dev/sda iflag=direct bs=64k count=16 2>/dev/null | sha256sum"
-    digest = machine.check(read)
+    load = Load(lab, machine)
 
     def says(line: str) -> None:
         machine.console.wait("iscsi_init: " + line, 120)
@@ -235,14 +236,14 @@ def ipv6_lease(lab: Lab) -> None:
     says(rf"eth0: {second}/128 \(DHCPv6\) from server fe80::.+, in place of {first}")
     says("session with .* lost: this machine's address has changed")
     says("session with .* restored")
-    expect(machine.check(read, 300) == digest, "the same data as before")
+    load.goes_on()
     seen = addresses(machine)
     expect(second in seen and first not in seen, "the new address alone", seen)
 
     server.stop()
     says(f"eth0: the lease of {second} is lost: no DHCPv6 server has renewed it until its end")
     says(f"{second} stays in use, and a lease is looked for: no DHCPv6 server gave an address")
-    expect(machine.check(read, 300) == digest, "the same data past the lease's end")
+    load.goes_on()
     leases(lab, host, second)
     says(f"eth0: {second} is leased again, from server fe80::")
 
@@ -253,8 +254,8 @@ def ipv6_lease(lab: Lab) -> None:
     says("eth0 has been without an IPv6 address for 10 s; this driver takes care of it again")
     says(f"eth0: the address {second} was removed")
     says(f"eth0: {second} is leased again, from server fe80::")
-    expect(machine.check(read, 300) == digest, "the same data as before")
-    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    load.goes_on()
+    load.ends()
     expect(second not in addresses(machine), "no leased address once the module is gone", addresses(machine))
     # RFC 8415 sections 18.2.4 and 18.2.5: a Renew names the server, a Rebind none; both name the address.
     for kind, names_server in (("5", True), ("6", False)):
@@ -316,8 +317,7 @@ def ipv6_custody(lab: Lab) -> None:
     tgt(lab)
     machine = lab.bench()
     guest.succeeds(machine, f"if=eth0:[{OWN}]/64:[{SERVER6}] target={TARGET} lun=1")
-    read = "dd if=/dev/sda iflag=direct bs=64k count=16 2>/dev/null | sha256sum"
-    digest = machine.check(read)
+    load = Load(lab, machine)
     says = "iscsi_init: eth0"
     for breakage, line in (
         (f"ip -6 address del {OWN}/64 dev eth0", f"{says}: the address {OWN} was removed, and is put back"),
@@ -329,8 +329,7 @@ def ipv6_custody(lab: Lab) -> None:
     ):
         machine.check(breakage)
         machine.console.wait(line, 60)
-        seen = machine.check(read, 300)
-        expect(seen == digest, f"the same data after `{breakage}`", seen)
+        load.goes_on()
         seen = addresses(machine)
         expect(f"inet6 {OWN}/64" in seen and f"default via {SERVER6}" in seen, "the address and the route", seen)
     # From calm on user space may take its time, as long as it goes on: or else its own last step would fail.
@@ -341,8 +340,7 @@ def ipv6_custody(lab: Lab) -> None:
     # What user space puts elsewhere stays there.
     machine.check("modprobe bridge; brctl addbr br0; ip link set br0 up; ip -6 address flush dev eth0 scope global")
     machine.check(f"brctl addif br0 eth0; ip -6 address add {OWN}/64 dev br0")
-    seen = machine.check(read, 300)
-    expect(seen == digest, "the same data over a bridge", seen)
+    load.goes_on()
     machine.check("sleep 35")
     expect(OWN not in addresses(machine), "no address on the bridge's part", addresses(machine))
-    machine.check("rmmod iscsi_init", guest.SHUTDOWN)
+    load.ends()

@@ -8,6 +8,7 @@ from lab.net import PREFIX, SERVER
 from lab.scenario import SECOND_MAC, Lab, scenario, seldom
 from lab.settings import CHECKOUT
 from lab.targets import INITIATOR, NAME
+from lab.writer import Writer
 
 CONFIGURATION = CHECKOUT / "samples/dhcpd-pxe.conf"
 # The machines of that file besides the one with the lab's usual address.
@@ -98,18 +99,17 @@ def pxe_vlan(lab: Lab) -> None:
     pnp = client.check("cat /proc/net/pnp; grep ^lease /proc/iscsi_init")
     expect("#PROTO: DHCP" in pnp and "none" not in pnp, "a lease", pnp)
 
-    def is_read() -> None:
-        client.check("dd if=/dev/sda of=/dev/null bs=65536 count=16 iflag=direct", 300)
-
+    writer = Writer(client)
     client.plug(0, False)
     client.console.wait("session with .* lost", 120)
     client.plug(0, True)
     client.console.wait("session with .* restored", 120)
-    is_read()
+    writer.goes_on()
     client.check("vconfig rem eth0.100")
     client.console.wait("eth0.100 was deleted.*, and is made again", 60)
     client.console.wait("eth0.100: the address .* was removed.*, and is put back", 60)
-    is_read()
+    writer.goes_on()
+    writer.ends()
     guest.reboots(client)
     tags = {row[0] for row in lab.captures[1].fields("iscsi", "vlan.id")}
     expect("100" in tags, "the tag of VLAN 100 on the wire", tags)

@@ -5,7 +5,7 @@ import time
 
 from hostile.target import PREFIX as CASE
 from hostile.target import Behaviour, Command, Connection, Server
-from lab import guest
+from lab import guest, settings
 from lab.errors import expect
 from lab.machine import Machine
 from lab.net import NETMASK, PREFIX, SERVER
@@ -18,7 +18,7 @@ CLIENT = f"{PREFIX}.64"
 # docs/errors.md: how long rmmod takes without a session and with one on which nothing but pings is answered; a login under way.
 GONE, SILENT, LOGIN = 10, 60, 15
 # What a machine takes besides, by its own clock, in seconds.
-BESIDES = 10
+BESIDES = 10 * settings.PATIENCE
 # Has a logical unit looked for that the target does not have: rmmod waits for that, and for nothing that anybody has open.
 LOOK = "echo 1 >/sys/module/scsi_mod/parameters/inq_timeout; (for scan in /sys/class/scsi_host/*/scan; do echo 0 0 5 >$scan; done) >/dev/null 2>&1 &"
 ABORT_TASK = 1

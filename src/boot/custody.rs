@@ -290,6 +290,7 @@ impl Keeper {
             if let Some(lease) = self.tenancy.step(&self.link, self.config.address, netlink) {
                 self.settle(&lease);
             }
+            self.tenancy.look_for_disk(&self.reconnect);
         }
     }
 
