@@ -3,8 +3,8 @@
 //! Whether another machine has the address, too (RFC 5227).
 //!
 //! The RFC has a machine wait for 4 to 7 s before it takes an address. A root disk cannot wait that
-//! long each time, and who has the address answers at once: what is asked for here is
-//! [`PATIENCE`]. It is looked for conflicts for as long as the address is in use.
+//! long each time, and who has the address answers at once: here it waits [`PROBES`] times
+//! [`PATIENCE`]. Conflicts are looked for as long as the address is in use.
 
 use super::{
     attempts::Attempts,
@@ -47,7 +47,7 @@ use crate::{
 use core::net::Ipv4Addr;
 use kernel::prelude::*;
 
-/// How often it is asked who has an address, and how long an answer is waited for each time, in
+/// How many questions there are for who has an address, and how long each waits for an answer, in
 /// milliseconds.
 const PROBES: u32 = 2;
 const PATIENCE: u64 = 50;
@@ -198,7 +198,12 @@ impl Watch {
         rival
     }
 
-    /// What the next packet says, if there is one.
+    /// The other machine that the next packet is of, if it has the address or, while that is being
+    /// probed for, wants it.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN`: no packet has come in the socket's time.
     fn heard(&self, probing: bool) -> Result<Option<Mac>> {
         let mut buffer = [0; SIZE];
         let (length, device) = self.socket.receive_from(&mut buffer)?;

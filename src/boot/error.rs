@@ -372,7 +372,11 @@ impl fmt::Display for Failure<'_> {
                     "{name}: cannot be brought up: {error:?}; \
                      check the device's driver and its firmware"
                 ),
-                Step::Mtu => write!(f, "{name}: the DHCP server's MTU is refused: {error:?}"),
+                Step::Mtu => write!(
+                    f,
+                    "{name}: the MTU is refused: {error:?}; \
+                     check the DHCP server's interface-mtu (option 26), and ip="
+                ),
                 Step::Address => write!(f, "{name}: the address is refused: {error:?}; check it"),
                 Step::Ipv6Address(address) => write!(
                     f,

@@ -52,9 +52,9 @@ const DUPLICATE_TIMEOUT: u64 = 10_000;
 /// How long routers and servers have to give an address, in milliseconds. The kernel asks routers
 /// after up to a second, and every 4 s at first.
 const TIMEOUT: u64 = 40_000;
-/// Room for the largest message of a DHCPv6 server.
+/// Room for the largest message of a DHCPv6 server, in bytes.
 pub(super) const MESSAGE_SIZE: usize = 1_500;
-/// The interval between looks.
+/// The interval between looks at the addresses, in milliseconds.
 const INTERVAL: u32 = 20;
 
 /// Who has given an address.
@@ -147,8 +147,8 @@ pub(super) struct Found {
 /// Waits until one of `links` has an address: from DHCPv6 where a router says so, or one that the
 /// kernel has made of what a router advertises, or where any other device has one already.
 ///
-/// `name` is what the only one of `links` was called for. `needs_root_path`: only an address with
-/// what a DHCPv6 server says will do.
+/// `device` is what was asked for, for the message that there is none. `needs_root_path`: only an
+/// address with what a DHCPv6 server says will do.
 #[inline(never)]
 pub(super) fn obtain(
     links: &[Link],

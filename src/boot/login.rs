@@ -37,7 +37,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// How often is tried what may mend itself, and the delay between, in milliseconds.
+/// How often what may mend itself is tried, and the delay between, in milliseconds.
 const TRIES: usize = 3;
 const DELAY: u32 = 1_000;
 

@@ -65,7 +65,7 @@ use kernel::prelude::*;
 const DEVICE_TIMEOUT: u64 = 12_000;
 const CARRIER_TIMEOUT: u64 = 30_000;
 const CARRIER_TIMEOUT_FIRST: u64 = 10_000;
-/// The interval between looks.
+/// The interval between looks, in milliseconds.
 const INTERVAL: u32 = 20;
 
 /// A device that has its address, and what came with that.

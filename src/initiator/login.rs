@@ -135,18 +135,16 @@ pub(crate) enum LoginFailure {
 }
 
 impl LoginFailure {
-    /// Whether it is for what the target has as a logical unit.
-    pub(super) const fn is_of_unit(&self) -> bool {
+    /// Whether it will not end by itself: it is for what the target has as a logical unit, or for
+    /// want of an address that leads there.
+    pub(super) const fn is_lasting(&self) -> bool {
         matches!(
             self,
-            Self::UnitGone(..) | Self::UnitReplaced(..) | Self::UnitNotReset(..)
+            Self::UnitGone(..)
+                | Self::UnitReplaced(..)
+                | Self::UnitNotReset(..)
+                | Self::Connect(_, ENETUNREACH | EADDRNOTAVAIL)
         )
-    }
-
-    /// Whether it will not end by itself: it is of a unit, or for want of an address that leads
-    /// there.
-    pub(super) const fn is_lasting(&self) -> bool {
-        self.is_of_unit() || matches!(self, Self::Connect(_, ENETUNREACH | EADDRNOTAVAIL))
     }
 }
 

@@ -42,7 +42,7 @@ use crate::{
     proto::{
         config::iscsi_conf::Timeouts,
         iscsi::{
-            error::Error as ProtocolError, //
+            error::Error as ProtocolError,
             opcode::Opcode,
             pdu::{
                 login::CID,

@@ -10,8 +10,8 @@
 #include <linux/crc32.h>
 #include <linux/dmi.h>
 #include <linux/file.h>
-#include <linux/filter.h>
 #include <linux/fips.h>
+#include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
@@ -24,9 +24,9 @@
 #include <linux/moduleparam.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>
-#include <linux/scatterlist.h>
 #include <linux/pid.h>
 #include <linux/proc_fs.h>
+#include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
@@ -51,6 +51,7 @@
 char iscsi_init_if[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(if, iscsi_init_if, sizeof(iscsi_init_if), 0444);
 MODULE_PARM_DESC(if, "<dev>[:<ip>[:<netmask>[:<gateway>]]]: network interface, by name or MAC; "
+		 "<name>.<number> is made for a VLAN; "
 		 "of IPv6: <dev>:[<ip>]/<prefix length>[:[<gateway>]]; "
 		 "an address means static, none DHCP/BOOTP; "
 		 "absent: every Ethernet device, the first with a usable answer");
@@ -61,8 +62,8 @@ MODULE_PARM_DESC(initiator, "initiator name (iqn., eui. or naa.)");
 
 char iscsi_init_target[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(target, iscsi_init_target, sizeof(iscsi_init_target), 0444);
-MODULE_PARM_DESC(target, "<ip>[:<port>][:<target name>][,<ip>[:<port>]...]: iSCSI target; "
-		 "further portals of it behind commas; IPv6 in brackets");
+MODULE_PARM_DESC(target, "<ip>[:<port>][:<target name>][,...]: iSCSI target; behind commas "
+		 "further portals of it, or other targets; IPv6 in brackets");
 
 char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(lun, iscsi_init_lun, sizeof(iscsi_init_lun), 0444);

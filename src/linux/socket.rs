@@ -100,7 +100,7 @@ impl Socket {
         unsafe { (*self.as_ptr()).sk }
     }
 
-    /// Limits each following call to `milliseconds`.
+    /// Limits each following call to `milliseconds`, or one jiffy where that is longer.
     pub(crate) fn set_timeout(&self, milliseconds: u64) {
         let milliseconds = u32::try_from(milliseconds).unwrap_or(u32::MAX);
 
@@ -109,19 +109,13 @@ impl Socket {
     }
 
     /// Connects to `peer`.
+    ///
+    /// # Errors
+    ///
+    /// `EINPROGRESS`: there was no answer in time. Others are the kernel's, such as `ECONNREFUSED`.
     pub(crate) fn connect(&self, peer: &SocketAddr) -> Result {
         match peer {
-            SocketAddr::V4(peer) => {
-                let mut address = bindings::sockaddr_in {
-                    sin_family: bindings::AF_INET as u16,
-                    sin_port: peer.port().to_be(),
-                    sin_addr: bindings::in_addr {
-                        s_addr: u32::from(*peer.ip()).to_be(),
-                    },
-                    ..Default::default()
-                };
-                self.connect_raw(&mut address)
-            }
+            SocketAddr::V4(peer) => self.connect_raw(&mut datagram::ipv4_address(peer)),
             SocketAddr::V6(peer) => self.connect_raw(&mut datagram::ipv6_address(peer)),
         }
     }
@@ -139,6 +133,10 @@ impl Socket {
     }
 
     /// Sends all of `data` on a connected or netlink socket.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN`: there was no room in time; part of `data` may have gone. Others are the kernel's.
     pub(crate) fn send_all(&self, mut data: &[u8]) -> Result {
         while !data.is_empty() {
             let sent = self.send_message(data, &mut message())?;
@@ -147,7 +145,11 @@ impl Socket {
         Ok(())
     }
 
-    /// Receives at least one byte; zero when the peer has closed.
+    /// Receives at least one byte; none, when the peer has closed.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN`: nothing came in time. Others are the kernel's.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<usize> {
         self.receive_message(buffer, &mut message())
     }

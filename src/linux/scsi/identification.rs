@@ -70,7 +70,11 @@ impl Drop for Device<'_> {
 
 /// The logical units of the host with this number; none where there is no such host. Process
 /// context.
-// Of very many units they are more than the kernel has in one piece at all times.
+///
+/// # Errors
+///
+/// `ENOMEM`: the kernel has no room for the list.
+// Not in one piece of memory: with very many units the kernel may have none that large.
 pub(crate) fn identifications(host: u32) -> Result<KVVec<Identification>> {
     let mut units = KVVec::new();
     // SAFETY: Any number may be asked for.

@@ -33,7 +33,7 @@ impl Socket {
 
         // SAFETY: The socket is valid.
         unsafe { bindings::iscsi_init_sock_allow_broadcast(socket.sock()) };
-        socket.bind(&mut address(&SocketAddrV4::new(
+        socket.bind(&mut ipv4_address(&SocketAddrV4::new(
             Ipv4Addr::UNSPECIFIED,
             port,
         )))?;
@@ -108,7 +108,7 @@ impl Socket {
 
     /// Sends one datagram.
     pub(crate) fn send_to(&self, data: &[u8], to: &SocketAddrV4) -> Result {
-        self.send_to_raw(data, &mut address(to))
+        self.send_to_raw(data, &mut ipv4_address(to))
     }
 
     /// Sends one datagram to an IPv6 address.
@@ -156,7 +156,7 @@ const fn group(number: bindings::rtnetlink_groups) -> u32 {
     1 << (number - 1)
 }
 
-fn address(of: &SocketAddrV4) -> bindings::sockaddr_in {
+pub(super) fn ipv4_address(of: &SocketAddrV4) -> bindings::sockaddr_in {
     bindings::sockaddr_in {
         sin_family: bindings::AF_INET as u16,
         sin_port: of.port().to_be(),

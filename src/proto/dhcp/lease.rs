@@ -299,7 +299,7 @@ impl<T: Copy, const N: usize> List<T, N> {
 
 impl<T: Copy, const N: usize> Default for List<T, N> {
     fn default() -> Self {
-        Self { items: [None; N] }
+        Self::none()
     }
 }
 
@@ -321,7 +321,7 @@ fn addresses(options: &Options<'_>, code: Code) -> List<Ipv4Addr, 3> {
     core::iter::from_fn(|| reader.array::<4>().map(Ipv4Addr::from)).collect()
 }
 
-/// The text of the option `code`, unless empty.
+/// The host or domain name in the option `code`, unless empty.
 fn host_name(options: &Options<'_>, code: Code) -> Option<Text<63>> {
     let mut buffer = [0; 63];
     Some(Text::host_name(options.value(code, &mut buffer)?)).filter(|text| !text.is_empty())

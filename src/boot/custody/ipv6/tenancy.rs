@@ -53,7 +53,7 @@ const SEARCH: u64 = 10_000;
 /// The delay after the first search and the most after any.
 const DELAY_FIRST: Duration = Duration::from_secs(1);
 const DELAY_MAX: Duration = Duration::from_secs(60);
-/// How often it is looked for an answer, in milliseconds.
+/// The interval between looks for an answer, in milliseconds.
 const LOOK: u64 = 100;
 
 /// What is done about the lease.
