@@ -32,11 +32,11 @@ fn ip(text: &str) -> Ipv6Addr {
 
 /// An option of `kind` with this lifetime and what is behind it.
 fn option(kind: u8, lifetime: u32, rest: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(1 + rest.len().div_ceil(8)).expect("a length");
-    let mut option = vec![kind, length, 0, 0];
+    let units = rest.len().div_ceil(8).saturating_add(1);
+    let mut option = vec![kind, u8::try_from(units).expect("a length"), 0, 0];
     option.extend(lifetime.to_be_bytes());
     option.extend(rest);
-    option.resize(usize::from(length) * 8, 0);
+    option.resize(units.saturating_mul(8), 0);
     option
 }
 

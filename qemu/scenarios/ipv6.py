@@ -1,13 +1,13 @@
 """Targets at IPv6 addresses, and how the machine comes to an IPv6 address of its own."""
 
 import re
-from errno import EADDRINUSE, EADDRNOTAVAIL
+from errno import EADDRINUSE, EADDRNOTAVAIL, EHOSTUNREACH
 
 from lab import guest
 from lab.dhcp import Dhcpd6, Dnsmasq
 from lab.errors import expect
 from lab.machine import Machine
-from lab.net import PREFIX6, SERVER6, Host
+from lab.net import PREFIX6, SERVER, SERVER6, Host
 from lab.process import run, wait_until
 from lab.scenario import Lab, scenario, seldom
 from lab.targets import NAME, LoginResponder
@@ -62,12 +62,15 @@ def ipv6_static(lab: Lab) -> None:
 
 @scenario
 def ipv6_taken_back(lab: Lab) -> None:
-    """An IPv6 address that another host has is refused; one that was set goes with the module, and its route."""
+    """An IPv6 address that another host has is refused; one that was set goes with the module, and its route. It does not lead to an IPv4 target."""
     tgt(lab)
     machine = lab.bench()
     target = f"target={TARGET} lun=1"
     before = addresses(machine)
     guest.fails(machine, f"if=eth0:[{SERVER6}]/64 {target}", EADDRINUSE, "eth0: another host has the address", SERVER6)
+    expect(addresses(machine) == before, "the addresses as before", addresses(machine))
+    fallback = f"target=[{SERVER6}]:3999:{NAME}:dead,{SERVER}:{NAME} lun=1"
+    guest.fails(machine, f"if=eth0:[{OWN}]/64 {fallback}", EHOSTUNREACH, f"cannot connect to {SERVER}:3260: no IPv4 address of this machine leads there", again=False)
     expect(addresses(machine) == before, "the addresses as before", addresses(machine))
     guest.succeeds(machine, f"if=eth0:[{OWN}]/64:[{SERVER6}] {target}")
     seen = addresses(machine)

@@ -60,7 +60,7 @@ mod tests {
 
     /// When, in seconds, failures that come every second for five minutes are told of.
     fn told(kind: impl Fn(u64) -> u8) -> Vec<u64> {
-        let at = |second| Instant::from_millis(second * 1_000);
+        let at = |second| Instant::from_millis(0).after(Duration::from_secs(second));
         let mut reminder = Reminder::new(at(0));
         (1..=300)
             .filter(|second| reminder.is_due(at(*second), kind(*second), *second == 1))
