@@ -99,13 +99,22 @@ fn another_targets_disk_needs_a_name_that_nobody_else_has() {
         &[(2, 0, b"\0\0\0\0\0\0\0\x01")],
         &[(3, 0, b"\x50\0\0\0\x0c\0\0\x01")],
         &[(3, 0, b"\x60")],
+        &[(3, 0, b"\x60\x01\x40\x50\0\0\0\0\0\0\0\0\0\0\0\0")],
+        &[(2, 0, b"\0\x14\x05\0\0\0\0\0")],
+        &[(8, 0, b"\0\0\0\0")],
         &[(1, 0, b"EXAMPLE ")],
+        &[(1, 0, b"EXAMPLE         ")],
+        // What FreeBSD's CTL calls its first unit where nobody has named it.
+        &[(1, 0, b"FREEBSD MYDEVID   0")],
         &[(0, 0, b"EXAMPLE disk-0042")],
         &[(3, 1, NAA_6)],
         &[],
     ] {
         assert!(!same(of_many), "{of_many:?}");
     }
+    // What LIO calls each unit that was given no serial number.
+    let lio = b"\0\x83\0\x15\x02\x01\0\x09LIO-ORG \0\x01\x06\0\x04\0\0\0\0";
+    assert!(is_same(lio, lio) && !is_proved(lio, lio));
     // One that its administrator has named.
     let [_, local, nobodys] = tgt;
     let named = |name| page(&[(1, 0, name), local, nobodys]);
@@ -121,4 +130,14 @@ fn another_targets_disk_needs_a_name_that_nobody_else_has() {
     let another = b"\x60\x01\x40\x5a\xbc\0\0\0\0\0\0\0\0\0\0\x02";
     assert!(!is_proved(&both(NAA_6), &both(another)));
     assert!(!is_proved(&both(NAA_6), &[]));
+    // One of the same type that others have, too, does not count.
+    let numbered = |naa: &'static [u8]| page(&[(3, 0, naa), local]);
+    assert!(is_same(&numbered(NAA_6), &numbered(another)));
+    assert!(!is_proved(&numbered(NAA_6), &numbered(another)));
+    // What is proved is the same first of all.
+    let moved = page(&[
+        (1, 0, b"EXAMPLE disk-0042"),
+        (3, 0, b"\x30\0\0\x02\0\0\0\x01"),
+    ]);
+    assert!(!is_proved(&named(b"EXAMPLE disk-0042"), &moved));
 }

@@ -20,6 +20,9 @@ const PAGE: u8 = 0x83;
 /// string, T10 vendor ID, vendor specific.
 const TYPES: [u8; 5] = [3, 2, 8, 1, 0];
 
+/// How T10 vendor IDs begin that targets make up, the same on every machine: tgt's and FreeBSD's.
+const MADE_UP: [&[u8]; 2] = [b"IET     ", b"FREEBSD MYDEVID"];
+
 /// What the logical unit itself is called, in one of its pages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Designator<'a> {
@@ -39,7 +42,8 @@ pub fn is_telling(page: &[u8]) -> bool {
 /// Such names are those with the IEEE's number of who has made the unit (NAA 2, 5 and 6, EUI-64),
 /// SCSI name strings, and T10 vendor IDs. What an administrator or the target itself has numbered
 /// (NAA 3, vendor specific) another one numbers the same, and so does tgt with an NAA 6 that has
-/// nobody's number and with the T10 vendor ID that it makes up.
+/// nobody's number and with the T10 vendor ID that it makes up. FreeBSD's CTL makes up such an ID,
+/// too, and LIO has one for all units that were given no serial number.
 pub fn is_proved(before: &[u8], now: &[u8]) -> bool {
     let best = TYPES.into_iter().find(|kind| {
         let mut had = designators(before);
@@ -60,15 +64,25 @@ impl Designator<'_> {
             // 24 bits stand, in NAA 2 behind 12 of its own.
             (3, [a, b, c, d, e, ..]) => match a >> 4 {
                 2 => (*c, *d, *e) != (0, 0, 0),
-                5 | 6 => (a & 0xf, *b, *c, d >> 4) != (0, 0, 0, 0),
+                5 | 6 => (a & 0xf, *b, *c, d >> 4) != (0, 0, 0, 0) && is_filled(self.value, 4),
                 _ => false,
             },
-            (2, [a, b, c, ..]) => (*a, *b, *c) != (0, 0, 0),
-            (8, [_, ..]) => true,
-            (1, value) => value.len() > 8 && !value.starts_with(b"IET     "),
+            (2, [a, b, c, ..]) => (*a, *b, *c) != (0, 0, 0) && is_filled(self.value, 3),
+            (8, value) => is_filled(value, 0),
+            // Behind the vendor's 8 characters.
+            (1, value) => {
+                let is_made_up = MADE_UP.iter().any(|start| value.starts_with(start));
+                !is_made_up && is_filled(value, 8)
+            }
             _ => false,
         }
     }
+}
+
+/// Whether a name has more than what fills it up, from byte `from` on.
+fn is_filled(value: &[u8], from: usize) -> bool {
+    let own = value.get(from..).unwrap_or_default();
+    own.iter().any(|byte| !matches!(byte, 0 | b' '))
 }
 
 /// The best type of designator that the page has.
