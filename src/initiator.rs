@@ -122,8 +122,11 @@ impl Initiator {
         established: &Established,
     ) -> Result<Self> {
         // The block layer is told once whether pages may change while they are sent. Where they
-        // may, no later login can have a digest over them.
-        let digests = established.parameters.data_digest != Digest::None;
+        // may, no later login can have a digest over them: not wanted by whoever set it up so.
+        let wanted =
+            |account: &KBox<Account>| account.node.offer.data_digest == DigestChoice::Always;
+        let digests =
+            established.parameters.data_digest != Digest::None || fallbacks.iter().any(wanted);
         let mut longest_login = 0;
         for account in Iterator::chain(core::iter::once(&mut account), fallbacks.iter_mut()) {
             if !digests {

@@ -54,9 +54,12 @@ def fallback_targets(lab: Lab) -> None:
         joined(target, 2, others[target.name])
     for target in (first, second, third):
         named(joined(target, 3, shared), "scsi_id=EXAMPLE-disk-0044,scsi_sn=0044", 3)
+    # Only the second one is to protect its data, and does not take the first one's word that none of that is needed.
+    second.configure("--mode", "target", "--op", "update", "--name", "DataDigest", "--value", "CRC32C")
     # One as dracut has several, with the rest behind a comma.
     append = f"iscsi-target={SERVER}:3999:{DEAD} iscsi-target={SERVER}:{NAME},{SERVER}:3262:{FOREIGN} iscsi-target=[{SERVER6}]:3261:{SECOND}"
     machine = lab.bench(f"{append} iscsi-lun=1")
+    machine.check(f"mkdir -p /etc; printf 'TargetName={SECOND}\\n\\tDataDigest=always\\n' >/etc/iscsi.conf")
     guest.succeeds(machine, STATIC)
     expect(machine.log(rf"target {SERVER}:3999:{DEAD} is passed over.*cannot connect"), "a line about the dead target")
     passed = told(machine, "passed-over")
@@ -79,6 +82,8 @@ def fallback_targets(lab: Lab) -> None:
         machine.console.wait(rf"target {comes.name} has the same disk as target {dies.name}", 120)
         machine.console.wait(f"{session} restored", 120)
         machine.check(f"until test -s /run/end{number}; do sleep 0.1; done", 60)
+        digest = "CRC32C" if comes is second else "None"
+        expect(f"DataDigest={digest}" in told(machine, "negotiated"), f"DataDigest={digest} at {comes.name}", told(machine, "negotiated"))
         expect(told(machine, "target") == comes.name and told(machine, "portal") == comes.portal, f"{comes.name} in /proc/iscsi_init")
         written = disk.read_bytes()[AREA + (number << 20) :][: 1 << 20]
         expect(written[:12] == b"1\n2\n3\n4\n5\n6\n", "what was written to be on the disk", written[:12])
