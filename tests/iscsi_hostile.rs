@@ -517,6 +517,33 @@ fn every_kind_of_pdu_opens_the_window() {
 }
 
 #[test]
+fn what_harms_nobody_is_noted() {
+    let mut session = session();
+    let residual = Residual::None;
+    let status = ScsiStatus::GOOD;
+    let good = Status { status, residual };
+    let mut quirks = |direction, bytes| {
+        session.ended(&good, &moved(direction, bytes).status(&good));
+        session.quirks()
+    };
+    assert_eq!(quirks(Direction::Read, LENGTH), Quirks::NONE);
+    // No success at all.
+    assert_eq!(quirks(Direction::Write, 512), Quirks::NONE);
+    assert_eq!(quirks(Direction::Read, 512), Quirk::ShortRead.into());
+
+    let mut session = self::session();
+    let mut quirks = |exp_cmd_sn, max_cmd_sn| {
+        let notice = nop_in(u32::MAX, u32::MAX).numbers(100, exp_cmd_sn, max_cmd_sn);
+        session.receive(&notice.0).unwrap();
+        session.quirks()
+    };
+    // A window that is closed, and old news.
+    assert_eq!(quirks(10, 9), Quirks::NONE);
+    assert_eq!(quirks(5, 7), Quirks::NONE);
+    assert_eq!(quirks(10, 8), Quirk::NumbersOfNothing.into());
+}
+
+#[test]
 fn a_lost_response_ends_the_connection_and_a_repeated_number_does_not() {
     let response = |stat_sn| scsi_response(1, 0, 0).numbers(stat_sn, 10, 10).0;
     for received in [101, 1_100, 100 | (1 << 31)] {

@@ -449,14 +449,17 @@ impl Wire {
         let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
         let running = tasks.get(itt).ok_or(Failure::UnknownTask(itt))?;
         let task = running.task.as_ref().ok_or(Failure::UnknownTask(itt))?;
-        let outcome = match pdu {
-            Received::ScsiResponse(response) => task.response(response),
+        let (outcome, said) = match pdu {
+            Received::ScsiResponse(response) => (task.response(response), response.outcome.ok()),
             Received::DataIn(DataIn {
                 status: Some(status),
                 ..
-            }) => task.status(status),
+            }) => (task.status(status), Some(*status)),
             _ => return Ok(()),
         };
+        if let Some(said) = said {
+            self.session.ended(&said, &outcome);
+        }
 
         let sense = response::sense(self.receive.side());
         let verdict = match &outcome {

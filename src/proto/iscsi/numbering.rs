@@ -14,6 +14,7 @@ use crate::proto::{
 pub struct CommandNumbering {
     next: Serial,
     max: Serial,
+    contradicts: bool,
 }
 
 impl CommandNumbering {
@@ -22,13 +23,22 @@ impl CommandNumbering {
     ///
     /// If these two contradict each other there is room for one command, whose response will tell.
     pub fn new(next: Serial, exp_cmd_sn: Serial, max_cmd_sn: Serial) -> Self {
-        let one = Self { next, max: next };
-        let max = if one.is_plausible(exp_cmd_sn, max_cmd_sn) {
-            max_cmd_sn
-        } else {
-            next
+        let mut numbering = Self {
+            next,
+            max: next,
+            contradicts: false,
         };
-        Self { next, max }
+        if numbering.is_plausible(exp_cmd_sn, max_cmd_sn) {
+            numbering.max = max_cmd_sn;
+        } else {
+            numbering.contradicts = true;
+        }
+        numbering
+    }
+
+    /// Whether numbers have come that cannot be.
+    pub const fn contradicts(&self) -> bool {
+        self.contradicts
     }
 
     /// The CmdSN that the next command will take, and that immediate ones carry.
@@ -55,7 +65,9 @@ impl CommandNumbering {
     /// Learns from the numbers of a PDU.
     pub fn update(&mut self, exp_cmd_sn: Serial, max_cmd_sn: Serial) {
         // RFC 7143 section 4.2.2.1: a smaller MaxCmdSN is old news, so the window never shrinks.
-        if self.is_plausible(exp_cmd_sn, max_cmd_sn) && self.max.precedes(max_cmd_sn) {
+        if !self.is_plausible(exp_cmd_sn, max_cmd_sn) {
+            self.contradicts = true;
+        } else if self.max.precedes(max_cmd_sn) {
             self.max = max_cmd_sn;
         }
     }
@@ -166,13 +178,17 @@ mod tests {
     #[test]
     fn numbers_that_contradict_each_other_or_the_future_are_ignored() {
         let mut commands = CommandNumbering::new(sn(5), sn(5), sn(4));
+        commands.update(sn(5), sn(4));
+        assert!(!commands.contradicts());
         commands.update(sn(5), sn(3));
+        assert!(commands.contradicts());
         commands.update(sn(6), sn(9));
         assert!(!commands.is_open());
         // Zeros while CmdSN is near 2^31, where zero looks like the future.
         let mut commands = CommandNumbering::new(sn(0x8000_0010), sn(0x8000_0010), sn(0x8000_0010));
         commands.update(sn(0), sn(0));
         assert_eq!(commands.max, sn(0x8000_0010));
+        assert!(commands.contradicts());
     }
 
     #[test]

@@ -18,16 +18,30 @@ pub enum Quirk {
     /// The LUN field has the plain number where SAM-5 section 4.7.7.4 wants the flat space
     /// addressing method. LIO, from LUN 256 on.
     PlainLun,
+    /// ExpCmdSN and MaxCmdSN contradict each other, or what was sent (section 4.2.2.1). tgt had
+    /// zeros there in R2Ts until 2015, which lie ahead of a CmdSN above 2^31.
+    NumbersOfNothing,
+    /// A read ends well without all its data, and without an underflow (section 11.4.5.1). gotgt,
+    /// which takes overflow and underflow for each other.
+    ShortRead,
 }
 
 impl Quirk {
-    const ALL: [Self; 3] = [Self::StatSnRepeated, Self::ChapSha256IsSha1, Self::PlainLun];
+    const ALL: [Self; 5] = [
+        Self::StatSnRepeated,
+        Self::ChapSha256IsSha1,
+        Self::PlainLun,
+        Self::NumbersOfNothing,
+        Self::ShortRead,
+    ];
 
     const fn bit(self) -> u8 {
         match self {
             Self::StatSnRepeated => 1,
             Self::ChapSha256IsSha1 => 2,
             Self::PlainLun => 4,
+            Self::NumbersOfNothing => 8,
+            Self::ShortRead => 16,
         }
     }
 }
@@ -39,6 +53,8 @@ impl fmt::Display for Quirk {
             Self::StatSnRepeated => "repeats StatSN, as gotgt does",
             Self::ChapSha256IsSha1 => "takes CHAP with SHA-256 for SHA-1, as tgt does",
             Self::PlainLun => "has plain numbers for LUNs above 255, as LIO does",
+            Self::NumbersOfNothing => "sends command numbers that cannot be, as tgt did until 2015",
+            Self::ShortRead => "ends reads short without saying so, as gotgt does",
         })
     }
 }

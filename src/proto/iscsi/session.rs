@@ -33,7 +33,8 @@ use crate::proto::iscsi::{
         response::{
             self,
             Ping,
-            Received, //
+            Received,
+            Status, //
         },
         text::{
             Continuation,
@@ -48,7 +49,10 @@ use crate::proto::iscsi::{
         Itt,
         Ttt, //
     },
-    task::Task,
+    task::{
+        Outcome,
+        Task, //
+    },
     HEADER_LENGTH, //
 };
 
@@ -219,7 +223,24 @@ impl Session {
             }
         }
         self.commands.update(numbers.exp_cmd_sn, numbers.max_cmd_sn);
+        if self.commands.contradicts() {
+            self.quirks.insert(Quirk::NumbersOfNothing);
+        }
         Ok(received)
+    }
+
+    /// Takes note of what a target does wrong that ends a command by saying `said`, which has come
+    /// to `outcome`.
+    pub fn ended(&mut self, said: &Status, outcome: &Outcome) {
+        let is_short = match outcome {
+            Outcome::Completed(status) => {
+                status.status.is_success() && status.residual != said.residual
+            }
+            Outcome::Failed(_) => false,
+        };
+        if is_short {
+            self.quirks.insert(Quirk::ShortRead);
+        }
     }
 
     fn nop_out(&self, itt: Itt, ttt: Ttt, lun: Lun) -> [u8; HEADER_LENGTH] {
