@@ -92,6 +92,7 @@ class Connection:
     def __init__(self, server: "Server", sock: socket.socket) -> None:
         self.server = server
         self.sock = sock
+        self.port = sock.getsockname()[1]
         self.linter = Linter()
         self.state = State()
         self.hooks: dict[str, Act] = {}
@@ -447,8 +448,12 @@ class Server:
     def __init__(self, address: str, port: int, behaviours: dict[str, Behaviour]) -> None:
         self.behaviours = behaviours
         self.states: dict[str, State] = {}
+        self.port = port
         self.listener = socket.create_server((address, port))
-        threading.Thread(target=self._serve, daemon=True).start()
+        # Where a target may say that it is instead.
+        self.elsewhere = socket.create_server((address, port + 1))
+        for listener in (self.listener, self.elsewhere):
+            threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
 
     def case(self, name: str) -> tuple[State, Behaviour]:
         """The state and the behaviour behind a target's name."""
@@ -462,9 +467,9 @@ class Server:
         """What became of a case."""
         return self.states.get(name, State())
 
-    def _serve(self) -> None:
+    def _serve(self, listener: socket.socket) -> None:
         while True:
-            sock, _ = self.listener.accept()
+            sock, _ = listener.accept()
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=Connection(self, sock).run, daemon=True).start()
 

@@ -220,7 +220,8 @@ class LoginResponder:
         self.status = 0x0200
         self.text = b""
         self.logins = 0
-        self.listener = socket.create_server((address, port))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = socket.create_server((address, port), family=family)
         self.handler: Callable[[socket.socket], None] = self.refuse
         threading.Thread(target=self._serve, daemon=True).start()
 

@@ -10,7 +10,7 @@ from lab.machine import Machine
 from lab.net import PREFIX6, SERVER6, Host
 from lab.process import run, wait_until
 from lab.scenario import Lab, scenario, seldom
-from lab.targets import NAME
+from lab.targets import NAME, LoginResponder
 
 LOCAL = "rdinit=/linuxrc root=/dev/sda1"
 TARGET = f"[{SERVER6}]:{NAME}"
@@ -39,10 +39,14 @@ def addresses(machine: Machine) -> str:
 
 @scenario
 def ipv6_static(lab: Lab) -> None:
-    """A static IPv6 address and its gateway: no DHCP message, and no IPv4 address."""
+    """A static IPv6 address and its gateway: no DHCP message, and no IPv4 address; the target redirects to another IPv6 portal."""
     tgt(lab)
-    client = lab.client(f"{LOCAL} iscsi-if=eth0:[{OWN}]/64:[{SERVER6}] iscsi-target={TARGET} iscsi-lun=1")
+    responder = LoginResponder(SERVER6, 3261)
+    responder.status = 0x0101
+    responder.text = f"TargetAddress=[{SERVER6}]:3260,1\0".encode()
+    client = lab.client(f"{LOCAL} iscsi-if=eth0:[{OWN}]/64:[{SERVER6}] iscsi-target=[{SERVER6}]:3261:{NAME} iscsi-lun=1")
     guest.boots(client)
+    expect(client.log(rf"has moved from \[{SERVER6}\]:3261 to \[{SERVER6}\]:3260"), "a line about the redirection")
     seen = addresses(client)
     expect(f"inet6 {OWN}/64" in seen, f"{OWN}/64 on eth0", seen)
     expect(f"default via {SERVER6}" in seen, f"a default route by {SERVER6}", seen)

@@ -319,6 +319,7 @@ fn node(boot: &Boot, conf: &Conf, network: &Network) -> Result<KBox<Node>, Failu
         offer: Offer::default(),
         timeouts: Timeouts::default(),
         authentication: None,
+        moved: None,
     };
     KBox::new(node, GFP_KERNEL).map_err(Failure::kernel)
 }

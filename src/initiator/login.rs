@@ -78,6 +78,8 @@ pub(crate) struct Node {
     pub(crate) timeouts: Timeouts,
     /// How both prove who they are, if they do.
     pub(crate) authentication: Option<Authentication>,
+    /// Where a target was last told to have moved: it may say so at each login, every few seconds.
+    pub(crate) moved: Option<Portal>,
 }
 
 /// A name for people.
@@ -211,13 +213,15 @@ pub(super) fn establish(
                 return Ok((connected, established));
             }
             End::Moved(to, permanent) => {
-                pr_info!(
-                    "target {} has moved from {} to {}{}\n",
-                    target.unwrap_or("for discovery"),
-                    core::format_args!("{portal}"),
-                    core::format_args!("{to}"),
-                    if permanent { ", for good" } else { "" }
-                );
+                if node.moved.replace(to) != Some(to) {
+                    pr_info!(
+                        "target {} has moved from {} to {}{}\n",
+                        target.unwrap_or("for discovery"),
+                        core::format_args!("{portal}"),
+                        core::format_args!("{to}"),
+                        if permanent { ", for good" } else { "" }
+                    );
+                }
                 portal = to;
                 redirections = redirections.saturating_add(1);
                 if permanent {

@@ -6,8 +6,8 @@ from dataclasses import replace
 from lab.wire import Pdu as Received
 
 from ..pdu import CONTINUE, NONE, RESPONSE, Pdu
-from ..target import WINDOW, Command, Connection, Options, wait
-from . import case, drop, ok, plain, refused
+from ..target import WINDOW, Behaviour, Command, Connection, Options, wait
+from . import Case, Expect, add, case, drop, ok, plain, refused
 
 TRANSIT = 0x80
 
@@ -296,3 +296,36 @@ def redirection_to_a_name(c: Connection, request: Received, response: Pdu) -> No
     """A redirection to a host name, for which there is no resolver."""
     data = b"TargetAddress=storage.example:3260,1\0"
     c.raw(c.encode(Pdu(response.opcode, 0, data).with_(itt=request.word(16), login_status=0x0101), True))
+
+
+def moved(name: str, summary: str, status: int, expect: Expect) -> None:
+    """Declares a case whose target redirects to another port, whose session there breaks amid a read, and who looks where it comes back."""
+
+    def login(c: Connection, request: Received, response: Pdu) -> bool:
+        if c.port != c.server.port:
+            is_first = request.header[1] >> 2 & 3 == 0
+            if is_first and status == 0x0101 and c.state.notes["asked"] != c.number - 1:
+                c.linter.fault("11.13.5", "a login at the address of a redirection that was for one time")
+            return False
+        if c.number > 1 and status == 0x0102:
+            c.linter.fault("11.13.5", "a login at the address that the target has left for good")
+        c.state.notes["asked"] = c.number
+        data = f"TargetAddress={c.server.listener.getsockname()[0]}:{c.server.port + 1}\0".encode()
+        c.raw(c.encode(Pdu(response.opcode, 0, data).with_(itt=request.word(16), login_status=status), True))
+        c.close()
+        return True
+
+    def read(c: Connection, command: Command) -> bool:
+        if c.state.notes.setdefault("broken", 0):
+            return False
+        c.state.notes["broken"] = 1
+        c.reset()
+        return True
+
+    add(Case(f"login.{name}", "11.13.5", summary, expect, Behaviour({"login": login, "read": read}, always=True)))
+
+
+# One line on where it is, however often it is told.
+ONCE = r"(?s)\A(?:(?!has moved).)*has moved(?:(?!has moved).)*\Z"
+moved("moved-for-good", "A redirection for good: the next session is looked for there at once.", 0x0102, drop("the connection broke"))
+moved("moved-each-time", "A redirection for the time being: the next session is asked for where it was, and redirected again.", 0x0101, ok(ONCE))
