@@ -33,6 +33,8 @@ class Linter:
     def __init__(self) -> None:
         self.faults: list[str] = []
         self.full_feature = self.discovery = False
+        # The initiator has taken the login for ended, too.
+        self.begun = False
         self.logged_out = False
         self.first: Pdu | None = None
         self.keys: set[str] = set()
@@ -68,6 +70,7 @@ class Linter:
             return self._login(pdu)
         if not self.full_feature:
             return self.fault("4.2.4", "not a Login Request in the Login Phase", pdu)
+        self.begun = True
         if self.discovery and pdu.opcode not in (TEXT, LOGOUT):
             self.fault("4.3", "neither Text nor Logout Request in a discovery session", pdu)
         self._digests(pdu)
@@ -315,6 +318,11 @@ class Linter:
             self.resets[pdu.word(16)] = pdu.header[8:16]
         if function != 1 and function != 8 and referenced != NONE:
             self.fault("11.5.4", "a Referenced Task Tag without a task", pdu)
+
+    def closed(self) -> None:
+        """The initiator has closed the connection in order, without a RST."""
+        if self.begun and not self.logged_out:
+            self.fault("4.2.6", "FIN in the Full Feature Phase without a logout")
 
     def ended(self, itt: int) -> None:
         """The target has ended a task."""

@@ -263,6 +263,11 @@ def check() -> None:
         for number, (start, pdus, section) in enumerate(WRONG):
             faults = sent(start(), pdus)
             expect(any(fault.startswith(f"{section}: ") for fault in faults), f"wrong PDU {number} to break {section}", str(faults))
+        for start, pdu, is_wrong in ((ready, nop(5), True), (ready, logout(), False), (logging_in, login(), False)):
+            subject = start()
+            subject.judge(pdu)
+            subject.closed()
+            expect(bool(subject.faults) == is_wrong, "a FIN to be wrong in the Full Feature Phase without a logout", str(subject.faults))
     finally:
         Linter.fault = plain  # type: ignore[method-assign]
     for number, (start, pdus) in enumerate(RIGHT):

@@ -114,8 +114,9 @@ class Connection:
             try:
                 chunk = self.sock.recv(count - len(data))
             except OSError:
-                chunk = b""
+                raise Closed from None
             if not chunk:
+                self.linter.closed()
                 raise Closed
             data += chunk
         return data

@@ -85,9 +85,12 @@ use kernel::prelude::*;
 /// How long all of it, and what one logical unit is asked, may take, in milliseconds.
 pub(super) const VERIFY_TIMEOUT: u64 = 10_000;
 const UNIT_TIMEOUT: u64 = 5_000;
+/// How long the logout may take from a session whose disks are others.
+const LEAVE_TIMEOUT: u64 = 1_000;
 /// The Initiator Task Tag of what is asked here, before there are other commands.
 const TAG: Itt = Itt::new(0);
 const RESET_TAG: Itt = Itt::new(1);
+const LOGOUT_TAG: Itt = Itt::new(2);
 
 /// SPC-5 section 6.49.
 const TEST_UNIT_READY: [u8; 6] = [0; 6];
@@ -128,12 +131,42 @@ pub(super) fn verify(
 ) -> Result<Session, LoginFailure> {
     let mut session = Session::new(established);
     connected.go_on(session.parameters());
-    let units = nexus.identifications().map_err(LoginFailure::Memory)?;
     let mut buffer = KVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
         .map_err(|_| LoginFailure::Memory(ENOMEM))?;
+    let is_elsewhere = established.target_portal_group != group;
+    let found = look(
+        connected,
+        &mut session,
+        &mut buffer,
+        nexus,
+        whose,
+        is_elsewhere,
+    );
+    // RFC 7143 section 4.2.6: a session that works, but for a unit, ends by a logout. What the target
+    // says to that is of no use any more.
+    if found.is_err_and(|failure| failure.is_lasting()) {
+        connected.limit(Time {
+            deadline: clock::milliseconds().saturating_add(LEAVE_TIMEOUT),
+            step: LEAVE_TIMEOUT,
+        });
+        let _ = connected.send(&session.logout(LOGOUT_TAG));
+        let _ = connected.receive(&mut buffer);
+    }
+    found.map(|()| session)
+}
+
+/// Looks whether the disks are the same, and resets those that another target or portal group had.
+fn look(
+    connected: &mut Connected,
+    session: &mut Session,
+    buffer: &mut [u8],
+    nexus: &Nexus,
+    whose: Whose,
+    is_elsewhere: bool,
+) -> Result<(), LoginFailure> {
+    let units = nexus.identifications().map_err(LoginFailure::Memory)?;
     let mut foreign: KVec<Foreign> = KVec::new();
     let mut to_reset: KVec<&Identification> = KVec::new();
-    let is_elsewhere = established.target_portal_group != group;
     let mut has_boot_unit = false;
     let portal = connected.portal();
     let end = clock::milliseconds().saturating_add(VERIFY_TIMEOUT);
@@ -153,7 +186,7 @@ pub(super) fn verify(
             continue;
         }
         let mut page = [0; identification::LENGTH as usize];
-        let mut asked = Asked::new(connected, &mut session, &mut buffer, unit.lun, end);
+        let mut asked = Asked::new(connected, session, buffer, unit.lun, end);
         // What the unit has to tell of before is told, so that what comes later is news.
         asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
         let answer = asked.ask_until_told(&identification::inquiry(), &mut page)?;
@@ -203,7 +236,7 @@ pub(super) fn verify(
     }
     // Only now: the disks of a target that is not used are others' to use.
     for unit in to_reset {
-        let mut asked = Asked::new(connected, &mut session, &mut buffer, unit.lun, end);
+        let mut asked = Asked::new(connected, session, buffer, unit.lun, end);
         match asked.reset() {
             Err(LoginFailure::UnitNotReset(..)) if !is_disk(unit.kind) => {}
             result => result?,
@@ -218,7 +251,7 @@ pub(super) fn verify(
         );
     }
     nexus.set_foreign(&foreign);
-    Ok(session)
+    Ok(())
 }
 
 /// Whether a logical unit of this type (SPC-5 section 6.7.2) has what could be another's: all but a

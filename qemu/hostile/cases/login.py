@@ -329,3 +329,19 @@ def moved(name: str, summary: str, status: int, expect: Expect) -> None:
 ONCE = r"(?s)\A(?:(?!has moved).)*has moved(?:(?!has moved).)*\Z"
 moved("moved-for-good", "A redirection for good: the next session is looked for there at once.", 0x0102, drop("the connection broke"))
 moved("moved-each-time", "A redirection for the time being: the next session is asked for where it was, and redirected again.", 0x0101, ok(ONCE))
+
+
+@case("4.2.6", drop("the connection broke"), "read")
+def unit_gone_at_the_next_login(c: Connection, command: Command) -> None:
+    """The connection breaks, and with the next session the boot disk is not there: that session ends by a logout, and the one after it has it."""
+
+    def absent(c: Connection, command: Command) -> bool:
+        if c.number != 2:
+            return False
+        c.check(command, 5, 0x25)
+        return True
+
+    behaviour = c.server.behaviours[c.server.name(c.state)]
+    behaviour.hooks = {"other": absent}
+    behaviour.always = True
+    c.reset()
