@@ -20,12 +20,19 @@ for algorithm in (5, 6, 7, 8):
         what = f"Algorithm {algorithm}, {encoding}, both sides."
         plain("chap", f"mutual-{algorithm}-{encoding}", "12.1.3", what, ok(), options, MUTUAL)
 plain("chap", "one-way", "12.1.3", "The initiator alone.", ok(), Options(chap=CHAP), ONE_WAY)
+for algorithm in (6, 7, 8):
+    options = Options(chap=replace(CHAP, algorithm=algorithm, encoding="base64"))
+    plain("chap", f"one-way-{algorithm}", "12.1.3", f"The initiator alone, with algorithm {algorithm}.", ok(), options, ONE_WAY)
 for length in (1, 1024):
     options = Options(chap=replace(CHAP, challenge=bytes(length)))
     plain("chap", f"challenge-of-{length}", "12.1.3", f"A challenge of {length} bytes.", ok(), options, ONE_WAY)
 
 options = Options(chap=replace(CHAP, peer_secret="another-secret"))
 plain("chap", "wrong-proof", "12.1.3", "A target with another secret.", refused("proof is wrong", errno.ENOKEY), options, MUTUAL)
+options = Options(chap=replace(CHAP, peer="n" * 255))
+plain("chap", "name-of-255", "12.1.3", "A name of 255 bytes.", ok(), options, MUTUAL.replace("the-target", "n" * 255))
+options = Options(chap=replace(CHAP, peer="0xtarget"))
+plain("chap", "name-like-a-number", "12.1.3", "A name that begins as a number.", ok(), options, MUTUAL.replace("the-target", "0xtarget"))
 options = Options(chap=replace(CHAP, peer="somebody"))
 plain("chap", "wrong-name", "12.1.3", "A target of another name.", refused("CHAP name", errno.ENOKEY), options, MUTUAL)
 options = Options(chap=replace(CHAP, peer_secret=""))
@@ -59,6 +66,8 @@ def replaced(name: str, old: str, new: str, words: str, number: int = errno.EPRO
 
 
 replaced("algorithm-not-offered", "CHAP_A", "CHAP_A=9", "CHAP_A")
+replaced("algorithm-empty", "CHAP_A", "CHAP_A=", "CHAP_A")
+replaced("algorithm-of-no-number", "CHAP_A", "CHAP_A=MD5", "CHAP_A")
 replaced("algorithm-list", "CHAP_A", "CHAP_A=5,7", "CHAP_A")
 replaced("algorithm-not-allowed", "CHAP_A", "CHAP_A=5", "CHAP_A", conf=f"CHAPAlgorithms=SHA3-256,SHA-1\n{MUTUAL}", chap=replace(CHAP, algorithm=6))
 replaced("identifier-too-large", "CHAP_I", "CHAP_I=256", "CHAP_I")
@@ -71,7 +80,31 @@ replaced("challenge-decimal", "CHAP_C", "CHAP_C=12345", "CHAP_C")
 replaced("no-challenge", "CHAP_C", "X-none=1", "without CHAP_C")
 replaced("proof-too-long", "CHAP_R", "CHAP_R=0x" + "ab" * 1000, "proof is wrong", errno.ENOKEY)
 replaced("proof-too-short", "CHAP_R", "CHAP_R=0xab", "proof is wrong", errno.ENOKEY)
+replaced("proof-of-another-key", "CHAP_R", "X-none=1", "does not prove", errno.ENOKEY)
+replaced("name-left-out", "CHAP_N", "X-none=1", "does not prove", errno.ENOKEY)
+replaced("name-empty", "CHAP_N", "CHAP_N=", "CHAP name", errno.ENOKEY)
+replaced("method-not-understood", "AuthMethod", "AuthMethod=NotUnderstood", "NotUnderstood")
 replaced("name-too-long", "CHAP_N", "CHAP_N=" + "n" * 4000, "too long")
+
+
+def written(name: str, summary: str, pair: str) -> None:
+    """Declares a case that writes the value of a key as few targets do."""
+
+    def act(c: Connection, request: Received, response: Pdu) -> bool:
+        key = pair.partition("=")[0]
+        pairs = [each for each in response.data.decode().split("\0") if each]
+        if not any(each.startswith(f"{key}=") for each in pairs):
+            return False
+        response.data = "".join(f"{pair if each.startswith(f'{key}=') else each}\0" for each in pairs).encode()
+        c.raw(c.encode(response, True))
+        return True
+
+    chap = replace(CHAP, challenge=b"\x01\x23", identifier=0x4D)
+    add(Case(f"chap.{name}", "12.1.3", summary, ok(), Behaviour({"login": act}, Options(chap=chap), always=True), MUTUAL))
+
+
+written("challenge-of-odd-digits", "A challenge with an odd number of digits: the first that it lacks is 0.", "CHAP_C=0x123")
+written("identifier-in-hexadecimal", "An identifier in hexadecimal.", "CHAP_I=0X4d")
 
 
 @case("9.2.1", refused("proof is wrong", errno.ENOKEY), "login", options=Options(chap=CHAP), always=True, conf=MUTUAL)

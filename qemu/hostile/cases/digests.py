@@ -1,10 +1,12 @@
 """Digests: what does not fit is not believed, whatever PDU it is in."""
 
+from dataclasses import replace
+
 from lab.wire import Pdu as Received
 
-from ..pdu import ASYNC, FINAL, NONE, NOP_IN, Pdu
-from ..target import Command, Connection, Options
-from . import case, drop, ok, plain
+from ..pdu import ASYNC, FINAL, LOGOUT_RESPONSE, NONE, NOP_IN, REJECT, TASK_RESPONSE, TEXT_RESPONSE, Pdu
+from ..target import Behaviour, Command, Connection, Options
+from . import Case, add, case, drop, ok, plain, refused
 
 BOTH = Options({"HeaderDigest": "CRC32C", "DataDigest": "CRC32C"})
 HEADER, DATA = "its digest does not fit", "data that its digest does not fit"
@@ -142,3 +144,28 @@ def in_small_pieces(c: Connection, command: Command) -> None:
         c.raw(stream[at : at + length])
         at, length = at + length, length % 61 + 1
     c.raw(stream[at:])
+
+
+def header_of(kind: str, opcode: int) -> None:
+    """Declares a case with a wrong header digest on a PDU of this kind."""
+
+    def act(c: Connection, command: Command) -> None:
+        pdu = Pdu(opcode).with_(itt=command.itt, ttt=NONE)
+        pdu.header_digest = False
+        c.send(pdu)
+
+    add(Case(f"digests.header-of-{kind}", "7.8", f"A wrong header digest on {kind}.", drop(HEADER), Behaviour({"read": act}, BOTH)))
+
+
+header_of("task-response", TASK_RESPONSE)
+header_of("text-response", TEXT_RESPONSE)
+header_of("logout-response", LOGOUT_RESPONSE)
+header_of("reject", REJECT)
+
+
+@case("7.8", refused("digest"), "text", always=True, options=replace(BOTH, discovered=True))
+def data_of_text_response(c: Connection, pdu: Received) -> None:
+    """A wrong data digest on a list of targets."""
+    text = Pdu(TEXT_RESPONSE, FINAL, b"TargetName=iqn.2026-01.test.hostile:other\0").with_(itt=pdu.word(16), ttt=NONE)
+    text.data_digest = False
+    c.send(text)

@@ -1,11 +1,14 @@
 """NOP-In, Asynchronous Message, Reject and Logout Response."""
 
+import time
+
 from lab.wire import LOGOUT, NOP_OUT
 from lab.wire import Pdu as Received
 
 from ..pdu import ASYNC, FINAL, LOGOUT_RESPONSE, NONE, NOP_IN, TASK_RESPONSE, TEXT_RESPONSE, Pdu, sense
 from ..target import Command, Connection, Options, wait
 from . import case, drop, ok
+from .digests import BOTH
 
 ENDED = "asked for the session to end"
 # What src/initiator/transmit.rs has for Logout Requests.
@@ -175,6 +178,14 @@ def reply_with_data(c: Connection, command: Command) -> None:
     c.data_in(command)
 
 
+@case("7.8", drop("data that its digest does not fit"), "read", options=BOTH, timeout=1)
+def reply_with_a_wrong_digest(c: Connection, command: Command) -> None:
+    """The answer to a ping has data, and a wrong data digest."""
+    reply = Pdu(NOP_IN, FINAL, b"data").with_(itt=await_ping(c).word(16), ttt=NONE)
+    reply.data_digest = False
+    c.send(reply)
+
+
 @case("11.19", ok(), "read", timeout=1)
 def reply_twice(c: Connection, command: Command) -> None:
     """A ping is answered twice."""
@@ -188,6 +199,17 @@ def ping_rejected(c: Connection, command: Command) -> None:
     """A ping is rejected, for there are too many immediate requests: it is an answer all the same."""
     c.send(c.reject(0x06, await_ping(c).header))
     wait(0.5)
+    c.data_in(command)
+
+
+@case("11.17.1", ok(), "read", conf="ActiveTimeout=1", slow=True)
+def each_ping_rejected(c: Connection, command: Command) -> None:
+    """Each ping is rejected, for there are too many immediate requests: the next one takes its time."""
+    for _ in range(4):
+        before = time.monotonic()
+        c.send(c.reject(0x06, await_ping(c).header))
+        if time.monotonic() - before < 0.5:
+            c.linter.fault("11.17.1", "a ping at once behind the Reject of one")
     c.data_in(command)
 
 

@@ -236,6 +236,19 @@ def answer_races_reset(c: Connection, command: Command) -> None:
     c.hooks = c.hooks | {"task": act}
 
 
+@case("4.2.3.3", drop("no command of ours"), "read", timeout=1)
+def answer_behind_reset(c: Connection, command: Command) -> None:
+    """Data and answer of a command whose logical unit the target has just said it has reset."""
+
+    def late(c: Connection, pdu: Received) -> None:
+        if refuse_abort(c, pdu):
+            return
+        data, response = c.part(command, 0, 0, b"x" * command.length, FINAL), c.response(command)
+        c.finish(command, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)), data, response)
+
+    c.hooks = c.hooks | {"task": late}
+
+
 @case("11.9.1", drop("asked for the session to end"), "read", timeout=1)
 def logout_requested_instead(c: Connection, command: Command) -> None:
     """The target answers ABORT TASK with the wish for a logout."""

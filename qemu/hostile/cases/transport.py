@@ -109,6 +109,16 @@ def silence(c: Connection, command: Command) -> None:
     wait(60)
 
 
+@case("11.18", drop("has not answered a ping"), "read", slow=True)
+def urgent_byte(c: Connection, command: Command) -> None:
+    """A byte of TCP's urgent data in the middle, behind which nobody reads on."""
+    stream = read_answer(c, command)
+    c.raw(stream[:5000])
+    c.sock.send(stream[5000:5001], socket.MSG_OOB)
+    c.raw(stream[5001:])
+    wait(30)
+
+
 @case("11.18", ok(), "read", slow=True)
 def pause(c: Connection, command: Command) -> None:
     """Seven seconds without a word, then all goes on; a ping in between is answered late."""
