@@ -16,6 +16,10 @@
     reason = "a failure is what these look for"
 )]
 
+#[path = "targets/arp.rs"]
+mod arp;
+#[path = "targets/captured.rs"]
+mod captured;
 #[path = "targets/config.rs"]
 mod config;
 #[path = "targets/dhcp.rs"]
@@ -32,6 +36,7 @@ mod rtnetlink;
 mod scsi;
 
 pub(crate) use self::{
+    arp::arp_packet,
     config::{
         config_cmdline,
         config_file,
@@ -64,6 +69,7 @@ pub(crate) type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 /// Every target.
 pub(crate) const ALL: &[Target] = &[
+    ("arp_packet", arp_packet, arp::packet_seeds),
     ("config_cmdline", config_cmdline, config::cmdline_seeds),
     ("config_file", config_file, config::file_seeds),
     ("config_ibft", config_ibft, ibft::ibft_seeds),

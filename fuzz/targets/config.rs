@@ -4,6 +4,10 @@
 
 use iscsi_init::proto::{
     config::{
+        choice::{
+            join,
+            CHOICES_MAX, //
+        },
         cmdline::Arguments,
         interface::{
             Addressing,
@@ -21,11 +25,15 @@ use iscsi_init::proto::{
             Login, //
         },
         lun,
-        machine::Machine,
+        machine::{
+            Machine,
+            Mark, //
+        },
         merge::{
             Boot,
             Ipconfig,
-            Request, //
+            Request,
+            SettingError, //
         },
         name::Name,
         netroot::NetRoot,
@@ -47,49 +55,64 @@ pub(crate) fn config_cmdline(data: &[u8]) {
         Ok(arguments) => arguments,
         Err(error) => return assert!(error.to_string().starts_with("iscsi-")),
     };
-    let request =
-        Request::new(&Arguments::default(), &arguments, &mut |_| ()).and_then(|mut request| {
-            request.complete(&arguments.others, Ipconfig::Driver, &mut |_| ())?;
-            Ok(request)
-        });
-    match request {
-        Ok(request) => match Boot::new(&request, None, None, &MACHINE, &mut |_| ()) {
-            Ok(boot) => {
-                assert_eq!(
-                    Name::parse(boot.initiator.value.as_str()),
-                    Ok(boot.initiator.value)
-                );
-                let target = boot.target.value;
-                if let Wanted::Named(_) = target {
-                    assert_eq!(Wanted::parse(&target.to_string()), Ok(target));
-                }
-                assert!(boot.lun.value <= lun::MAX);
-            }
-            Err(error) => assert!(request.target.is_none(), "{error}"),
-        },
-        Err(error) => {
-            // The place of the fault is in the text, in front of a character or at its end.
-            let message = error.to_string();
-            let place = message
-                .rsplit_once("(at byte ")
-                .unwrap()
-                .1
-                .trim_end_matches(')');
-            assert!(
-                error.text.is_char_boundary(place.parse().unwrap()),
-                "{message}"
+    let none = Arguments::default();
+    let request = Request::new(&none, &arguments, &mut |_| ()).and_then(|mut request| {
+        request.complete(&arguments.others, Ipconfig::Driver, &mut |_| ())?;
+        Ok(request)
+    });
+    let mut request = match request {
+        Ok(request) => request,
+        Err(error) => return placed(&error),
+    };
+    match Boot::new(&request, None, None, &MACHINE, &mut |_| ()) {
+        Ok(boot) => {
+            assert_eq!(
+                Name::parse(boot.initiator.value.as_str()),
+                Ok(boot.initiator.value)
             );
+            let target = boot.target.value;
+            if let Wanted::Named(_) = target {
+                assert_eq!(Wanted::parse(&target.to_string()), Ok(target));
+            }
+            assert!(boot.lun.value <= lun::MAX);
         }
+        Err(error) => assert!(request.target.is_none(), "{error}"),
+    }
+    let mut choices = Vec::new();
+    let listed = request.targets(&none, &arguments, |wanted, lun| {
+        let own = join(&mut choices, wanted, lun)?;
+        choices.extend(own);
+        Ok(())
+    });
+    let target = request.target.as_ref().map(|target| &target.value);
+    let first = choices.first().map(|choice| &choice.wanted);
+    assert!(choices.len() <= CHOICES_MAX && (first.is_none() || first == target));
+    if let Err(error) = listed {
+        placed(&error);
     }
 }
 
+/// The place of the fault is in the text, in front of a character or at its end.
+fn placed(error: &SettingError<'_>) {
+    let message = error.to_string();
+    let (_, behind) = message.rsplit_once("(at byte ").unwrap();
+    let place = behind.trim_end_matches(')').parse().unwrap();
+    assert!(error.text.is_char_boundary(place), "{message}");
+}
+
 pub(crate) fn cmdline_seeds() -> Vec<Vec<u8>> {
+    // One more than there may be.
+    let many = (0..=CHOICES_MAX).map(|number| format!("10.0.0.1:eui.02004567a425678{number},"));
+    let too_many = format!("iscsi-target={}", many.collect::<String>());
     [
         "ro root=/dev/sda1 iscsi-if=eth0 iscsi_initiator=iqn.2001-04.com.example:me quiet\n",
         "iscsi-if=\"eth0:10.0.0.2:255.255.255.0:10.0.0.1\" iscsi-lun=7 iscsi-target=[2001:db8::1]:3261:eui.02004567a425678d",
         "ip=10.0.0.2::10.0.0.1:24:node1.lab:eth0:none:10.0.0.53 netroot=iscsi:u:p@10.0.0.1:::eth1:2:eui.02004567a425678d",
         "ip=:::::eth0:dhcp,1,me BOOTIF=01-52-54-00-12-34-56 rd.iscsi.initiator=eui.02004567a425678d dhcpclass=x root=iscsi:[::1]::::",
         "\"iscsi-target=10.0.0.1:naa.52004567ba64678d\" iscsi-lun=16383 -- iscsi-lun=1",
+        "iscsi-target=10.0.0.1:eui.02004567a425678d,10.0.1.1,10.0.0.2 iscsi-target=10.0.0.3:3261:eui.02004567a425678e",
+        "netroot=iscsi:10.0.0.1::::eui.02004567a425678d netroot=iscsi:10.0.0.2::::eui.02004567a425678d",
+        &too_many,
     ]
     .map(|line| line.as_bytes().to_vec())
     .into()
@@ -192,6 +215,18 @@ pub(crate) fn config_texts(data: &[u8]) {
     if let Ok(name) = Name::parse(text) {
         assert!(name.as_str().eq_ignore_ascii_case(text));
     }
+    // Whatever firmware and servers call a machine, it has a name, and its own mark.
+    for (uuid, host_name) in [(Some(text), None), (None, Some(text))] {
+        let machine = Machine {
+            uuid,
+            host_name,
+            ..MACHINE
+        };
+        let (name, mark) = machine.name();
+        assert_eq!(Name::parse(name.as_str()).as_ref(), Ok(&name));
+        let own = text.to_ascii_lowercase();
+        assert!(mark == Mark::Mac || name.as_str().ends_with(&own));
+    }
     if let Ok(lun) = lun::parse(text) {
         assert_eq!(
             text.trim_start_matches('0'),
@@ -214,6 +249,7 @@ pub(crate) fn texts_seeds() -> Vec<Vec<u8>> {
         "dhcp,0x01,me",
         "iscsi:u:p@10.0.0.1:6:3260:default:eth0:1:iqn.2001-04.com.example:disk",
         "eui.02004567A425678D",
+        "4C4C4544-0042-3510-8052-b3c04f4b4e32",
         "00016383",
     ]
     .map(|text| text.as_bytes().to_vec())

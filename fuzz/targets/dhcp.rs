@@ -28,6 +28,8 @@ use iscsi_init::proto::{
     time::Instant,
 };
 
+use super::captured;
+
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
 const XID: u32 = 0x1234_abcd;
 
@@ -50,11 +52,22 @@ pub(crate) fn dhcp_packet(data: &[u8]) {
 }
 
 pub(crate) fn packet_seeds() -> Vec<Vec<u8>> {
-    vec![
+    let made = [
         packet(&OFFER),
         packet(&[&OFFER[..], &[1, 4, 255, 255, 255, 0, 255]].concat()),
         packet(&[&OFFER[..], b"\xaf\x0c\xbe\x02me\xbf\x01x\xc1\x01y\xff"].concat()),
+    ];
+    made.into_iter().chain(recorded().concat()).collect()
+}
+
+/// What dnsmasq and ISC dhcpd have answered in three conversations.
+fn recorded() -> [Vec<Vec<u8>>; 3] {
+    [
+        include_str!("../../tests/dhcp_support/dnsmasq.hex"),
+        include_str!("../../tests/dhcp_support/dhcpd.hex"),
+        include_str!("../../tests/dhcp_support/dhcpd_overload.hex"),
     ]
+    .map(captured::of_servers)
 }
 
 /// A whole conversation: `data` is a list of times to wait, lengths and options of messages, which come in good
@@ -129,12 +142,21 @@ pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
         b"\x77\x08\x01a\0\x01b\xc0\0\x2b\x04\xc9\x02x:\x21\x08\x0b\0\0\0\x0a\0\0\x01\xcb\x04iqn.\xff",
     ]
     .concat();
-    vec![
+    let made = [
         seed(&[&rooted, &more]),
         seed(&[&rooted, &ack]),
         seed(&[&OFFER, &rooted, &nak, &OFFER, &rooted, &ack]),
         seed(&[&nak, &[99, 130, 83, 99, 255]]),
-    ]
+    ];
+    // As much of their options as a message here has room for.
+    let recorded = recorded().map(|packets| {
+        let options = packets
+            .iter()
+            .filter_map(|packet| packet.get(OPTIONS_OFFSET..));
+        let messages: Vec<&[u8]> = options.map(|all| &all[..all.len().min(255)]).collect();
+        seed(&messages)
+    });
+    made.into_iter().chain(recorded).collect()
 }
 
 /// A lease of an hour that is kept: `data` is a list of times to wait, lengths and options of messages.
@@ -199,6 +221,9 @@ pub(crate) fn renewal_seeds() -> Vec<Vec<u8>> {
         answer(2, &hour),
     ]
 }
+
+/// Where options begin in a packet: behind the headers of IPv4 and UDP, and the fields of BOOTP.
+const OPTIONS_OFFSET: usize = 20 + 8 + 236;
 
 /// The options of a DHCPOFFER.
 const OFFER: [u8; 13] = [99, 130, 83, 99, 53, 1, 2, 54, 4, 10, 0, 0, 1];

@@ -20,6 +20,8 @@ use iscsi_init::proto::{
     time::Instant,
 };
 
+use super::captured;
+
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
 const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9);
 const SERVER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
@@ -103,7 +105,13 @@ pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
         messages.iter().flat_map(framed).collect()
     };
     let preferred = [0, 7, 0, 1, 255];
+    // Solicit, Advertise, Request, Reply.
+    let text = include_str!("../../tests/dhcp6_support/dnsmasq.hex");
+    let mut recorded = text.split("\n\n").map(captured::bytes);
+    let mut next = || ours(&recorded.nth(1).unwrap()[4..]);
+    let [advertise, reply] = [next(), next()];
     vec![
+        seed(&[(2, &[&advertise]), (7, &[&reply])]),
         seed(&[(2, &[&address, texts, &preferred]), (7, &[&address, texts])]),
         seed(&[(2, &[refusal]), (2, &[&address]), (7, &[&address])]),
         seed(&[
@@ -216,6 +224,18 @@ pub(crate) fn renewal_seeds() -> Vec<Vec<u8>> {
         [answer(7, none), answer(7, b"\0\x0d\0\x04\0\x02no")].concat(),
         answer(7, &forever),
     ]
+}
+
+/// Options for the client that they were recorded with, as if they were for the one here.
+fn ours(options: &[u8]) -> Vec<u8> {
+    const THEIRS: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+    let mut options = options.to_vec();
+    for at in 0..options.len() {
+        if options[at..].starts_with(&THEIRS[2..]) {
+            options[at..at + 4].copy_from_slice(&MAC[2..]);
+        }
+    }
+    options
 }
 
 /// The identifier of the server, as an option.

@@ -14,6 +14,8 @@ use iscsi_init::proto::{
     iscsi::chap::Credentials, //
 };
 
+use super::captured;
+
 #[path = "../../tests/ibft_support/mod.rs"]
 mod support;
 
@@ -96,5 +98,13 @@ pub(crate) fn ibft_seeds() -> Vec<Vec<u8>> {
             ..Target::default()
         });
     }
-    vec![usual.finish(), full.finish(), Table::new(5).finish()]
+    let captured = [
+        include_str!("../../tests/ibft_ipxe.hex"),
+        include_str!("../../tests/ibft_ipxe_chap.hex"),
+        include_str!("../../tests/ibft_ipxe_e1000.hex"),
+    ];
+    let made = [usual.finish(), full.finish(), Table::new(5).finish()];
+    made.into_iter()
+        .chain(captured.map(captured::bytes))
+        .collect()
 }

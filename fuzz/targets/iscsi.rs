@@ -57,6 +57,9 @@ use iscsi_init::proto::{
     },
     serial::Serial, //
 };
+
+use super::captured;
+
 /// Takes one PDU, framed as the initiator frames it.
 fn pdu<'a>(reader: &mut Reader<'a>, limit: u32) -> Option<([u8; HEADER_LENGTH], &'a [u8])> {
     let header = reader.array::<HEADER_LENGTH>()?;
@@ -374,7 +377,12 @@ pub(crate) fn login_seeds() -> Vec<Vec<u8>> {
         &[(36, 0x0101_0000)],
         b"TargetAddress=192.0.2.9:3261\0",
     );
-    vec![login.concat(), redirection]
+    vec![
+        login.concat(),
+        redirection,
+        captured::when("tgt lets the initiator in"),
+        captured::when("LIO lets the initiator in"),
+    ]
 }
 
 pub(crate) fn chap_seeds() -> Vec<Vec<u8>> {
@@ -382,7 +390,7 @@ pub(crate) fn chap_seeds() -> Vec<Vec<u8>> {
     let security = |stat_sn, text: &[u8]| seed(0x23, 0, &numbers(stat_sn), text);
     let base64 = security(8, b"CHAP_A=5\0CHAP_I=255\0CHAP_C=0bAAECAwQFBgc=\0");
     let hexadecimal = security(8, b"CHAP_A=8\0CHAP_I=0x1f\0CHAP_C=0x0102030405060708\0");
-    [base64, hexadecimal]
+    let mut seeds = [base64, hexadecimal]
         .map(|challenge| {
             let proof = format!("CHAP_N=target\0CHAP_R=0x{}\0", "00".repeat(32));
             [
@@ -392,7 +400,9 @@ pub(crate) fn chap_seeds() -> Vec<Vec<u8>> {
             ]
             .concat()
         })
-        .to_vec()
+        .to_vec();
+    seeds.push(captured::when("LIO lets the initiator in with CHAP"));
+    seeds
 }
 
 pub(crate) fn discovery_seeds() -> Vec<Vec<u8>> {
@@ -427,7 +437,10 @@ pub(crate) fn discovery_seeds() -> Vec<Vec<u8>> {
             b"TargetAddress=[2001:db8::1],1\0",
         ),
     ];
-    vec![parts.concat()]
+    vec![
+        parts.concat(),
+        renumbered(captured::when("LIO tells of its target"), 1),
+    ]
 }
 
 /// Negotiated values in five bytes; then what the target sends for the write and for the read, and
@@ -473,7 +486,33 @@ pub(crate) fn session_seeds() -> Vec<Vec<u8>> {
             &[0x41; 48],
         ),
     ];
-    vec![session.concat()]
+    let captured = [
+        (
+            "LIO answers INQUIRY twice, and a command with a unit attention",
+            1,
+        ),
+        ("LIO asks for data", 2),
+    ];
+    let captured = captured.map(|(what, tag)| {
+        let pdus = renumbered(captured::when(what), tag);
+        [&[0; 5][..], &pdus].concat()
+    });
+    [&[session.concat()][..], &captured].concat()
+}
+
+/// PDUs of a target with the tag that a task has here, and StatSN as it begins here.
+fn renumbered(mut bytes: Vec<u8>, tag: u32) -> Vec<u8> {
+    let (mut at, mut stat_sn) = (0, u32::MAX);
+    while at < bytes.len() {
+        let header: &[u8; HEADER_LENGTH] = bytes[at..at + HEADER_LENGTH].try_into().unwrap();
+        let frame = Frame::of(header, u32::MAX).unwrap();
+        let data_length = usize::try_from(frame.data_length).unwrap();
+        bytes[at + 16..at + 20].copy_from_slice(&tag.to_be_bytes());
+        bytes[at + 24..at + 28].copy_from_slice(&stat_sn.to_be_bytes());
+        stat_sn = stat_sn.wrapping_add(1);
+        at += HEADER_LENGTH + data_length + frame.padding;
+    }
+    bytes
 }
 
 /// Where to split, then text.

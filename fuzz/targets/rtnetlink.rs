@@ -7,6 +7,8 @@ use iscsi_init::proto::rtnetlink::answer::{
     Body, //
 };
 
+use super::captured;
+
 /// A datagram of answers.
 pub(crate) fn rtnetlink_answers(data: &[u8]) {
     let mut count = 0;
@@ -43,5 +45,11 @@ pub(crate) fn answers_seeds() -> Vec<Vec<u8>> {
         [&[25, 3, 0, 0][..], &[0, 0, 2, 88], &[0x20; 16]].concat(),
     ]
     .concat();
-    vec![[&link[..], &link, &done].concat(), error, advertised]
+    vec![
+        [&link[..], &link, &done].concat(),
+        error,
+        advertised,
+        captured::bytes(include_str!("../../tests/rtnetlink_links.hex")),
+        captured::bytes(include_str!("../../tests/rtnetlink_vlan.hex")),
+    ]
 }
