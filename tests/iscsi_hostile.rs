@@ -320,6 +320,16 @@ fn a_read_of_single_bytes_is_a_read() {
     assert_eq!(task.status(&good), Outcome::Completed(good));
 }
 
+// RFC 7143 section 11.7.2.
+#[test]
+fn the_a_bit_means_nothing() {
+    let parsed = |flags| response::parse(&data_in(1, 0, 0, 512).byte(1, flags).0);
+    // None, F, S, F and S.
+    for flags in [0x00, 0x80, 0x01, 0x81] {
+        assert_eq!(parsed(flags | 0x40), parsed(flags));
+    }
+}
+
 /// A read or write of which this many bytes were moved.
 fn moved(direction: Direction, length: u32) -> Task {
     let mut task = task(direction);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! What targets may answer and propose in a login, and what they may not (RFC 7143 sections 6.1,
-//! 6.2 and 13).
+//! 6.2, 7.12 and 13).
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -75,6 +75,7 @@ fn what_the_target_does_not_answer_keeps_its_default() {
     );
 }
 
+// RFC 7143 sections 13.22 and 13.26: of private keys too, but for one that says what is where.
 #[test]
 fn every_proposal_is_answered_once() {
     let proposals = "TaskReporting=FastAbort,X-com.example=1,iSCSIProtocolLevel=2,IFMarker=Yes,\

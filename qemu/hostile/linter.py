@@ -135,7 +135,7 @@ class Linter:
             self.discovery = pdu.keys.get("SessionType") == "Discovery"
             wanted = {"InitiatorName", "SessionType"}
             if not wanted <= set(pdu.keys) or pdu.keys.get("SessionType") == "Normal" and "TargetName" not in pdu.keys:
-                self.fault("6.3, 13.21", "a first Login Request without its names", pdu)
+                self.fault("6.3, 13.4, 13.5, 13.21", "a first Login Request without its names", pdu)
             if pdu.header[14:16] != b"\0\0":
                 self.fault("11.12.6", "TSIH of a session that is to be new", pdu)
             if pdu.header[8] >> 6 == 3:

@@ -171,7 +171,7 @@ WRONG: list[tuple[Start, list[Pdu], str]] = [
     (logging_in, [login(0x86)], "11.12.3"),
     (logging_in, [login(0x85)], "11.12.3"),
     (logging_in, [login(data=NAMES[:-1])], "6.1"),
-    (logging_in, [login(data=b"SessionType=Normal\0")], "6.3, 13.21"),
+    (logging_in, [login(data=b"SessionType=Normal\0")], "6.3, 13.4, 13.5, 13.21"),
     (logging_in, [login(isid=ISID[:7] + b"\1" + ISID[8:])], "11.12.6"),
     (logging_in, [login(isid=b"\xc0" + ISID[1:])], "11.12.5"),
     (second_login, [login(data=b"", at28=5, isid=ISID[:5] + b"\2" + ISID[6:])], "6.3"),

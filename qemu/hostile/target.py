@@ -253,7 +253,7 @@ class Connection:
         self.hooks, self.options, self.always = case.hooks, case.options, case.always
         if self.state.linters and self.state.linters[0].first:
             if self.state.linters[0].first.header[8:14] != request.header[8:14]:
-                self.linter.fault("6.3.5, 10.1.1", "another ISID than before", request)
+                self.linter.fault("4.4.3, 6.3.5, 10.1.1", "another ISID than before", request)
         self.state.linters.append(self.linter)
         self.state.logins += 1
         self.number = self.state.logins

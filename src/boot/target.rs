@@ -410,7 +410,8 @@ fn discover(
 
 /// The initiator's part of the session's identifier: the network device's address in the format
 /// that is made for it (RFC 7143 section 11.12.5, type 00b: the OUI without its two flags, then
-/// 24 bits of the vendor's).
+/// 24 bits of the vendor's). There is one session, so a target's portal group has one with it
+/// (section 4.4.3).
 fn isid(mac: [u8; 6]) -> [u8; 6] {
     let [first, rest @ ..] = mac;
     let [b, c, d, e, f] = rest;

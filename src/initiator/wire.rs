@@ -535,8 +535,8 @@ impl Protocol for Wire {
 fn conclude(running: Running, outcome: Outcome, sense: &[u8]) -> Option<Command> {
     match outcome {
         // The first command after a new session may only be told that there is one; it
-        // was not executed. The block layer would count that as a failure of a command
-        // that has waited for long.
+        // was not executed (RFC 7143 section 11.14.5). The block layer would count that as
+        // a failure of a command that has waited for long.
         Outcome::Completed(status)
             if running.repeated
                 && status.status == ScsiStatus::CHECK_CONDITION

@@ -164,7 +164,8 @@ fn check_qualified(rest: &str) -> Result<(), NameError> {
     }
 }
 
-/// Checks that `rest` is hexadecimal digits, as many as one of `lengths`.
+/// Checks that `rest` is hexadecimal digits, as many as one of `lengths` (RFC 7143 sections 4.2.7.5
+/// and 4.2.7.6).
 fn check_hexadecimal(rest: &str, lengths: &[usize], fault: NameFault) -> Result<(), NameError> {
     let digits = rest.bytes().all(|byte| byte.is_ascii_hexdigit());
     if digits && lengths.contains(&rest.len()) {

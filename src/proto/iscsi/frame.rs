@@ -84,6 +84,7 @@ mod tests {
         );
     }
 
+    // RFC 7143 sections 11.2.1.5 and 11.2.1.6.
     #[test]
     fn more_data_than_declared_is_refused() {
         assert!(Frame::of(&header(0, [0, 0x20, 0]), 8192).is_ok());

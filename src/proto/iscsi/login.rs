@@ -263,6 +263,7 @@ impl<'a> Login<'a> {
             }
             _ => return Err(Error::Refused(response.status)),
         }
+        // RFC 7143 section 11.13.2.
         if response.version != LoginRequest::VERSION {
             return Err(Unsupported::Version(response.version).into());
         }

@@ -101,6 +101,7 @@ mod tests {
         assert_eq!(wire(16_384), None);
     }
 
+    // RFC 7143 section 11.2.1.7 leaves the format to SAM.
     #[test]
     fn every_number_comes_back() {
         for number in 0..Lun::FLAT_END {

@@ -316,8 +316,8 @@ impl Task {
     pub fn response(&self, response: &ScsiResponse) -> Outcome {
         match &response.outcome {
             Err(code) => Outcome::Failed(Failure::Response(*code)),
-            // RFC 7143 section 7.9: a larger ExpDataSN tells of PDUs that did not arrive.
-            // Some targets count Data-Outs here, which the bytes moved speak for.
+            // RFC 7143 sections 7.9 and 11.4.8: a larger ExpDataSN tells of PDUs that did not
+            // arrive. Some targets count Data-Outs here, which the bytes moved speak for.
             Ok(status)
                 if self.direction == Direction::Read
                     && status.status.is_success()

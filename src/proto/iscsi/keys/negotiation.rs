@@ -2,7 +2,7 @@
 
 //! The operational negotiation: the target's answers to our offer, and its own proposals.
 //!
-//! Source: RFC 7143 sections 6.2 and 13.
+//! Source: RFC 7143 sections 6.2, 7.12 and 13.
 
 use crate::proto::iscsi::{
     digest::Digest,

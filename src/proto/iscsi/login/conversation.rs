@@ -126,7 +126,7 @@ impl<'a> Conversation<'a> {
         } = self;
         assembler.feed(data, |name, value| {
             let Some(key) = Key::from_name(name) else {
-                // RFC 7143 section 6.2.
+                // RFC 7143 sections 6.2 and 13.22.
                 return Ok(replies.add(name, Value::Name("NotUnderstood"))?);
             };
             if value.len() > key.value_max() {

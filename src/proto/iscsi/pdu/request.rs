@@ -157,7 +157,8 @@ impl DataOut {
     }
 }
 
-/// An immediate NOP-Out without data (RFC 7143 section 11.18).
+/// An immediate NOP-Out, as one without a tag of ours has to be, without data (RFC 7143 sections
+/// 11.18 and 11.18.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NopOut {
     /// Our tag when we want an answer, else reserved.
@@ -202,7 +203,7 @@ pub struct LogoutRequest {
 }
 
 impl LogoutRequest {
-    /// Close the session; the CID is not used with it.
+    /// Close the session; the CID is not used with it (RFC 7143 section 11.14.1).
     const CLOSE_SESSION: u8 = 0;
 
     /// The header.
@@ -239,7 +240,8 @@ pub enum Function {
     TargetWarmReset,
 }
 
-/// An immediate Task Management Function Request (RFC 7143 section 11.5).
+/// An immediate Task Management Function Request, which has nothing behind its header (RFC 7143
+/// sections 11.5 and 11.5.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TaskManagementRequest {
     /// What to do.

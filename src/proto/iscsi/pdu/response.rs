@@ -201,6 +201,7 @@ pub struct DataIn {
     pub status: Option<Status>,
 }
 
+// The A bit means nothing at error recovery level 0 (RFC 7143 section 11.7.2).
 impl DataIn {
     const FINAL: u8 = 0x80;
     const STATUS: u8 = 0x01;
