@@ -6,7 +6,7 @@
 //! there is another one. When the disk is lost for [`LOST`], the server of the lease is asked
 //! before its time, since it may say that the disk's target has moved.
 
-use super::{
+use super::super::{
     super::{
         attempts::Attempts,
         conflict,
@@ -74,7 +74,7 @@ const LOST: Duration = Duration::from_secs(10);
 const MESSAGES: usize = 32;
 
 /// What is done about the lease.
-pub(super) struct Tenancy {
+pub(super) struct Ipv4Tenancy {
     state: State,
     /// The address came with a lease that ends.
     leased: bool,
@@ -106,7 +106,7 @@ fn random_number() -> u32 {
     u32::from_ne_bytes(random::bytes())
 }
 
-impl Tenancy {
+impl Ipv4Tenancy {
     /// Keeps the lease that `network` came with, if it did.
     pub(super) fn new(network: &Network, details: KBox<Details>) -> Self {
         let mut tenancy = Self {
