@@ -142,8 +142,8 @@ pub(super) fn verify(
         whose,
         is_elsewhere,
     );
-    // RFC 7143 section 4.2.6: a session that works, but for a unit, ends by a logout. What the target
-    // says to that is of no use any more.
+    // RFC 7143 section 4.2.6: a session that works, but for a unit, ends by a logout. What the
+    // target says to that is of no use any more.
     if found.is_err_and(|failure| failure.is_lasting()) {
         connected.limit(Time {
             deadline: clock::milliseconds().saturating_add(LEAVE_TIMEOUT),
