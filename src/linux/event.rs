@@ -9,6 +9,7 @@ use super::{
     clock, //
 };
 use core::sync::atomic::{
+    fence,
     AtomicU32,
     Ordering, //
 };
@@ -67,7 +68,7 @@ impl Event {
 
         // SAFETY: As in `raise`; the caller is in process context.
         unsafe { bindings::wait_for_completion_timeout(self.completion.get(), timeout) };
-        self.raised.swap(0, Ordering::AcqRel)
+        self.take()
     }
 
     /// Waits at most `milliseconds` for a flag and takes all that are raised;
@@ -81,7 +82,15 @@ impl Event {
         unsafe {
             bindings::wait_for_completion_interruptible_timeout(self.completion.get(), timeout)
         };
-        self.raised.swap(0, Ordering::AcqRel)
+        self.take()
+    }
+
+    fn take(&self) -> u32 {
+        let flags = self.raised.swap(0, Ordering::AcqRel);
+        // Whoever still finds a flag raised leaves its work to the waiter, which must not have
+        // looked for it before.
+        fence(Ordering::SeqCst);
+        flags
     }
 }
 

@@ -66,7 +66,7 @@ impl Wire {
     /// The command with this block layer tag has been without an answer for too long, again.
     pub(in super::super) fn expire(&mut self, tag: usize, stream: &mut Stream<'_>) {
         // One at a time: the others' timers go on.
-        if self.abort.is_some() {
+        if self.abort.is_some() || self.refused.is_some() {
             return;
         }
         let Some(tasks) = &mut self.tasks else {
