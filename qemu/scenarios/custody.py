@@ -212,7 +212,7 @@ def custody_networkd(lab: Lab) -> None:
     lab.tgt(disk)
     lab.dnsmasq()
     client = lab.client(ALL_FROM_DHCP, memory=1024, cpus=2)
-    client.wait_agent()
+    client.wait_agent(600)
     writer = Writer(client)
     device = client.check("basename $(dirname $(ls -d /sys/class/net/*/device))")
     configuration = f"[Match]\nName={device}\n[Network]\nDHCP=ipv4\n"

@@ -555,6 +555,7 @@ impl fmt::Display for Failure<'_> {
                 "the disk on LUN {lun} cannot be opened: {error:?}; look at the target's log"
             ),
             Self::TimeIsUp { seconds, last } => write!(f, "given up after {seconds} s: {}", **last),
+            Self::Kernel(ENOMEM) => f.write_str("out of memory; check how much this machine has"),
             Self::Kernel(error) => write!(f, "the kernel refuses: {error:?}"),
         }
     }
