@@ -1,5 +1,7 @@
 """Boots of machines that have nothing but their firmware, by samples/dhcpd-pxe.conf as shipped and what it names."""
 
+from pathlib import Path
+
 from lab import guest, netboot, wire
 from lab.capture import Capture
 from lab.errors import expect
@@ -52,6 +54,18 @@ def pxe_ipxe(lab: Lab) -> None:
     guest.reboots(client)
 
 
+@seldom
+def pxe_ipxe_tftp(lab: Lab) -> None:
+    """iPXE with the same script, kernel and initrd over TFTP."""
+    lab.tgt(lab.tiny_disk())
+    lab.dhcpd(configuration=over_tftp(lab))
+    lab.tftp(netboot.boot_files(lab.directory / "tftp"))
+    client = lab.firmware(lab.nic(IPXE_MAC, boot=True))
+    boots(client)
+    came_through(client, "eth0", f"{PREFIX}.11")
+    guest.reboots(client)
+
+
 @scenario
 def pxe_sanboot(lab: Lab) -> None:
     """iPXE boots from the LUN, which has GRUB, kernel and initrd; the module is told nothing, and goes on by the iBFT."""
@@ -76,9 +90,7 @@ def pxe_vlan(lab: Lab) -> None:
     disk = lab.tiny_disk()
     netboot.install_grub(disk, "root=/dev/sda1")
     lab.tgt(disk)
-    configuration = lab.directory / "tftp.conf"
-    configuration.write_text(CONFIGURATION.read_text().replace(f"http://{SERVER}/boot.ipxe", "boot.ipxe"))
-    lab.dhcpd(configuration=configuration)
+    lab.dhcpd(configuration=over_tftp(lab))
     files = lab.directory / "tftp"
     files.mkdir()
     (files / "boot.ipxe").write_text(VLAN_SCRIPT)
@@ -113,6 +125,13 @@ def pxe_vlan(lab: Lab) -> None:
     guest.reboots(client)
     tags = {row[0] for row in lab.captures[1].fields("iscsi", "vlan.id")}
     expect("100" in tags, "the tag of VLAN 100 on the wire", tags)
+
+
+def over_tftp(lab: Lab) -> Path:
+    """The configuration of samples/, in which iPXE's script comes over TFTP."""
+    configuration = lab.directory / "tftp.conf"
+    configuration.write_text(CONFIGURATION.read_text().replace(f"http://{SERVER}/boot.ipxe", "boot.ipxe"))
+    return configuration
 
 
 def boots(machine: Machine) -> None:
