@@ -175,7 +175,7 @@ impl Changes {
             Request::SetUp { index: other, .. } | Request::DeleteLink { index: other }
                 if *other != index && Some(*other) != lower =>
             {
-                let _ = netlink.change(undo);
+                netlink.undo(undo);
                 false
             }
             _ => true,
@@ -192,7 +192,7 @@ impl Changes {
                 return;
             }
             // What somebody else has changed meanwhile is theirs.
-            let _ = self.netlink.change(&undo);
+            self.netlink.undo(&undo);
         }
     }
 
@@ -271,7 +271,7 @@ impl Changes {
         for undo in self.done.iter().rev() {
             let is_mtu = matches!(undo, Request::SetMtu { .. });
             if Family::of(undo) == Some(family) && !is_mtu {
-                let _ = self.netlink.change(undo);
+                self.netlink.undo(undo);
             }
         }
     }
@@ -345,7 +345,7 @@ impl Changes {
                 others.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
                 continue;
             }
-            let _ = self.netlink.change(&undo);
+            self.netlink.undo(&undo);
             // The device's own MTU is put back in the end, not that of a lease before.
             if let Request::SetMtu { mtu, .. } = undo {
                 link.mtu = mtu;
@@ -455,7 +455,7 @@ impl Changes {
         let netlink = &mut self.netlink;
         self.done.retain(|undo| match undo {
             Request::Ipv6Address { address, .. } if *address == own => {
-                let _ = netlink.change(undo);
+                netlink.undo(undo);
                 false
             }
             _ => true,
@@ -552,7 +552,7 @@ impl Drop for Changes {
     fn drop(&mut self) {
         self.unconfigure();
         while let Some(undo) = self.done.pop() {
-            let _ = self.netlink.change(&undo);
+            self.netlink.undo(&undo);
         }
     }
 }

@@ -3,7 +3,11 @@
 //! A conversation with the kernel about links, addresses and routes.
 
 use crate::{
-    linux::socket::Socket,
+    linux::{
+        clock,
+        errno::ENOBUFS,
+        socket::Socket, //
+    },
     proto::rtnetlink::{
         answer::{
             answers,
@@ -26,6 +30,10 @@ const DUMP_SIZE: usize = 32_768;
 const ACK_SIZE: usize = 512;
 /// The kernel answers at once; this only keeps a fault from becoming a hang. Milliseconds.
 const TIMEOUT: u64 = 5_000;
+/// How often what was done is tried to be taken back while there is no memory for that, and the
+/// delay after each, in milliseconds.
+const UNDO_TRIES: u32 = 10;
+const UNDO_PAUSE: u32 = 50;
 
 /// An open rtnetlink socket.
 pub(super) struct Netlink {
@@ -52,6 +60,17 @@ impl Netlink {
     /// The errno the kernel answers with.
     pub(super) fn change(&mut self, request: &Request) -> Result {
         self.exchange(request, &mut [0; ACK_SIZE], |_| Ok(()))
+    }
+
+    /// Takes back what was done, if it is still there; again where there is no memory for that,
+    /// since nobody else will.
+    pub(super) fn undo(&mut self, request: &Request) {
+        for _ in 0..UNDO_TRIES {
+            match self.change(request) {
+                Err(ENOMEM | ENOBUFS) => clock::sleep(UNDO_PAUSE),
+                _ => return,
+            }
+        }
     }
 
     /// All network devices.
