@@ -62,8 +62,8 @@ MODULE_PARM_DESC(initiator, "initiator name (iqn., eui. or naa.)");
 
 char iscsi_init_target[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(target, iscsi_init_target, sizeof(iscsi_init_target), 0444);
-MODULE_PARM_DESC(target, "<ip>[:<port>][:<target name>][,...]: iSCSI target; behind commas "
-		 "further portals of it, or other targets; IPv6 in brackets");
+MODULE_PARM_DESC(target, "<ip>[:<port>][:<target name>][,...]: iSCSI target; "
+		 "behind commas further portals of it, or other targets; IPv6 in brackets");
 
 char iscsi_init_lun[ISCSI_INIT_PARAMETER_SIZE];
 module_param_string(lun, iscsi_init_lun, sizeof(iscsi_init_lun), 0444);

@@ -12,7 +12,7 @@ use crate::proto::time::{
 const SILENCE: Duration = Duration::from_secs(60);
 const SILENCE_NEW: Duration = Duration::from_secs(10);
 /// How many kinds are remembered. Those beyond are new each time.
-const KINDS: usize = 16;
+const KINDS: usize = 6;
 
 /// What was spoken of since the first failure.
 #[derive(Debug)]
