@@ -63,10 +63,7 @@ use crate::{
         thread::Thread, //
     },
     proto::{
-        config::{
-            iscsi_conf::Luns,
-            target::Target, //
-        },
+        config::iscsi_conf::Luns,
         iscsi::{
             digest::Digest,
             keys::DigestChoice,
@@ -251,16 +248,6 @@ impl Reconnect {
     /// Does so, without waiting for it.
     pub(crate) fn reconnect(&self) {
         self.0.fail(Failure::AddressGone);
-    }
-
-    /// Whether there is none at present.
-    pub(crate) fn is_lost(&self) -> bool {
-        !self.0.is_connected()
-    }
-
-    /// A server says where the disk is.
-    pub(crate) fn tell(&self, disk: &Target) {
-        *self.0.whereabouts.lock() = Some(disk.clone());
     }
 
     /// Whether the session has ended for good.

@@ -248,41 +248,6 @@ fn a_refusal_and_another_address_lose_it() {
 }
 
 #[test]
-fn the_server_is_asked_before_its_time_where_the_disk_is() {
-    let with_path = |reply: Reply, port: u16| {
-        let path = format!("iscsi:10.0.0.7:6:{port}:1:iqn.2001-04.com.example:disk");
-        with_times(reply, &[(51, HOUR)]).with(17, path.as_bytes())
-    };
-    let port = |renewal: &mut Renewal| renewal.new_disk().map(|disk| disk.portal.port);
-    let lease = lease(|reply| with_path(reply, 3_260));
-    let mut renewal = Renewal::new(MAC, &lease, at(0)).expect("a lease that ends");
-    assert_eq!(port(&mut renewal), Some(3_260));
-    assert_eq!(port(&mut renewal), None);
-
-    renewal.hasten(at(100));
-    let (destination, _) = asks(&mut renewal, 100).unwrap();
-    assert_eq!(destination, Destination::Server(SERVER));
-    // Not more often than once a minute.
-    renewal.hasten(at(130));
-    assert_eq!(asks(&mut renewal, 159), None);
-    renewal.hasten(at(160));
-    asks(&mut renewal, 160).unwrap();
-    takes(&mut renewal, &with_path(Reply::ack(7), 3_261)).unwrap();
-    assert_eq!(port(&mut renewal), Some(3_261));
-    renewal.hasten(at(219));
-    assert_eq!(asks(&mut renewal, 160 + 1_799), None);
-
-    // What it has said before is no news, and of which target it is, it has to say.
-    asks(&mut renewal, 160 + 1_800).unwrap();
-    takes(&mut renewal, &with_path(Reply::ack(7), 3_261)).unwrap();
-    assert_eq!(port(&mut renewal), None);
-    asks(&mut renewal, 160 + 3_600).unwrap();
-    let unnamed = with_times(Reply::ack(7), &[(51, HOUR)]).with(17, b"iscsi:10.0.0.7:6:3262:1:");
-    takes(&mut renewal, &unnamed).unwrap();
-    assert_eq!(port(&mut renewal), None);
-}
-
-#[test]
 fn a_strange_server_cannot_take_the_address_away() {
     let mut renewal = an_hour();
     asks(&mut renewal, 3_150).unwrap();

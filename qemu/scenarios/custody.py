@@ -10,7 +10,6 @@ from lab.machine import Machine
 from lab.net import NETMASK, SERVER
 from lab.process import run, wait_until
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom
-from lab.targets import NAME
 from lab.writer import Writer
 
 # What the driver says, after its name.
@@ -119,24 +118,6 @@ def custody_moved(lab: Lab) -> None:
     expect(not removed, "nothing to be put back", removed)
     load.ends()
     expect(not machine.check("ip -4 -o address show eth0"), "no address once the module is gone")
-
-
-@scenario
-def custody_portal_moved(lab: Lab) -> None:
-    """The target goes to another portal, which only the DHCP server's root path tells of: it is asked, and the session goes on there."""
-    target = lab.tgt(lab.tiny_disk())
-    server = lab.dnsmasq()
-    machine = lab.bench(BENCH)
-    guest.succeeds(machine)
-    load = Load(lab, machine)
-    target.stop()
-    server.stop()
-    moved = lab.tgt(lab.directory / "lun.img", port=3261)
-    lab.dnsmasq(f"iscsi:{SERVER}:6:{moved.port}:1:{NAME}")
-    says(machine, f"the DHCP server says that target {NAME} is at {moved.portal}; it is looked for there, too", 60)
-    says(machine, f"session with {moved.portal}:{NAME} restored")
-    load.goes_on()
-    load.ends()
 
 
 @scenario

@@ -359,10 +359,6 @@ impl Link {
     fn try_login(&mut self, nexus: &Arc<Nexus>) {
         // What frees memory may be waiting for this very disk.
         let _reserves = NoReclaim::new();
-        let disk = nexus.whereabouts.lock().take();
-        if let Some(disk) = disk.filter(|disk| self.targets.hear(disk).is_err()) {
-            nexus.whereabouts.lock().get_or_insert(disk);
-        }
         let (whose, group) = (self.targets.whose(), self.targets.group);
         let result = log_in(&mut self.targets.account).and_then(|(mut connected, established)| {
             let session = identity::verify(&mut connected, &established, nexus, whose, group)?;

@@ -181,7 +181,6 @@ impl Ipv4Keeper {
             if let Some(lease) = self.tenancy.step(&self.link, self.config.address, netlink) {
                 self.settle(&lease);
             }
-            self.tenancy.look_for_disk(&self.reconnect);
         }
     }
 

@@ -10,12 +10,8 @@ use super::super::{
         LoginFailure, //
     }, //
 };
-use crate::proto::config::target::Target;
 use core::mem;
 use kernel::prelude::*;
-
-/// The most portals of a target that are remembered besides the one in use.
-const PORTALS_MAX: usize = 8;
 
 /// The targets.
 pub(super) struct Targets {
@@ -57,35 +53,6 @@ impl Targets {
         let mut others = self.others.iter();
         let holder = others.find(|other| other.place == self.home);
         holder.unwrap_or(&self.account)
-    }
-
-    /// Takes in where the disk is said to be: one more portal of the target that had it.
-    ///
-    /// # Errors
-    ///
-    /// There is no memory to remember it.
-    #[inline(never)]
-    pub(super) fn hear(&mut self, disk: &Target) -> Result {
-        let home = self.home;
-        let mut all = Iterator::chain(core::iter::once(&mut self.account), self.others.iter_mut());
-        let Some(holder) = all.find(|account| account.place == home) else {
-            return Ok(());
-        };
-        let portal = disk.portal;
-        let is_known = holder.target.portal == portal || holder.others.contains(&portal);
-        if disk.name != holder.target.name || is_known {
-            return Ok(());
-        }
-        if holder.others.len() >= PORTALS_MAX {
-            holder.others.pop();
-        }
-        holder.others.push(portal, GFP_KERNEL)?;
-        pr_info!(
-            "the DHCP server says that target {} is at {}; it is looked for there, too\n",
-            core::format_args!("{}", holder.target.name),
-            core::format_args!("{portal}")
-        );
-        Ok(())
     }
 
     /// Whose turn it is.

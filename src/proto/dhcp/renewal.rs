@@ -15,24 +15,15 @@
 //! root disk to whoever is asked first, while the address is still good for the rest of the lease.
 //!
 //! The address is in use all the while, so the messages go through a UDP socket.
-//!
-//! An answer may also say where the disk is. [`Renewal::hasten`] has the server asked before its
-//! time, for that.
 
 use core::{
     fmt,
-    mem,
     net::Ipv4Addr, //
 };
 
 use crate::proto::{
     config::{
         interface::is_host,
-        root_path::RootPath,
-        target::{
-            Target,
-            Wanted, //
-        },
         text::Text, //
     },
     dhcp::{
@@ -87,11 +78,6 @@ pub struct Renewal {
     server: Ipv4Addr,
     times: Times,
     state: State,
-    /// Where the disk is, by the latest answer that has said so, and whether nobody has heard yet.
-    disk: Option<Target>,
-    is_news: bool,
-    /// When the server was last asked before its time.
-    hastened: Option<Instant>,
 }
 
 /// Whom a message is for.
@@ -202,31 +188,7 @@ impl Renewal {
             server: lease.server,
             times: Times::new(lease, asked)?,
             state: State::Bound,
-            disk: disk_of(lease),
-            is_news: true,
-            hastened: None,
         })
-    }
-
-    /// Has the server asked now, and not only when the lease's time has come; but at most once in
-    /// [`PAUSE`].
-    pub fn hasten(&mut self, now: Instant) {
-        if (self.hastened).is_some_and(|hastened| now.since(hastened) < PAUSE) {
-            return;
-        }
-        self.hastened = Some(now);
-        match &mut self.state {
-            State::Bound => self.times.renewing = self.times.renewing.min(now),
-            State::Asking(asking) => asking.next = asking.next.min(asking.sent.after(PAUSE)),
-            State::Lost(_) => {}
-        }
-    }
-
-    /// The target that the root path of the lease, or of an answer since, names, once where it is
-    /// another one, or elsewhere, than before.
-    pub fn new_disk(&mut self) -> Option<&Target> {
-        let is_news = mem::take(&mut self.is_news);
-        self.disk.as_ref().filter(|_| is_news)
     }
 
     /// Whether an answer is waited for.
@@ -356,16 +318,14 @@ impl Renewal {
                 });
             }
             Some(MessageType::ACK) => {
-                let sent = asking.sent;
                 self.server = lease.server;
-                self.hear(&lease);
                 // One without an end is asked for again as if it were as long as can be.
                 let forever = Duration::from_secs(u64::from(u32::MAX));
                 let lease = Lease {
                     lease_time: lease.lease_time.or(Some(forever)),
                     ..lease
                 };
-                if let Some(times) = Times::new(&lease, sent) {
+                if let Some(times) = Times::new(&lease, asking.sent) {
                     self.times = times;
                 }
                 self.state = State::Bound;
@@ -374,25 +334,5 @@ impl Renewal {
             None => return Err(Ignored::OutOfTurn),
         }
         Ok(())
-    }
-
-    /// Takes in where the disk is, if an answer says so.
-    #[inline(never)]
-    fn hear(&mut self, lease: &Lease) {
-        let disk = disk_of(lease);
-        if disk.is_some() && disk != self.disk {
-            self.disk = disk;
-            self.is_news = true;
-        }
-    }
-}
-
-/// The target that a lease's root path names.
-#[inline(never)]
-fn disk_of(lease: &Lease) -> Option<Target> {
-    let path = RootPath::parse(lease.root_path.as_ref()?.as_str()).ok()?;
-    match path.target {
-        Wanted::Named(target) => Some(target),
-        Wanted::Any(_) => None,
     }
 }

@@ -3,8 +3,7 @@
 //! Keeps the lease of the address, or gets another one.
 //!
 //! The root disk is worth more than a lease: an address whose lease is over stays in use until
-//! there is another one. When the disk is lost for [`LOST`], the server of the lease is asked
-//! before its time, since it may say that the disk's target has moved.
+//! there is another one.
 
 use super::super::{
     super::{
@@ -21,7 +20,6 @@ use super::super::{
     status::LeaseState, //
 };
 use crate::{
-    initiator::Reconnect,
     linux::{
         clock,
         errno::EADDRINUSE,
@@ -68,8 +66,6 @@ const SEARCH: Duration = Duration::from_secs(10);
 /// The delay after the first search and the most after any.
 const DELAY_FIRST: Duration = Duration::from_secs(1);
 const DELAY_MAX: Duration = Duration::from_secs(60);
-/// How long the disk may be lost before a server is asked for it.
-const LOST: Duration = Duration::from_secs(10);
 /// How many messages are taken in at a time.
 const MESSAGES: usize = 32;
 
@@ -82,8 +78,6 @@ pub(super) struct Ipv4Tenancy {
     socket: Option<Socket>,
     /// It was said that somebody else has that port.
     told: bool,
-    /// Since when the disk is lost, if it is.
-    lost_since: Option<Instant>,
     /// What servers are told of this machine, and what goes before what they say.
     details: KBox<Details>,
 }
@@ -114,16 +108,11 @@ impl Ipv4Tenancy {
             leased: false,
             socket: None,
             told: false,
-            lost_since: None,
             details,
         };
         if let Some(lease) = network.lease() {
             let asked = Instant::from_millis(network.asked());
             tenancy.keep(network.mac(), lease, asked);
-        }
-        if let State::Kept(renewal) = &mut tenancy.state {
-            // The boot has been there.
-            let _ = renewal.new_disk();
         }
         tenancy
     }
@@ -163,24 +152,6 @@ impl Ipv4Tenancy {
     pub(super) fn resume(&mut self) {
         if self.leased {
             self.search();
-        }
-    }
-
-    /// Passes on where a server says that the disk is, and has it asked while that is lost.
-    pub(super) fn look_for_disk(&mut self, reconnect: &Reconnect) {
-        let State::Kept(renewal) = &mut self.state else {
-            return;
-        };
-        if reconnect.is_lost() {
-            let since = *self.lost_since.get_or_insert(now());
-            if now().since(since) >= LOST {
-                renewal.hasten(now());
-            }
-        } else {
-            self.lost_since = None;
-        }
-        if let Some(disk) = renewal.new_disk() {
-            reconnect.tell(disk);
         }
     }
 
