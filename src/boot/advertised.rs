@@ -4,7 +4,10 @@
 //! hands it on as it comes in, so whoever wants it has to listen before.
 
 use crate::{
-    linux::socket::Socket,
+    linux::{
+        errno::ENOBUFS,
+        socket::Socket, //
+    },
     proto::{
         nd_option::Resolver,
         rtnetlink::answer::{
@@ -43,8 +46,11 @@ impl Advertised {
     /// What routers have said until now on the link of the device with the number `index`.
     pub(super) fn on(&mut self, index: i32) -> Result<Option<&Resolver>> {
         for _ in 0..MESSAGES {
-            let Ok(length) = self.socket.receive(&mut self.buffer) else {
-                break;
+            let length = match self.socket.receive(&mut self.buffer) {
+                Ok(length) => length,
+                // Some were too many, which is told once; the others are there.
+                Err(ENOBUFS) => continue,
+                Err(_) => break,
             };
             for answer in answers(self.buffer.get(..length).unwrap_or_default()) {
                 let Body::Advertised(index, option) = answer.body else {

@@ -13,11 +13,11 @@
 //! as long as it is the same target's. Another target's is not: its disk must have a name that no
 //! other disk in the world has. And since the target before may still have commands, whose effect
 //! must not come after those that are sent again, the unit is reset, which ends the commands of all
-//! (RFC 7143 section 11.5.1); without that there is no session, but for what is no disk: of that
-//! nothing is sent again. So it is where another portal group of the same target has the session,
-//! which ends nothing of the one before (section 6.3.5). A LUN of another target that is not proved
-//! so has to be later, too: a name that was not enough once is not enough for the next session with
-//! that target.
+//! (RFC 7143 section 11.5.1); without that there is no session, but for what has no blocks: of
+//! that nothing is sent again. So it is where another portal group of the same target has the
+//! session, which ends nothing of the one before (section 6.3.5). A LUN of another target that is
+//! not proved so has to be later, too: a name that was not enough once is not enough for the next
+//! session with that target.
 //!
 //! What has no medium, as the controller of a target, is no disk that could be another one: it is
 //! left alone.
@@ -238,7 +238,7 @@ fn look(
     for unit in to_reset {
         let mut asked = Asked::new(connected, session, buffer, unit.lun, end);
         match asked.reset() {
-            Err(LoginFailure::UnitNotReset(..)) if !is_disk(unit.kind) => {}
+            Err(LoginFailure::UnitNotReset(..)) if !has_blocks(unit.kind) => {}
             result => result?,
         }
         asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
@@ -252,6 +252,11 @@ fn look(
     }
     nexus.set_foreign(&foreign);
     Ok(())
+}
+
+/// Whether the block layer's commands go to a logical unit of this type: a disk's, or a CD's.
+const fn has_blocks(kind: u8) -> bool {
+    is_disk(kind) || matches!(kind, 0x04 | 0x05)
 }
 
 /// Whether a logical unit of this type (SPC-5 section 6.7.2) has what could be another's: all but a

@@ -20,10 +20,10 @@ use kernel::{
     prelude::*, //
 };
 
-/// Whether a disk driver takes logical units of this type (SPC-5 section 6.7.2): direct access, or
-/// direct access by zones.
+/// Whether the disk driver takes logical units of this type (SPC-5 section 6.7.2): direct access,
+/// also by zones, reduced, or optical memory.
 pub(crate) const fn is_disk(kind: u8) -> bool {
-    matches!(kind, 0x00 | 0x14)
+    matches!(kind, 0x00 | 0x07 | 0x0e | 0x14)
 }
 
 /// A logical unit the mid-layer knows.
