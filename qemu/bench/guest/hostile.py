@@ -37,6 +37,7 @@ KEYS = {
     "IncomingPassword": "node.session.auth.password_in",
     "CHAPAlgorithms": "node.session.auth.chap_algs",
     "LoginTimeout": "node.conn[0].timeo.login_timeout",
+    "ActiveTimeout": "node.conn[0].timeo.noop_out_interval",
     "AbortTimeout": "node.session.err_timeo.abort_timeout",
     "ResetTimeout": "node.session.err_timeo.lu_reset_timeout",
 }
