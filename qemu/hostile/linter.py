@@ -46,8 +46,8 @@ class Linter:
         self.requests: set[int] = set()
         self.pings: dict[int, bytes] = {}
         self.acknowledged: int | None = None
-        # Logical units that are being reset, by the request's tag.
-        self.resets: dict[int, bytes] = {}
+        # Logical units that are being reset, by the request's tag; `None` is all of them.
+        self.resets: dict[int, bytes | None] = {}
         # CmdSN and LUN of every command.
         self.sent: dict[int, tuple[int, bytes]] = {}
         self.header_digests = self.data_digests = False
@@ -190,8 +190,8 @@ class Linter:
         self._tag(pdu)
         self.sent[itt] = (pdu.word(24), pdu.header[8:16])
         writes, reads = bool(flags & WRITE), bool(flags & READ)
-        if pdu.header[8:16] in self.resets.values():
-            self.fault("11.5.1", "a command to a logical unit that is being reset", pdu)
+        if any(lun in (None, pdu.header[8:16]) for lun in self.resets.values()):
+            self.fault("11.5.1", "a command to a logical unit, or a target, that is being reset", pdu)
         if length and not writes and not reads:
             self.fault("11.3.1", "a length without a direction", pdu)
         if flags & 7 > 4:
@@ -314,8 +314,10 @@ class Linter:
         self._request(pdu)
         if function == 1 and self.sent.get(referenced) != (pdu.word(32), pdu.header[8:16]):
             self.fault("11.5.4, 11.5.5", "ABORT TASK with another RefCmdSN or LUN than its task's", pdu)
-        if function == 5:
-            self.resets[pdu.word(16)] = pdu.header[8:16]
+        if function in (5, 6):
+            self.resets[pdu.word(16)] = pdu.header[8:16] if function == 5 else None
+        if function in (6, 7) and any(pdu.header[8:16]):
+            self.fault("11.5.3", "a logical unit in the reset of a target", pdu)
         if function != 1 and function != 8 and referenced != NONE:
             self.fault("11.5.4", "a Referenced Task Tag without a task", pdu)
 

@@ -65,7 +65,11 @@ def nop(itt: int = NONE, ttt: int = NONE, lun: bytes = bytes(8), opcode: int = N
 
 def task(function: int = 1, itt: int = 2, referenced: int = 1, reference: int = 7, cmd_sn: int = 8, **more: bytes) -> Pdu:
     words = {"at16": itt, "at20": referenced, "at24": cmd_sn, "at28": 9, "at32": reference}
-    return request(TASK | IMMEDIATE, FINAL | function, more.get("data", b""), lun=LUN, **words)
+    return request(TASK | IMMEDIATE, FINAL | function, more.get("data", b""), lun=more.get("lun", LUN), **words)
+
+
+def target_reset() -> Pdu:
+    return task(6, referenced=NONE, cmd_sn=7, lun=bytes(8))
 
 
 def text(data: bytes, lun: bytes = bytes(8)) -> Pdu:
@@ -225,6 +229,8 @@ WRONG: list[tuple[Start, list[Pdu], str]] = [
     (ready, [logout(2)], "11.14.1"),
     (asked, [task(9)], "11.5.1"),
     (ready, [task(5, referenced=NONE, cmd_sn=7), command()], "11.5.1"),
+    (ready, [target_reset(), command()], "11.5.1"),
+    (ready, [task(6, referenced=NONE, cmd_sn=7)], "11.5.3"),
     (asked, [task(itt=1)], "11.2.1.8"),
     (asked, [task(reference=8)], "11.5.4, 11.5.5"),
     (asked, [task(5)], "11.5.4"),

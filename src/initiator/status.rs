@@ -33,9 +33,11 @@ type Words = Text<192>;
 pub(super) struct Status {
     #[pin]
     facts: Mutex<Facts>,
-    /// Commands that the target was asked to abort, and logical units that it was asked to reset.
+    /// Commands that the target was asked to abort, logical units that it was asked to reset, and
+    /// how often it was asked to reset itself.
     pub(super) aborts: AtomicU64,
     pub(super) resets: AtomicU64,
+    pub(super) target_resets: AtomicU64,
 }
 
 struct Facts {
@@ -87,6 +89,7 @@ impl Status {
             ),
             aborts: AtomicU64::new(0),
             resets: AtomicU64::new(0),
+            target_resets: AtomicU64::new(0),
         })
     }
 
@@ -167,6 +170,11 @@ impl Status {
             output,
             "lun-resets: {}",
             self.resets.load(Ordering::Relaxed)
+        )?;
+        writeln!(
+            output,
+            "target-resets: {}",
+            self.target_resets.load(Ordering::Relaxed)
         )?;
         match &facts.failure {
             Some((at, words)) => {

@@ -93,9 +93,9 @@ pub(super) struct Transmit {
     data: Option<Data>,
     /// Commands that have not been sent.
     waiting: Queue,
-    /// The logical unit that is being reset, and its commands meanwhile: one that the target gets
-    /// before it has done so may or may not be lost.
-    resetting: Option<u64>,
+    /// What is being reset, and its commands meanwhile: one that the target gets before it has done
+    /// so may or may not be lost.
+    resetting: Option<Reset>,
     held_back: Queue,
     /// Tasks whose data is owed.
     owed: Queue,
@@ -105,6 +105,25 @@ pub(super) struct Transmit {
     logout: bool,
     /// One of the four before may be there, which it seldom is.
     control: bool,
+}
+
+/// What a reset is asked for, which ends the commands to it.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Reset {
+    /// A logical unit, as the mid-layer numbers it.
+    LogicalUnit(u64),
+    /// The target, with all logical units.
+    Target,
+}
+
+impl Reset {
+    /// Whether it ends the commands to this logical unit.
+    pub(super) fn ends(self, lun: u64) -> bool {
+        match self {
+            Self::LogicalUnit(unit) => unit == lun,
+            Self::Target => true,
+        }
+    }
 }
 
 /// A data segment, or the rest of one, as a part of a command's data buffer.
@@ -175,9 +194,9 @@ impl Transmit {
         self.control = true;
     }
 
-    /// Sends no command to this logical unit until [`Self::release`].
-    pub(super) fn hold_back(&mut self, lun: u64) {
-        self.resetting = Some(lun);
+    /// Sends no command that this reset might end until [`Self::release`].
+    pub(super) fn hold_back(&mut self, reset: Reset) {
+        self.resetting = Some(reset);
     }
 
     /// Has the commands sent that were held back.
@@ -188,7 +207,7 @@ impl Transmit {
         }
     }
 
-    /// Whether commands wait, but not for a logical unit that is being reset.
+    /// Whether commands wait, but not for a reset.
     pub(super) fn has_waiting(&mut self, tasks: &mut Tasks) -> bool {
         self.set_aside(tasks);
         self.waiting.front().is_some()
@@ -385,12 +404,12 @@ impl Transmit {
 
     /// Has the queue of commands begin with one that may be sent.
     fn set_aside(&mut self, tasks: &mut Tasks) {
-        let Some(lun) = self.resetting else {
+        let Some(reset) = self.resetting else {
             return;
         };
         while let Some(itt) = self.waiting.front() {
             match tasks.get(itt) {
-                Some(running) if running.command.lun() != lun => return,
+                Some(running) if !reset.ends(running.command.lun()) => return,
                 Some(_) => {
                     // There is room for as many as there are places.
                     let _ = self.held_back.push(itt);

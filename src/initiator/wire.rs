@@ -179,8 +179,8 @@ pub(super) struct Wire {
     pinged: Option<u64>,
     /// What the target was asked to give up, and has not answered.
     abort: Option<Abort>,
-    /// The logical unit of a command that the target does not abort.
-    refused: Option<u64>,
+    /// What the target has refused to give up.
+    refused: Option<Abort>,
     /// How many task management requests were made.
     requests: u32,
     /// The quirks that were told of.

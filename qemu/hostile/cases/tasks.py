@@ -9,8 +9,9 @@ from ..pdu import FINAL, TASK_RESPONSE, Pdu
 from ..target import Command, Connection, Options, wait
 from . import case, drop, ok
 
-ABORT, RESET = 1, 5
-ABORTED, STUCK, EXPIRED = "asking the target to abort", "asking the target to reset", "not answered a command in time"
+ABORT, RESET, TARGET_RESET = 1, 5, 6
+ABORTED, STUCK, EXPIRED = "asking the target to abort", "asking the target to reset it", "not answered a command in time"
+STILL_STUCK = "asking the target to reset itself"
 
 
 @case("7.11", ok(ABORTED), "read", timeout=1)
@@ -29,12 +30,22 @@ def abort_refused(c: Connection, command: Command) -> None:
     c.hooks = c.hooks | {"task": refuse_abort}
 
 
-def refuse_abort(c: Connection, pdu: Received) -> bool:
-    """Refuses ABORT TASK and nothing else."""
-    if pdu.header[1] & 0x7F != ABORT:
+def refuse(c: Connection, pdu: Received, *functions: int) -> bool:
+    """Refuses these functions and no others."""
+    if pdu.header[1] & 0x7F not in functions:
         return False
     c.send(Pdu(TASK_RESPONSE).with_(itt=pdu.word(16), response=255))
     return True
+
+
+def refuse_abort(c: Connection, pdu: Received) -> bool:
+    """Refuses ABORT TASK and nothing else."""
+    return refuse(c, pdu, ABORT)
+
+
+def refuse_less(c: Connection, pdu: Received) -> bool:
+    """Refuses what is less than the reset of the target."""
+    return refuse(c, pdu, ABORT, RESET)
 
 
 @case("11.5.1", ok(STUCK), "read", timeout=1)
@@ -63,15 +74,85 @@ def deny_task(c: Connection, pdu: Received) -> bool:
     return True
 
 
+@case("11.5.1", ok(STILL_STUCK), "read", timeout=1)
+def unit_reset_refused(c: Connection, command: Command) -> None:
+    """The target resets no logical unit either; it resets itself."""
+    c.hooks = c.hooks | {"task": refuse_less}
+
+
+@case("11.5.1", ok(STILL_STUCK), "read", timeout=1)
+def target_reset_takes_its_time(c: Connection, command: Command) -> None:
+    """The target does less for nobody, and takes two seconds to reset itself: no command goes there meanwhile."""
+
+    def slow_reset(c: Connection, pdu: Received) -> bool:
+        if not refuse_less(c, pdu):
+            threading.Timer(2, c.task_response, [pdu]).start()
+        return True
+
+    c.hooks = c.hooks | {"task": slow_reset}
+
+
+@case("11.6", ok(STILL_STUCK), "read", timeout=1, conf="AbortTimeout=1\nResetTimeout=1")
+def unit_reset_confirmed_too_late(c: Connection, command: Command) -> None:
+    """The words that command and logical unit have been dealt with come when the target is to be reset, before the word about that."""
+    asked: list[Received] = []
+
+    def act(c: Connection, pdu: Received) -> None:
+        asked.append(pdu)
+        if pdu.header[1] & 0x7F == TARGET_RESET:
+            c.send(*(Pdu(TASK_RESPONSE).with_(itt=earlier.word(16)) for earlier in asked[:-1]))
+            c.task_response(pdu)
+
+    c.hooks = c.hooks | {"task": act}
+
+
+@case("11.5.1", drop("closed the connection"), "read", timeout=1)
+def target_reset_ends_the_connection(c: Connection, command: Command) -> None:
+    """The target resets itself, says so, and ends all its connections: a new session."""
+
+    def act(c: Connection, pdu: Received) -> None:
+        if not refuse_less(c, pdu):
+            c.task_response(pdu)
+            c.close()
+
+    c.hooks = c.hooks | {"task": act}
+
+
+@case("4.2.3.3", drop("no command of ours"), "read", timeout=1)
+def answer_behind_target_reset(c: Connection, command: Command) -> None:
+    """Data and answer of a command which the target has just said it has ended by resetting itself."""
+
+    def late(c: Connection, pdu: Received) -> None:
+        if refuse_less(c, pdu):
+            return
+        data, response = c.part(command, 0, 0, b"x" * command.length, FINAL), c.response(command)
+        c.finish(command, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)), data, response)
+
+    c.hooks = c.hooks | {"task": late}
+
+
+@case("7.11", ok(STUCK), "read", timeout=1)
+def answer_before_refused_reset(c: Connection, command: Command) -> None:
+    """The command's answer comes before the word that its logical unit cannot be reset: the target need not be."""
+
+    def act(c: Connection, pdu: Received) -> None:
+        if refuse_abort(c, pdu):
+            return
+        data, response = c.part(command, 0, 0, c.data(command), FINAL), c.response(command)
+        c.finish(command, data, response, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16), response=255))
+
+    c.hooks = c.hooks | {"task": act}
+
+
 @case("7.11", drop(EXPIRED), "read", timeout=1)
 def nothing_helps(c: Connection, command: Command) -> None:
     """Neither abort nor reset is possible: a new session."""
     c.hooks = c.hooks | {"task": lambda c, pdu: c.send(Pdu(TASK_RESPONSE).with_(itt=pdu.word(16), response=5))}
 
 
-@case("7.11", drop(EXPIRED), "read", timeout=1, slow=True)
+@case("7.11", drop(EXPIRED), "read", timeout=1, conf="AbortTimeout=1\nResetTimeout=2", slow=True)
 def no_answer_to_anything(c: Connection, command: Command) -> None:
-    """Task management requests are not answered either: a new session after twice ten seconds."""
+    """Task management requests are not answered either: a new session after the times of all three."""
     c.hooks = c.hooks | {"task": lambda c, pdu: None}
 
 

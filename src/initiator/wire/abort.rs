@@ -7,20 +7,24 @@
 //! |---|---|
 //! | twice | ABORT TASK; then it is sent again |
 //! | four times, or it is not aborted | LOGICAL UNIT RESET; then the unit's are sent again |
-//! | six times, or that is not done | a new connection, on which all are sent again |
+//! | six times, or that is not done | TARGET WARM RESET; then all are sent again |
+//! | eight times, or that is not done | a new connection, on which all are sent again |
 //!
-//! So one logical unit that hangs costs the others nothing at first. TARGET WARM RESET is not among
-//! these: it would end other machines' commands as well. A command stays its task's until
+//! So one logical unit that hangs costs the others nothing at first. The target as a whole is reset
+//! late, since that ends other machines' commands as well. A command stays its task's until
 //! the target has confirmed that it will not touch it any more: then it is as if it had just come,
 //! with another tag, and what the target still says about the earlier one is a fault of the
-//! target's. While a unit is being reset, it gets no commands: which of them the reset would end
+//! target's. What is being reset gets no commands meanwhile: which of them the reset would end
 //! could not be told.
 
 use super::{
     super::{
         lun_of,
         tasks::Running,
-        transmit, //
+        transmit::{
+            self,
+            Reset, //
+        }, //
     },
     Failure,
     Wire, //
@@ -50,16 +54,16 @@ pub(super) struct Abort {
     /// The tag of the request.
     itt: Itt,
     scope: Scope,
-    /// The logical unit, as the mid-layer numbers it.
+    /// The logical unit whose command has no answer, as the mid-layer numbers it.
     lun: u64,
     /// When it was asked.
     since: u64,
 }
 
-#[derive(Clone, Copy, Eq, PartialEq)]
+#[derive(Clone, Copy)]
 enum Scope {
     Task(Itt),
-    LogicalUnit,
+    Reset(Reset),
 }
 
 impl Wire {
@@ -87,21 +91,31 @@ impl Wire {
                 );
                 self.ask(Scope::Task(itt), lun, stream);
             }
-            1 => self.reset_unit(lun, stream),
+            1 => self.reset(Reset::LogicalUnit(lun), lun, stream),
+            2 => self.reset(Reset::Target, lun, stream),
             _ => self.fail(Failure::CommandExpired),
         }
     }
 
-    fn reset_unit(&mut self, lun: u64, stream: &mut Stream<'_>) {
-        pr_warn!("LUN {lun} is stuck; asking the target to reset it\n");
+    /// Asks for a reset, since a command to `lun` has no answer.
+    fn reset(&mut self, reset: Reset, lun: u64, stream: &mut Stream<'_>) {
+        match reset {
+            Reset::LogicalUnit(_) => {
+                pr_warn!("LUN {lun} is stuck; asking the target to reset it\n");
+            }
+            Reset::Target => pr_warn!(
+                "LUN {lun} is still stuck; asking the target to reset itself, with all its LUNs\n"
+            ),
+        }
         // What the target gets from now on may come before or after its reset.
-        self.transmit.hold_back(lun);
-        self.ask(Scope::LogicalUnit, lun, stream);
+        self.transmit.hold_back(reset);
+        self.ask(Scope::Reset(reset), lun, stream);
     }
 
     fn ask(&mut self, scope: Scope, lun: u64, stream: &mut Stream<'_>) {
         let function = match scope {
-            Scope::LogicalUnit => Some(Function::LogicalUnitReset),
+            Scope::Reset(Reset::LogicalUnit(_)) => Some(Function::LogicalUnitReset),
+            Scope::Reset(Reset::Target) => Some(Function::TargetWarmReset),
             Scope::Task(itt) => self
                 .tasks
                 .as_mut()
@@ -125,7 +139,8 @@ impl Wire {
         });
         let counter = match scope {
             Scope::Task(_) => &self.nexus.status.aborts,
-            Scope::LogicalUnit => &self.nexus.status.resets,
+            Scope::Reset(Reset::LogicalUnit(_)) => &self.nexus.status.resets,
+            Scope::Reset(Reset::Target) => &self.nexus.status.target_resets,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         self.transmit.task_management(function, lun_of(lun), itt);
@@ -138,63 +153,63 @@ impl Wire {
         itt: Itt,
         response: FunctionResponse,
     ) -> Result<(), Failure> {
-        let Some(Abort { scope, lun, .. }) = self.abort.take_if(|abort| abort.itt == itt) else {
+        let Some(abort) = self.abort.take_if(|abort| abort.itt == itt) else {
             return match transmit::is_task_management(itt, self.requests) {
                 true => Ok(()),
                 false => Err(Failure::UnknownTask(itt)),
             };
         };
-        if scope == Scope::LogicalUnit {
-            self.transmit.release();
-        }
+        let Abort { scope, lun, .. } = abort;
         let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
+
+        if response != FunctionResponse::COMPLETE {
+            let is_answered = match scope {
+                // It may have been before the target's word that there is no such task.
+                Scope::Task(itt) => tasks.get(itt).is_none(),
+                Scope::Reset(_) => !tasks.is_stuck(lun),
+            };
+            match is_answered {
+                true => self.transmit.release(),
+                false => self.refused = Some(abort),
+            }
+            return Ok(());
+        }
+        self.transmit.release();
         let concerned = |itt: Itt, running: &Running| match scope {
             Scope::Task(aborted) => itt == aborted,
             // Those that have not been sent are not the target's.
-            Scope::LogicalUnit => running.task.is_some() && running.command.lun() == lun,
+            Scope::Reset(reset) => running.task.is_some() && reset.ends(running.command.lun()),
         };
-
-        if response == FunctionResponse::COMPLETE {
-            let mut count: usize = 0;
-            tasks.renew(concerned, |itt| {
-                count = count.saturating_add(1);
-                self.transmit.command(itt);
-            });
-            let what = match scope {
-                Scope::Task(_) => "aborted it",
-                Scope::LogicalUnit => "reset the LUN",
-            };
-            pr_info!("LUN {lun}: the target has {what}; {count} commands sent again\n");
-            return Ok(());
-        }
-        match scope {
-            // Its answer may have come before the target's word that there is no such task.
-            Scope::Task(itt) if tasks.get(itt).is_none() => Ok(()),
-            Scope::Task(_) => {
-                self.refused = Some(lun);
-                Ok(())
-            }
-            Scope::LogicalUnit => Err(Failure::CommandExpired),
-        }
+        let mut count: usize = 0;
+        tasks.renew(concerned, |itt| {
+            count = count.saturating_add(1);
+            self.transmit.command(itt);
+        });
+        let what = match scope {
+            Scope::Task(_) => "aborted it",
+            Scope::Reset(Reset::LogicalUnit(_)) => "reset the LUN",
+            Scope::Reset(Reset::Target) => "reset itself",
+        };
+        pr_info!("LUN {lun}: the target has {what}; {count} commands sent again\n");
+        Ok(())
     }
 
     /// Goes on where the target has refused, or has not answered by now.
     pub(super) fn watch_abort(&mut self, now: u64, timeouts: &Timeouts, stream: &mut Stream<'_>) {
-        if let Some(lun) = self.refused.take() {
-            self.reset_unit(lun, stream);
-        }
-        let Some(abort) = self.abort else {
+        let overdue = self.abort.filter(|abort| {
+            let patience = match abort.scope {
+                Scope::Task(_) => timeouts.abort,
+                Scope::Reset(_) => timeouts.reset,
+            };
+            now.saturating_sub(abort.since) >= patience.as_millis()
+        });
+        let Some(Abort { scope, lun, .. }) = self.refused.take().or(overdue) else {
             return;
         };
-        let patience = match abort.scope {
-            Scope::Task(_) => timeouts.abort,
-            Scope::LogicalUnit => timeouts.reset,
-        };
-        if now.saturating_sub(abort.since) >= patience.as_millis() {
-            match abort.scope {
-                Scope::Task(_) => self.reset_unit(abort.lun, stream),
-                Scope::LogicalUnit => self.fail(Failure::CommandExpired),
-            }
+        match scope {
+            Scope::Task(_) => self.reset(Reset::LogicalUnit(lun), lun, stream),
+            Scope::Reset(Reset::LogicalUnit(_)) => self.reset(Reset::Target, lun, stream),
+            Scope::Reset(Reset::Target) => self.fail(Failure::CommandExpired),
         }
     }
 }
