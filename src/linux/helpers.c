@@ -241,6 +241,13 @@ int iscsi_init_sock_filter(struct sock *sk, const struct sock_filter *program, u
 	return 0;
 }
 
+/* A message that was made of the reserves reaches no other socket. */
+void iscsi_init_sock_use_reserves(struct sock *sk)
+{
+	sock_set_flag(sk, SOCK_MEMALLOC);
+	sk->sk_allocation |= __GFP_MEMALLOC;
+}
+
 /*
  * A disk's connection must make progress when the machine is out of memory, since writing out dirty
  * pages is what frees it.
@@ -251,8 +258,7 @@ void iscsi_init_sock_prepare(struct sock *sk)
 
 	sk->sk_allocation = GFP_ATOMIC;
 	sk->sk_use_task_frag = false;
-	sock_set_flag(sk, SOCK_MEMALLOC);
-	sk->sk_allocation |= __GFP_MEMALLOC;
+	iscsi_init_sock_use_reserves(sk);
 	tcp_sock_set_nodelay(sk);
 	/* Without it, TCP's own limit holds. */
 	sk->sk_prot->setsockopt(sk, SOL_TCP, TCP_DELACK_MAX_US, KERNEL_SOCKPTR(&delay),

@@ -65,7 +65,8 @@ impl Socket {
         Ok(socket)
     }
 
-    /// A socket that talks rtnetlink to the kernel, with the rights of whoever opens it.
+    /// A socket that talks rtnetlink to the kernel, with the rights of whoever opens it. What it
+    /// receives may have been made of the memory reserves.
     pub(crate) fn rtnetlink() -> Result<Self> {
         let mut socket = Self::create(
             bindings::AF_NETLINK,
@@ -73,6 +74,8 @@ impl Socket {
             bindings::NETLINK_ROUTE,
         )?;
 
+        // SAFETY: The socket is valid, and nobody else uses it.
+        unsafe { bindings::iscsi_init_sock_use_reserves(socket.sock()) };
         // The check for the right to change the network reads the credentials of the socket's file.
         // SAFETY: The socket has no file yet.
         let file = unsafe { bindings::iscsi_init_socket_file(socket.as_ptr()) };
@@ -327,6 +330,11 @@ mod tests {
         assert_eq!(sock.sk_allocation >> ___GFP_DIRECT_RECLAIM_BIT & 1, 0);
         assert_eq!(sock.sk_allocation >> ___GFP_MEMALLOC_BIT & 1, 1);
         assert!(!sock.sk_use_task_frag);
+
+        let socket = Socket::rtnetlink()?;
+        // SAFETY: The socket is valid, and nobody else uses it.
+        let sock = unsafe { &*socket.sock() };
+        assert_eq!(sock.sk_allocation >> ___GFP_MEMALLOC_BIT & 1, 1);
         Ok(())
     }
 

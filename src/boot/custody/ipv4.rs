@@ -53,7 +53,10 @@ use super::{
 };
 use crate::{
     initiator::Reconnect,
-    linux::clock,
+    linux::{
+        clock,
+        memory::NoReclaim, //
+    },
     proto::{
         config::{
             interface::Ipv4Config,
@@ -167,8 +170,11 @@ impl Ipv4Keeper {
         if self.watch.is_due() {
             let taker = self.watch.taker();
             self.culprit = self.culprit.take().or(taker);
+            // Memory may be free only once the disk is back, for which the network is needed.
+            let reserves = NoReclaim::new();
             let checked = self.check(clock::milliseconds());
             let ipv6 = self.with_holding(|holding, tools| holding.check(tools));
+            drop(reserves);
             if checked.is_err() || ipv6.is_some_and(|checked| checked.is_err()) {
                 self.watch.look_again();
             }

@@ -30,7 +30,10 @@ use super::{
 };
 use crate::{
     initiator::Reconnect,
-    linux::clock,
+    linux::{
+        clock,
+        memory::NoReclaim, //
+    },
     proto::rtnetlink::answer::{
         Body,
         Link, //
@@ -100,7 +103,11 @@ impl Ipv6Keeper {
         if self.watch.is_due() {
             let taker = self.watch.taker();
             self.culprit = self.culprit.take().or(taker);
-            if self.check().is_err() {
+            // Memory may be free only once the disk is back, for which the network is needed.
+            let reserves = NoReclaim::new();
+            let checked = self.check();
+            drop(reserves);
+            if checked.is_err() {
                 self.watch.look_again();
             }
             self.culprit = None;
