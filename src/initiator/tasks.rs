@@ -135,19 +135,11 @@ impl Tasks {
 
     /// Whether any command has been sent.
     pub(super) fn any_sent(&self) -> bool {
-        self.running().any(|running| running.task.is_some())
-    }
-
-    /// Whether a command that was sent to this logical unit has not been answered in time.
-    pub(super) fn is_stuck(&self, lun: u64) -> bool {
-        self.running().any(|running| {
-            running.task.is_some() && running.setbacks > 0 && running.command.lun() == lun
-        })
-    }
-
-    fn running(&self) -> impl Iterator<Item = &Running> {
-        let places = self.places.iter();
-        places.filter_map(|place| place.running.as_ref())
+        let mut running = self
+            .places
+            .iter()
+            .filter_map(|place| place.running.as_ref());
+        running.any(|running| running.task.is_some())
     }
 
     /// Makes every command unsent again, under a new tag that `each` gets; those that must not be

@@ -505,3 +505,16 @@ impl From<ProtocolError> for Failure {
         Self::Protocol(error)
     }
 }
+
+#[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
+#[kunit_tests(iscsi_init_transmit)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_ends_the_commands_of_a_unit_or_of_all() {
+        assert!(Reset::LogicalUnit(1).ends(1));
+        assert!(!Reset::LogicalUnit(1).ends(0));
+        assert!(Reset::Target.ends(0) && Reset::Target.ends(1));
+    }
+}

@@ -7,15 +7,16 @@
 //! |---|---|
 //! | twice | ABORT TASK; then it is sent again |
 //! | four times, or it is not aborted | LOGICAL UNIT RESET; then the unit's are sent again |
-//! | six times, or that is not done | TARGET WARM RESET; then all are sent again |
-//! | eight times, or that is not done | a new connection, on which all are sent again |
+//! | six times, or the target refuses that | TARGET WARM RESET; then all are sent again |
+//! | eight times, or a reset is not answered | a new connection, on which all are sent again |
 //!
 //! So one logical unit that hangs costs the others nothing at first. The target as a whole is reset
 //! late, since that ends other machines' commands as well. A command stays its task's until
 //! the target has confirmed that it will not touch it any more: then it is as if it had just come,
 //! with another tag, and what the target still says about the earlier one is a fault of the
 //! target's. What is being reset gets no commands meanwhile: which of them the reset would end
-//! could not be told.
+//! could not be told. So nothing but a new connection follows a reset of which nobody knows whether
+//! it is still to come.
 
 use super::{
     super::{
@@ -54,16 +55,23 @@ pub(super) struct Abort {
     /// The tag of the request.
     itt: Itt,
     scope: Scope,
-    /// The logical unit whose command has no answer, as the mid-layer numbers it.
-    lun: u64,
+    cause: Cause,
     /// When it was asked.
     since: u64,
 }
 
 #[derive(Clone, Copy)]
 enum Scope {
-    Task(Itt),
+    Task,
     Reset(Reset),
+}
+
+/// The command that has no answer.
+#[derive(Clone, Copy)]
+struct Cause {
+    itt: Itt,
+    /// Its logical unit, as the mid-layer numbers it.
+    lun: u64,
 }
 
 impl Wire {
@@ -80,6 +88,7 @@ impl Wire {
             return;
         };
         let lun = running.command.lun();
+        let cause = Cause { itt, lun };
         let opcode = running.command.cdb().first().copied().unwrap_or_default();
         let setbacks = running.setbacks;
         running.setbacks = setbacks.saturating_add(1);
@@ -89,16 +98,16 @@ impl Wire {
                     "LUN {lun} has not answered command {opcode:#04x}; \
                      asking the target to abort it\n"
                 );
-                self.ask(Scope::Task(itt), lun, stream);
+                self.ask(Scope::Task, cause, stream);
             }
-            1 => self.reset(Reset::LogicalUnit(lun), lun, stream),
-            2 => self.reset(Reset::Target, lun, stream),
+            1 => self.reset(Reset::LogicalUnit(lun), cause, stream),
+            2 => self.reset(Reset::Target, cause, stream),
             _ => self.fail(Failure::CommandExpired),
         }
     }
 
-    /// Asks for a reset, since a command to `lun` has no answer.
-    fn reset(&mut self, reset: Reset, lun: u64, stream: &mut Stream<'_>) {
+    fn reset(&mut self, reset: Reset, cause: Cause, stream: &mut Stream<'_>) {
+        let lun = cause.lun;
         match reset {
             Reset::LogicalUnit(_) => {
                 pr_warn!("LUN {lun} is stuck; asking the target to reset it\n");
@@ -109,19 +118,19 @@ impl Wire {
         }
         // What the target gets from now on may come before or after its reset.
         self.transmit.hold_back(reset);
-        self.ask(Scope::Reset(reset), lun, stream);
+        self.ask(Scope::Reset(reset), cause, stream);
     }
 
-    fn ask(&mut self, scope: Scope, lun: u64, stream: &mut Stream<'_>) {
+    fn ask(&mut self, scope: Scope, cause: Cause, stream: &mut Stream<'_>) {
         let function = match scope {
             Scope::Reset(Reset::LogicalUnit(_)) => Some(Function::LogicalUnitReset),
             Scope::Reset(Reset::Target) => Some(Function::TargetWarmReset),
-            Scope::Task(itt) => self
+            Scope::Task => self
                 .tasks
                 .as_mut()
-                .and_then(|tasks| tasks.get(itt)?.task.as_ref()?.cmd_sn())
+                .and_then(|tasks| tasks.get(cause.itt)?.task.as_ref()?.cmd_sn())
                 .map(|ref_cmd_sn| Function::AbortTask {
-                    referenced: itt,
+                    referenced: cause.itt,
                     ref_cmd_sn,
                 }),
         };
@@ -134,16 +143,17 @@ impl Wire {
         self.abort = Some(Abort {
             itt,
             scope,
-            lun,
+            cause,
             since: clock::milliseconds(),
         });
         let counter = match scope {
-            Scope::Task(_) => &self.nexus.status.aborts,
+            Scope::Task => &self.nexus.status.aborts,
             Scope::Reset(Reset::LogicalUnit(_)) => &self.nexus.status.resets,
             Scope::Reset(Reset::Target) => &self.nexus.status.target_resets,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        self.transmit.task_management(function, lun_of(lun), itt);
+        self.transmit
+            .task_management(function, lun_of(cause.lun), itt);
         self.pump(stream);
     }
 
@@ -159,24 +169,15 @@ impl Wire {
                 false => Err(Failure::UnknownTask(itt)),
             };
         };
-        let Abort { scope, lun, .. } = abort;
-        let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
-
         if response != FunctionResponse::COMPLETE {
-            let is_answered = match scope {
-                // It may have been before the target's word that there is no such task.
-                Scope::Task(itt) => tasks.get(itt).is_none(),
-                Scope::Reset(_) => !tasks.is_stuck(lun),
-            };
-            match is_answered {
-                true => self.transmit.release(),
-                false => self.refused = Some(abort),
-            }
+            self.refused = Some(abort);
             return Ok(());
         }
         self.transmit.release();
+        let Abort { scope, cause, .. } = abort;
+        let tasks = self.tasks.as_mut().ok_or(Failure::LostTask)?;
         let concerned = |itt: Itt, running: &Running| match scope {
-            Scope::Task(aborted) => itt == aborted,
+            Scope::Task => itt == cause.itt,
             // Those that have not been sent are not the target's.
             Scope::Reset(reset) => running.task.is_some() && reset.ends(running.command.lun()),
         };
@@ -186,30 +187,46 @@ impl Wire {
             self.transmit.command(itt);
         });
         let what = match scope {
-            Scope::Task(_) => "aborted it",
+            Scope::Task => "aborted it",
             Scope::Reset(Reset::LogicalUnit(_)) => "reset the LUN",
             Scope::Reset(Reset::Target) => "reset itself",
         };
+        let lun = cause.lun;
         pr_info!("LUN {lun}: the target has {what}; {count} commands sent again\n");
         Ok(())
     }
 
     /// Goes on where the target has refused, or has not answered by now.
     pub(super) fn watch_abort(&mut self, now: u64, timeouts: &Timeouts, stream: &mut Stream<'_>) {
-        let overdue = self.abort.filter(|abort| {
-            let patience = match abort.scope {
-                Scope::Task(_) => timeouts.abort,
-                Scope::Reset(_) => timeouts.reset,
-            };
-            now.saturating_sub(abort.since) >= patience.as_millis()
-        });
-        let Some(Abort { scope, lun, .. }) = self.refused.take().or(overdue) else {
+        if let Some(Abort { scope, cause, .. }) = self.refused.take() {
+            match scope {
+                // It has come after all, or before the target's word that there is no such task.
+                _ if self.is_answered(cause) => self.transmit.release(),
+                Scope::Task => self.reset(Reset::LogicalUnit(cause.lun), cause, stream),
+                Scope::Reset(Reset::LogicalUnit(_)) => self.reset(Reset::Target, cause, stream),
+                Scope::Reset(Reset::Target) => self.fail(Failure::CommandExpired),
+            }
+        }
+        let Some(abort) = self.abort else {
             return;
         };
-        match scope {
-            Scope::Task(_) => self.reset(Reset::LogicalUnit(lun), lun, stream),
-            Scope::Reset(Reset::LogicalUnit(_)) => self.reset(Reset::Target, lun, stream),
-            Scope::Reset(Reset::Target) => self.fail(Failure::CommandExpired),
+        let patience = match abort.scope {
+            Scope::Task => timeouts.abort,
+            Scope::Reset(_) => timeouts.reset,
+        };
+        if now.saturating_sub(abort.since) < patience.as_millis() {
+            return;
         }
+        let cause = abort.cause;
+        match abort.scope {
+            Scope::Task if self.is_answered(cause) => self.abort = None,
+            Scope::Task => self.reset(Reset::LogicalUnit(cause.lun), cause, stream),
+            Scope::Reset(_) => self.fail(Failure::CommandExpired),
+        }
+    }
+
+    fn is_answered(&mut self, cause: Cause) -> bool {
+        let tasks = self.tasks.as_mut();
+        tasks.is_none_or(|tasks| tasks.get(cause.itt).is_none())
     }
 }
