@@ -75,7 +75,7 @@ impl Netlink {
 
     /// All network devices.
     pub(super) fn links(&mut self) -> Result<KVec<Link>> {
-        let mut buffer = KVec::from_elem(0, DUMP_SIZE, GFP_KERNEL)?;
+        let mut buffer = KVVec::from_elem(0, DUMP_SIZE, GFP_KERNEL)?;
         let mut links = KVec::new();
 
         self.exchange(&Request::DumpLinks, &mut buffer, |body| {
@@ -89,7 +89,7 @@ impl Netlink {
 
     /// All IPv4 addresses.
     pub(super) fn addresses(&mut self) -> Result<KVec<Address>> {
-        let mut buffer = KVec::from_elem(0, DUMP_SIZE, GFP_KERNEL)?;
+        let mut buffer = KVVec::from_elem(0, DUMP_SIZE, GFP_KERNEL)?;
         let mut addresses = KVec::new();
 
         self.exchange(&Request::DumpAddresses, &mut buffer, |body| {
@@ -103,7 +103,7 @@ impl Netlink {
 
     /// All IPv6 addresses.
     pub(super) fn ipv6_addresses(&mut self) -> Result<KVec<Ipv6Address>> {
-        let mut buffer = KVec::from_elem(0, DUMP_SIZE, GFP_KERNEL)?;
+        let mut buffer = KVVec::from_elem(0, DUMP_SIZE, GFP_KERNEL)?;
         let mut addresses = KVec::new();
 
         self.exchange(&Request::DumpIpv6Addresses, &mut buffer, |body| {

@@ -241,11 +241,9 @@ int iscsi_init_sock_filter(struct sock *sk, const struct sock_filter *program, u
 	return 0;
 }
 
-/* A message that was made of the reserves reaches no other socket. */
-void iscsi_init_sock_use_reserves(struct sock *sk)
+void iscsi_init_sock_take_reserves(struct sock *sk)
 {
 	sock_set_flag(sk, SOCK_MEMALLOC);
-	sk->sk_allocation |= __GFP_MEMALLOC;
 }
 
 /*
@@ -256,9 +254,9 @@ void iscsi_init_sock_prepare(struct sock *sk)
 {
 	unsigned int delay = max(ISCSI_INIT_ACK_DELAY, jiffies_to_usecs(TCP_TIMEOUT_MIN));
 
-	sk->sk_allocation = GFP_ATOMIC;
+	iscsi_init_sock_take_reserves(sk);
+	sk->sk_allocation = GFP_ATOMIC | __GFP_MEMALLOC;
 	sk->sk_use_task_frag = false;
-	iscsi_init_sock_use_reserves(sk);
 	tcp_sock_set_nodelay(sk);
 	/* Without it, TCP's own limit holds. */
 	sk->sk_prot->setsockopt(sk, SOL_TCP, TCP_DELACK_MAX_US, KERNEL_SOCKPTR(&delay),

@@ -83,8 +83,8 @@ struct iscsi_init_callbacks {
 #define ISCSI_INIT_WINDOW_MIN SZ_128K
 #define ISCSI_INIT_WINDOW_MAX SZ_1M
 
-/* For a new socket, whose sending and receiving may then use the memory reserves. */
-void iscsi_init_sock_use_reserves(struct sock *sk);
+/* Lets a new socket receive what was made of the memory reserves, which others do not get. */
+void iscsi_init_sock_take_reserves(struct sock *sk);
 void iscsi_init_sock_prepare(struct sock *sk);
 void iscsi_init_sock_bound_window(struct sock *sk);
 void iscsi_init_sock_retire(struct sock *sk);

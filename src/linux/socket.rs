@@ -65,17 +65,22 @@ impl Socket {
         Ok(socket)
     }
 
-    /// A socket that talks rtnetlink to the kernel, with the rights of whoever opens it. What it
-    /// receives may have been made of the memory reserves.
-    pub(crate) fn rtnetlink() -> Result<Self> {
-        let mut socket = Self::create(
+    /// A socket of rtnetlink. What it receives may have been made of the memory reserves.
+    fn netlink_route() -> Result<Self> {
+        let socket = Self::create(
             bindings::AF_NETLINK,
             bindings::sock_type_SOCK_RAW,
             bindings::NETLINK_ROUTE,
         )?;
 
         // SAFETY: The socket is valid, and nobody else uses it.
-        unsafe { bindings::iscsi_init_sock_use_reserves(socket.sock()) };
+        unsafe { bindings::iscsi_init_sock_take_reserves(socket.sock()) };
+        Ok(socket)
+    }
+
+    /// A socket that talks rtnetlink to the kernel, with the rights of whoever opens it.
+    pub(crate) fn rtnetlink() -> Result<Self> {
+        let mut socket = Self::netlink_route()?;
         // The check for the right to change the network reads the credentials of the socket's file.
         // SAFETY: The socket has no file yet.
         let file = unsafe { bindings::iscsi_init_socket_file(socket.as_ptr()) };
@@ -331,10 +336,11 @@ mod tests {
         assert_eq!(sock.sk_allocation >> ___GFP_MEMALLOC_BIT & 1, 1);
         assert!(!sock.sk_use_task_frag);
 
-        let socket = Socket::rtnetlink()?;
-        // SAFETY: The socket is valid, and nobody else uses it.
-        let sock = unsafe { &*socket.sock() };
-        assert_eq!(sock.sk_allocation >> ___GFP_MEMALLOC_BIT & 1, 1);
+        for socket in [socket, Socket::rtnetlink()?, Socket::rtnetlink_changes()?] {
+            // SAFETY: The socket is valid, and nobody else uses it.
+            let sock = unsafe { &*socket.sock() };
+            assert_eq!(sock.sk_flags >> bindings::sock_flags_SOCK_MEMALLOC & 1, 1);
+        }
         Ok(())
     }
 

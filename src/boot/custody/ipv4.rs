@@ -163,6 +163,8 @@ impl Ipv4Keeper {
         if self.reconnect.is_over() {
             return;
         }
+        // Memory may be free only once the disk is back, for which the network is needed.
+        let _reserves = NoReclaim::new();
         let is_bare = self.bare_since.is_some();
         if is_bare || self.holding.as_ref().is_some_and(Holding::is_bare) {
             self.watch.look_again();
@@ -170,11 +172,8 @@ impl Ipv4Keeper {
         if self.watch.is_due() {
             let taker = self.watch.taker();
             self.culprit = self.culprit.take().or(taker);
-            // Memory may be free only once the disk is back, for which the network is needed.
-            let reserves = NoReclaim::new();
             let checked = self.check(clock::milliseconds());
             let ipv6 = self.with_holding(|holding, tools| holding.check(tools));
-            drop(reserves);
             if checked.is_err() || ipv6.is_some_and(|checked| checked.is_err()) {
                 self.watch.look_again();
             }

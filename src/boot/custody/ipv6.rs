@@ -97,17 +97,15 @@ impl Ipv6Keeper {
         if self.reconnect.is_over() {
             return;
         }
+        // Memory may be free only once the disk is back, for which the network is needed.
+        let _reserves = NoReclaim::new();
         if self.holding.is_bare() {
             self.watch.look_again();
         }
         if self.watch.is_due() {
             let taker = self.watch.taker();
             self.culprit = self.culprit.take().or(taker);
-            // Memory may be free only once the disk is back, for which the network is needed.
-            let reserves = NoReclaim::new();
-            let checked = self.check();
-            drop(reserves);
-            if checked.is_err() {
+            if self.check().is_err() {
                 self.watch.look_again();
             }
             self.culprit = None;

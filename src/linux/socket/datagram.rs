@@ -82,11 +82,7 @@ impl Socket {
     }
 
     fn rtnetlink_groups(groups: u32) -> Result<Self> {
-        let socket = Self::create(
-            bindings::AF_NETLINK,
-            bindings::sock_type_SOCK_RAW,
-            bindings::NETLINK_ROUTE,
-        )?;
+        let socket = Self::netlink_route()?;
         socket.bind(&mut bindings::sockaddr_nl {
             nl_family: bindings::AF_NETLINK as u16,
             nl_groups: groups,
