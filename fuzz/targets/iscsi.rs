@@ -43,6 +43,7 @@ use iscsi_init::proto::{
                 Residual, //
             },
         },
+        quirk::Quirks,
         session::Session,
         tag::Itt,
         task::{
@@ -156,6 +157,7 @@ fn established(parameters: Parameters) -> Established {
         max_cmd_sn: Serial::new(0),
         exp_stat_sn: Serial::new(u32::MAX),
         target_portal_group: None,
+        quirks: Quirks::NONE,
     }
 }
 

@@ -53,7 +53,8 @@ use crate::{
         dhcp::options::Code,
         iscsi::{
             chap::Algorithm,
-            keys::Offer, //
+            keys::Offer,
+            quirk::Quirks, //
         }, //
     }, //
 };
@@ -320,6 +321,7 @@ fn node(boot: &Boot, conf: &Conf, network: &Network) -> Result<KBox<Node>, Failu
         timeouts: Timeouts::default(),
         authentication: None,
         moved: None,
+        told: Quirks::NONE,
     };
     KBox::new(node, GFP_KERNEL).map_err(Failure::kernel)
 }

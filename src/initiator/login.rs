@@ -4,6 +4,7 @@
 
 use super::{
     authentication::Authentication,
+    nexus,
     portal::{
         Connected,
         Time, //
@@ -48,7 +49,10 @@ use crate::{
                 Workspace,
                 DATA_LENGTH_MAX, //
             },
-            quirk::Quirk,
+            quirk::{
+                Quirk,
+                Quirks, //
+            },
             HEADER_LENGTH, //
         },
         time::Duration,
@@ -80,6 +84,8 @@ pub(crate) struct Node {
     pub(crate) authentication: Option<Authentication>,
     /// Where a target was last told to have moved: it may say so at each login, every few seconds.
     pub(crate) moved: Option<Portal>,
+    /// What was told of that targets do wrong in logins, and in lists of targets.
+    pub(crate) told: Quirks,
 }
 
 /// A name for people.
@@ -92,6 +98,12 @@ impl Node {
             Some(_) => self.timeouts.authentication.max(self.timeouts.login),
             None => self.timeouts.login,
         }
+    }
+
+    /// Says once what a target does wrong, and is tolerated.
+    pub(super) fn tell(&mut self, quirks: Quirks) {
+        nexus::tell(quirks.without(self.told));
+        self.told = self.told.with(quirks);
     }
 }
 
@@ -210,9 +222,11 @@ pub(super) fn establish(
             End::Established(established) => {
                 // Only now: who sent the initiator elsewhere had not proved who it is.
                 *home = new_home;
+                node.tell(established.quirks);
                 return Ok((connected, established));
             }
-            End::Moved(to, permanent) => {
+            End::Moved(to, permanent, quirks) => {
+                node.tell(quirks);
                 if node.moved.replace(to) != Some(to) {
                     pr_info!(
                         "target {} has moved from {} to {}{}\n",
@@ -245,7 +259,7 @@ impl Time {
 
 enum End {
     Established(Established),
-    Moved(Portal, bool),
+    Moved(Portal, bool, Quirks),
     /// With the CHAP algorithm that was agreed on.
     Refused(LoginStatus, Option<Algorithm>),
 }
@@ -334,7 +348,7 @@ fn negotiate(
                     address: redirect.address,
                     port: redirect.port,
                 };
-                return Ok(End::Moved(to, redirect.permanent));
+                return Ok(End::Moved(to, redirect.permanent, redirect.quirks));
             }
         }
     }

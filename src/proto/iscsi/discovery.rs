@@ -31,6 +31,7 @@ use crate::proto::{
             },
             text::Continuation, //
         },
+        quirk::Quirks,
         session::Session,
         tag::Itt,
         text::{
@@ -187,6 +188,11 @@ impl<'a> Discovery<'a> {
             Some(_) => Progress::Request,
             None => Progress::Done,
         })
+    }
+
+    /// What the target has done wrong since its login, and is tolerated.
+    pub const fn quirks(&self) -> Quirks {
+        self.session.quirks().with(self.assembler.quirks())
     }
 
     /// The request that ends the session.

@@ -18,6 +18,10 @@ use crate::proto::iscsi::{
         Unsupported, //
     },
     keys::Key,
+    quirk::{
+        Quirk,
+        Quirks, //
+    },
     text, //
 };
 
@@ -33,15 +37,22 @@ pub struct Redirect {
     pub address: IpAddr,
     /// The TCP port.
     pub port: u16,
+    /// What the target has done wrong in saying so, and is tolerated.
+    pub quirks: Quirks,
 }
 
 impl Redirect {
     /// Finds the address in the text of a Login Response with this status.
     pub(super) fn parse(status: LoginStatus, data: &[u8]) -> Result<Self, Error> {
         let mut found = None;
-        text::pairs(data, |name, value| {
+        let mut group = Quirks::NONE;
+        let text = text::pairs(data, |name, value| {
             if name == Key::TargetAddress.name() {
                 found = Some(target_address(value)?);
+                // RFC 7143 section 13.8: not in redirections.
+                if value.contains(&b',') {
+                    group = Quirk::RedirectedToGroup.into();
+                }
             }
             Ok(())
         })?;
@@ -51,6 +62,7 @@ impl Redirect {
             permanent,
             address,
             port,
+            quirks: text.with(group),
         })
     }
 }
@@ -59,8 +71,7 @@ impl Redirect {
 /// one.
 pub(in crate::proto::iscsi) fn target_address(value: &[u8]) -> Result<(IpAddr, u16), Error> {
     let value = core::str::from_utf8(value).map_err(|_| Malformed::TargetAddress)?;
-    // RFC 7143 section 13.8 leaves the tag out of redirections; it would say nothing of where to
-    // connect to.
+    // The tag says nothing of where to connect to.
     let portal = value.split(',').next().unwrap_or_default();
     if let Some(bracketed) = portal.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']').ok_or(Malformed::TargetAddress)?;
