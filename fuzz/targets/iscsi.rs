@@ -178,7 +178,7 @@ pub(crate) fn iscsi_discovery(data: &[u8]) {
         };
         let visit = |item: Item<'_>| match item {
             Item::Target(name) => assert!(!name.is_empty() && name.len() <= 255),
-            Item::Address(_, port) => assert_ne!(port, 0),
+            Item::Address(_, port, _) => assert_ne!(port, 0),
         };
         match discovery.response(&header, text, visit) {
             Ok(next) => progress = next,

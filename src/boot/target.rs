@@ -327,6 +327,7 @@ fn node(boot: &Boot, conf: &Conf, network: &Network) -> Result<KBox<Node>, Failu
         timeouts: Timeouts::default(),
         authentication: None,
         moved: None,
+        groups: KVec::new(),
         told: Quirks::NONE,
     };
     KBox::new(node, GFP_KERNEL).map_err(Failure::kernel)
@@ -413,5 +414,6 @@ fn discover(
         "portal {portal} tells of target {target}"
     ));
     let target = KBox::new(target, GFP_KERNEL).map_err(Failure::kernel)?;
+    node.groups = found.groups;
     Ok((target, found.portals))
 }

@@ -52,8 +52,8 @@ const LOGOUT_ITT: Itt = Itt::new(2);
 pub enum Item<'a> {
     /// There is a target of this name; what follows is about it.
     Target(&'a str),
-    /// It is reached at this address and port.
-    Address(IpAddr, u16),
+    /// It is reached at this address and port, in the portal group of this tag.
+    Address(IpAddr, u16, Option<u16>),
 }
 
 /// What a PDU led to.
@@ -170,8 +170,8 @@ impl<'a> Discovery<'a> {
                     Ok(())
                 }
                 Some(Key::TargetAddress) => match target_address(value) {
-                    Ok((address, port)) => {
-                        visit(Item::Address(address, port));
+                    Ok((address, port, group)) => {
+                        visit(Item::Address(address, port, group));
                         Ok(())
                     }
                     Err(Error::Unsupported(_)) => Ok(()),
