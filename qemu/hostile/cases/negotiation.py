@@ -4,8 +4,8 @@ from lab.wire import Pdu as Received
 
 from ..login import OPERATIONAL
 from ..pdu import Pdu
-from ..target import Behaviour, Connection, Options
-from . import Case, add, case, ok, refused
+from ..target import Behaviour, Command, Connection, Options
+from . import Case, add, case, drop, ok, refused
 
 
 def in_operational(request: Received) -> bool:
@@ -79,6 +79,18 @@ def nuls_that_end_nothing(c: Connection, request: Received, response: Pdu) -> No
     if response.data:
         response.data = b"\0" + response.data.replace(b"\0", b"\0\0")
     c.raw(c.encode(response, True))
+
+
+def breaks_once(c: Connection, command: Command) -> bool:
+    """The first session breaks amid a read."""
+    if c.number > 1:
+        return False
+    c.reset()
+    return True
+
+
+in_each = Behaviour({"login": nuls_that_end_nothing, "read": breaks_once}, always=True)
+add(Case("negotiation.nuls-in-each-login", "6.1", "The same in two logins: it is told of once.", drop("connection broke"), in_each))
 
 
 @case("6.2", ok(), "login", always=True)
