@@ -107,7 +107,8 @@ fn told(
     let progress = discovery.response(&header.0, data, |item| {
         items.push(match item {
             Item::Target(name) => name.to_string(),
-            Item::Address(address, port) => format!("{address} {port}"),
+            Item::Address(address, port, None) => format!("{address} {port}"),
+            Item::Address(address, port, Some(group)) => format!("{address} {port} {group}"),
         });
     })?;
     Ok((progress, items))
@@ -150,7 +151,7 @@ fn a_portal_is_asked_and_tells() {
         .collect();
     let expected = [
         "iqn.2004-10.example:a",
-        "192.0.2.1 860",
+        "192.0.2.1 860 1",
         "2001:db8::1 3260",
         "iqn.2004-10.example:b",
     ];

@@ -500,6 +500,7 @@ fn session() -> Session {
         max_cmd_sn: Serial::new(9),
         exp_stat_sn: Serial::new(100),
         target_portal_group: None,
+        quirks: Quirks::NONE,
     })
 }
 

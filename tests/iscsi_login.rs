@@ -30,6 +30,10 @@ use iscsi_init::proto::{
             Step, //
         },
         opcode::Opcode,
+        quirk::{
+            Quirk,
+            Quirks, //
+        },
         session::Session,
         tag::Itt, //
     },
@@ -117,6 +121,7 @@ fn a_login_in_two_exchanges() {
     );
     assert_eq!(established.exp_stat_sn, Serial::new(1));
     assert_eq!(established.cmd_sn, Serial::new(1));
+    assert_eq!(established.quirks, Quirks::NONE);
     assert!(Session::new(&established).window_open());
 }
 
@@ -215,7 +220,7 @@ fn every_status_class_is_told_apart() {
 #[test]
 fn a_redirection_says_where_to_and_for_how_long() {
     let redirected = |detail, address: &str| {
-        let data = text(&format!("TargetPortalGroupTag=1,TargetAddress={address}"));
+        let data = format!("TargetPortalGroupTag=1\0TargetAddress={address}\0").into_bytes();
         let response = Builder::new(0x23, 0)
             .byte(36, 1)
             .byte(37, detail)
@@ -226,10 +231,15 @@ fn a_redirection_says_where_to_and_for_how_long() {
         permanent,
         address: address.parse().unwrap(),
         port,
+        quirks: if permanent {
+            Quirk::RedirectedToGroup.into()
+        } else {
+            Quirks::NONE
+        },
     };
     let cases = [
         (1, "192.0.2.1", moved(false, "192.0.2.1", 3_260)),
-        (2, "192.0.2.1:860", moved(true, "192.0.2.1", 860)),
+        (2, "192.0.2.1:860,1", moved(true, "192.0.2.1", 860)),
         (1, "[2001:db8::7]:3261", moved(false, "2001:db8::7", 3_261)),
     ];
     for (detail, address, expected) in cases {

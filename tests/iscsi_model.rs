@@ -30,6 +30,7 @@ use iscsi_init::proto::{
             Step, //
         },
         parameters::Parameters,
+        quirk::Quirks,
         task::Outcome, //
     },
     serial::Serial, //
@@ -173,6 +174,7 @@ fn nobody() -> Established {
         max_cmd_sn: one,
         exp_stat_sn: one,
         target_portal_group: None,
+        quirks: Quirks::NONE,
     }
 }
 

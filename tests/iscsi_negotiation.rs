@@ -29,6 +29,10 @@ use iscsi_init::proto::iscsi::{
         Identity,
         Login,
         Step, //
+    },
+    quirk::{
+        Quirk,
+        Quirks, //
     }, //
 };
 
@@ -73,6 +77,36 @@ fn what_the_target_does_not_answer_keeps_its_default() {
         (parameters.default_time2wait, parameters.default_time2retain),
         (2, 20)
     );
+}
+
+#[test]
+fn each_answer_that_is_left_out_is_noticed_but_those_that_need_not_come() {
+    for pair in AGREED.split(',') {
+        let others: Vec<_> = AGREED.split(',').filter(|other| *other != pair).collect();
+        let established = established(operational(&others.join(",")));
+        let key = pair.split_once('=').unwrap().0;
+        let expected = match key {
+            "MaxRecvDataSegmentLength" | "DataPDUInOrder" | "DataSequenceInOrder" => Quirks::NONE,
+            _ => Quirk::KeyUnanswered.into(),
+        };
+        assert_eq!(established.quirks, expected, "without {key}");
+    }
+    // RFC 7143 section 6.2.2: Yes for one and No for the other decide by themselves.
+    let offer = Offer {
+        initial_r2t: true,
+        immediate_data: false,
+        ..Offer::default()
+    };
+    let login = go_on(step(
+        login_offering(offer, None),
+        TO_OPERATIONAL,
+        0,
+        "AuthMethod=None",
+    ));
+    let answers = AGREED.replace("InitialR2T=No,", "");
+    let answers = answers.replace("ImmediateData=Yes,", "");
+    let established = established(step(login, TO_FULL_FEATURE, 1, &answers));
+    assert_eq!(established.quirks, Quirks::NONE);
 }
 
 // RFC 7143 sections 13.22 and 13.26: of private keys too, but for one that says what is where.
@@ -299,9 +333,10 @@ fn answers_follow_from_the_offer() {
         let error = failed(agreed_but(pair));
         assert_eq!(error, Violation::InadmissibleAnswer(key).into(), "{pair}");
     }
-    // Nothing depends on it at error recovery level 0, and some targets answer with their own.
+    // Nothing depends on it at error recovery level 0.
     let retained = established(agreed_but("DefaultTime2Retain=20"));
     assert_eq!(retained.parameters.default_time2retain, 0);
+    assert_eq!(retained.quirks, Quirk::LongTime2Retain.into());
     for key in [Key::InitialR2T, Key::ImmediateData, Key::DataPDUInOrder] {
         for value in ["Maybe", "yes", ""] {
             let error = failed(agreed_but(&format!("{key}={value}")));

@@ -37,6 +37,7 @@ use iscsi_init::proto::iscsi::{
             Status, //
         },
     },
+    quirk::Quirks,
     session::Session,
     tag::Itt,
     task::{
@@ -107,6 +108,7 @@ fn a_session_with_tgt() {
         (established.tsih, established.target_portal_group),
         (0x0100, Some(1))
     );
+    assert_eq!(established.quirks, Quirks::NONE);
     let mut session = Session::new(&established);
     let parameters = *session.parameters();
     assert_eq!(parameters.max_send_data_segment_length, 8_192);

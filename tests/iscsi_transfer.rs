@@ -27,6 +27,7 @@ use iscsi_init::proto::{
             Direction,
             Function, //
         },
+        quirk::Quirks,
         session::Session,
         tag::Itt,
         task::Task, //
@@ -57,6 +58,7 @@ fn run(seed: u64, count: u32, cmd_sn: u32, stat_sn: u32) {
         max_cmd_sn: Serial::new(max_cmd_sn),
         exp_stat_sn: Serial::new(stat_sn),
         target_portal_group: None,
+        quirks: Quirks::NONE,
     };
     let mut exchange = Exchange::new(&established);
     let mut orders: VecDeque<Order> = (0..count)
@@ -144,6 +146,7 @@ fn nothing_follows_a_logout() {
         max_cmd_sn: Serial::new(9),
         exp_stat_sn: Serial::new(1),
         target_portal_group: None,
+        quirks: Quirks::NONE,
     });
     let lun = Lun::default();
     let mut task = Task::new(lun, Direction::None, 0, &parameters);

@@ -43,6 +43,7 @@ use iscsi_init::proto::{
                 Residual, //
             },
         },
+        quirk::Quirks,
         session::Session,
         tag::Itt,
         task::{
@@ -156,6 +157,7 @@ fn established(parameters: Parameters) -> Established {
         max_cmd_sn: Serial::new(0),
         exp_stat_sn: Serial::new(u32::MAX),
         target_portal_group: None,
+        quirks: Quirks::NONE,
     }
 }
 
@@ -176,7 +178,7 @@ pub(crate) fn iscsi_discovery(data: &[u8]) {
         };
         let visit = |item: Item<'_>| match item {
             Item::Target(name) => assert!(!name.is_empty() && name.len() <= 255),
-            Item::Address(_, port) => assert_ne!(port, 0),
+            Item::Address(_, port, _) => assert_ne!(port, 0),
         };
         match discovery.response(&header, text, visit) {
             Ok(next) => progress = next,

@@ -136,6 +136,10 @@ def judge(case: Case, ran: Ran, state: State) -> list[str]:
             wrong.append(f"no /{case.expect.words}/ among the reasons for which the session was lost: {lost}")
     elif not case.name.startswith(("login.", "discovery.")) and state.logins != 1:
         wrong.append(f"{state.logins} logins: {messages[-300:]}")
+    tolerated = re.findall("the target (.*), which is tolerated", messages)
+    wrong += [f"it was told more than once that the target {quirk}" for quirk in set(tolerated) if tolerated.count(quirk) > 1]
+    if kind == "ok":
+        wrong += [f"it was told that the target {quirk}" for quirk in tolerated if not re.search(case.expect.words or "$^", quirk)]
     if kind == "ok" and case.expect.words and not re.search(case.expect.words, messages):
         wrong.append(f"no /{case.expect.words}/ in the log")
     return wrong

@@ -100,7 +100,7 @@ def boot_sample_dhcpd(lab: Lab) -> None:
 
 @scenario
 def boot_root_path_bare(lab: Lab) -> None:
-    """A root path <ip>:/<target> and no more: LUN 0, and an initiator name that is made of the system's UUID."""
+    """A root path <ip>:/<target> and no more: LUN 0, and an initiator name and an ISID that are made of the system's UUID."""
     lab.lio(lab.tiny_disk())
     lab.dnsmasq(f"{LIO}:/{NAME}", f"dhcp-host={MAC},rack7")
     client = lab.client(ALL_FROM_DHCP, firmware=["-uuid", "4C4C4544-0042-3510-8052-B3C04F4B4E32"])
@@ -112,6 +112,10 @@ def boot_root_path_bare(lab: Lab) -> None:
     expect(uuid.startswith("4c4c4544-") and f"{name} (default: system UUID)" in told, f"{name} of {uuid}", told)
     name_told = wire.login_keys(lab.capture).get("InitiatorName")
     expect(name_told == name, f"the initiator name {name}", name_told)
+    # The driver's CRC is not inverted at its end, as that of digests is, and has its highest byte first.
+    crc = bytes(~byte & 0xFF for byte in reversed(wire.crc32c(bytes.fromhex(uuid.replace("-", "")))))
+    isids = {pdu.header[8:14] for sent in wire.connections(lab.capture) for pdu in sent if pdu.opcode == wire.LOGIN}
+    expect(isids == {b"\x80" + crc + b"\0"}, "an ISID of type 10b (RFC 7143 section 11.12.5) with the UUID's CRC", isids)
 
 
 @scenario

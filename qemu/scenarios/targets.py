@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Callable
 
 from lab import guest
 from lab.errors import expect
@@ -9,6 +10,8 @@ from lab.machine import Machine
 from lab.net import NETMASK, PREFIX, SERVER
 from lab.scenario import Lab, scenario, seldom
 from lab.targets import NAME
+
+from .chap import MUTUAL, ONE_WAY, PEER, PEER_SECRET, SECRET, USER, account, configure
 
 STATIC = f"if=eth0:{PREFIX}.75:{NETMASK}"
 # From one sector to what takes several bursts; each is read back, and the first bytes are those of the partition table.
@@ -54,16 +57,38 @@ def works(machine: Machine, parameters: str, keys: dict[str, str]) -> None:
     machine.check("rmmod iscsi_init")
 
 
+def crossed(
+    lab: Lab, machine: Machine, parameters: str, agree: Callable[[str, str], None], wants: dict[str, Callable[[], None]], conf: str = ""
+) -> None:
+    """Every combination of keys, set with `agree`, with every kind of CHAP: without, one way and mutual, as `wants` has the target want it."""
+    machine.check("mount -t proc proc /proc")
+    for credentials, want in wants.items():
+        want()
+        configure(machine, conf + credentials if credentials else "")
+        for keys in combinations():
+            for key, value in keys.items():
+                agree(key, value)
+            works(machine, parameters, keys)
+    each = len(combinations())
+    for opcode, who, count in (("0x03", "initiator", 2 * each), ("0x23", "target", each)):
+        proofs = len(lab.capture.fields(f'iscsi.opcode == {opcode} and iscsi.keyvalue contains "CHAP_R="', "tcp.stream"))
+        expect(proofs == count, f"{count} proofs of the {who}'s", proofs)
+
+
 @seldom
 def targets_tgt(lab: Lab) -> None:
-    """tgt in all 16 combinations of InitialR2T, ImmediateData, digests and segment length."""
+    """tgt in all 48 combinations of CHAP, digests, InitialR2T, ImmediateData and segment length."""
     target = lab.tgt(lab.tiny_disk())
-    machine = lab.bench()
-    machine.check("mount -t proc proc /proc")
-    for keys in combinations():
-        for key, value in keys.items():
-            target.admin("--mode", "target", "--op", "update", "--name", key, "--value", value)
-        works(machine, f"{STATIC} target={SERVER}:{NAME} lun=1", keys)
+    wants = {
+        "": lambda: None,
+        ONE_WAY: lambda: account(target, USER, SECRET),
+        MUTUAL: lambda: account(target, PEER, PEER_SECRET, "--outgoing"),
+    }
+
+    def agree(key: str, value: str) -> None:
+        target.admin("--mode", "target", "--op", "update", "--name", key, "--value", value)
+
+    crossed(lab, lab.bench(), f"{STATIC} target={SERVER}:{NAME} lun=1", agree, wants, "CHAPAlgorithms=MD5\n")
 
 
 @scenario
@@ -88,12 +113,16 @@ def targets_long_commands(lab: Lab) -> None:
 
 @seldom
 def targets_lio(lab: Lab) -> None:
-    """LIO in all 16 combinations of InitialR2T, ImmediateData, digests and segment length."""
+    """LIO in all 48 combinations of CHAP, digests, InitialR2T, ImmediateData and segment length."""
     target = lab.lio(lab.tiny_disk())
-    machine = lab.bench()
-    machine.check("mount -t proc proc /proc")
-    for keys in combinations():
-        for key, value in keys.items():
-            # LIO's name for what it declares to receive.
-            target.limit("MaxXmitDataSegmentLength" if key == "MaxRecvDataSegmentLength" else key, value)
-        works(machine, f"{STATIC} target={target.address}:{NAME}", keys)
+    wants = {
+        "": lambda: None,
+        ONE_WAY: lambda: target.authenticate(userid=USER, password=SECRET),
+        MUTUAL: lambda: target.authenticate(userid_mutual=PEER, password_mutual=PEER_SECRET),
+    }
+
+    def agree(key: str, value: str) -> None:
+        # LIO's name for what it declares to receive.
+        target.limit("MaxXmitDataSegmentLength" if key == "MaxRecvDataSegmentLength" else key, value)
+
+    crossed(lab, lab.bench(), f"{STATIC} target={target.address}:{NAME}", agree, wants)

@@ -20,6 +20,7 @@ use crate::{
         }, //
     },
     linux::{
+        crc32c::crc32c,
         dmi,
         shash, //
     },
@@ -32,7 +33,10 @@ use crate::{
                 Settings,
                 Timeouts, //
             },
-            machine::Machine,
+            machine::{
+                isid,
+                Machine, //
+            },
             merge::{
                 self,
                 Boot,
@@ -53,7 +57,8 @@ use crate::{
         dhcp::options::Code,
         iscsi::{
             chap::Algorithm,
-            keys::Offer, //
+            keys::Offer,
+            quirk::Quirks, //
         }, //
     }, //
 };
@@ -315,11 +320,15 @@ fn node(boot: &Boot, conf: &Conf, network: &Network) -> Result<KBox<Node>, Failu
     let node = Node {
         initiator: boot.initiator.value.clone(),
         alias: conf.alias()?,
-        isid: isid(network.mac()),
+        isid: isid(dmi::product_uuid(), network.mac(), |uuid| {
+            crc32c(u32::MAX, uuid)
+        }),
         offer: Offer::default(),
         timeouts: Timeouts::default(),
         authentication: None,
         moved: None,
+        groups: KVec::new(),
+        told: Quirks::NONE,
     };
     KBox::new(node, GFP_KERNEL).map_err(Failure::kernel)
 }
@@ -405,15 +414,6 @@ fn discover(
         "portal {portal} tells of target {target}"
     ));
     let target = KBox::new(target, GFP_KERNEL).map_err(Failure::kernel)?;
+    node.groups = found.groups;
     Ok((target, found.portals))
-}
-
-/// The initiator's part of the session's identifier: the network device's address in the format
-/// that is made for it (RFC 7143 section 11.12.5, type 00b: the OUI without its two flags, then
-/// 24 bits of the vendor's). There is one session, so a target's portal group has one with it
-/// (section 4.4.3).
-fn isid(mac: [u8; 6]) -> [u8; 6] {
-    let [first, rest @ ..] = mac;
-    let [b, c, d, e, f] = rest;
-    [first >> 2, b, c, d, e, f]
 }

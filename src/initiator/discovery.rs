@@ -40,6 +40,8 @@ pub(crate) struct Found {
     pub(crate) name: Name,
     /// Where it is reached; at least one portal.
     pub(crate) portals: KVec<Portal>,
+    /// The portal groups' tags that were told.
+    pub(crate) groups: KVec<(Portal, u16)>,
 }
 
 /// The targets that the one at `portal` tells of, at most [`TARGETS_MAX`].
@@ -62,6 +64,7 @@ pub(crate) fn discover(node: &mut Node, portal: Portal) -> Result<KVec<Found>, L
     // The target learns that this was all; what it says to that is of no use any more.
     let _ = connected.send(&discovery.logout());
     let _ = connected.receive(buffer);
+    node.tell(discovery.quirks());
     told?;
     list.complete(home).map_err(LoginFailure::Memory)
 }
@@ -116,8 +119,12 @@ impl List {
                 }
                 match Name::parse(name) {
                     Ok(name) => {
-                        let portals = KVec::new();
-                        self.targets.push(Found { name, portals }, GFP_KERNEL)?;
+                        let found = Found {
+                            name,
+                            portals: KVec::new(),
+                            groups: KVec::new(),
+                        };
+                        self.targets.push(found, GFP_KERNEL)?;
                         self.is_open = true;
                     }
                     Err(error) if !self.told => {
@@ -131,11 +138,14 @@ impl List {
                 }
             }
             // RFC 7143 appendix C: an address is that of the target named before it.
-            Item::Address(address, port) if self.is_open => {
+            Item::Address(address, port, group) if self.is_open => {
                 let portal = Portal { address, port };
                 if let Some(found) = self.targets.last_mut() {
                     if found.portals.len() < PORTALS_MAX && !found.portals.contains(&portal) {
                         found.portals.push(portal, GFP_KERNEL)?;
+                        if let Some(group) = group {
+                            found.groups.push((portal, group), GFP_KERNEL)?;
+                        }
                     }
                 }
             }

@@ -4,6 +4,7 @@
 
 use super::{
     authentication::Authentication,
+    nexus,
     portal::{
         Connected,
         Time, //
@@ -48,7 +49,10 @@ use crate::{
                 Workspace,
                 DATA_LENGTH_MAX, //
             },
-            quirk::Quirk,
+            quirk::{
+                Quirk,
+                Quirks, //
+            },
             HEADER_LENGTH, //
         },
         time::Duration,
@@ -80,6 +84,10 @@ pub(crate) struct Node {
     pub(crate) authentication: Option<Authentication>,
     /// Where a target was last told to have moved: it may say so at each login, every few seconds.
     pub(crate) moved: Option<Portal>,
+    /// The portal groups' tags that a list of targets had.
+    pub(crate) groups: KVec<(Portal, u16)>,
+    /// What was told of that targets do wrong in logins, and in lists of targets.
+    pub(crate) told: Quirks,
 }
 
 /// A name for people.
@@ -91,6 +99,31 @@ impl Node {
         match self.authentication {
             Some(_) => self.timeouts.authentication.max(self.timeouts.login),
             None => self.timeouts.login,
+        }
+    }
+
+    /// Says once what a target does wrong, and is tolerated.
+    pub(super) fn tell(&mut self, quirks: Quirks) {
+        nexus::tell(quirks.without(self.told));
+        self.told = self.told.with(quirks);
+    }
+
+    /// Says once that the target has answered at `portal` as another portal group than it was
+    /// listed with (RFC 7143 sections 6.3.1 and 13.9). It may have been set up anew in between, and
+    /// nothing depends on the list: its units are reset where the groups of two sessions differ.
+    fn check_group(&mut self, portal: Portal, group: Option<u16>) {
+        let Some(group) = group else {
+            return;
+        };
+        for (listed_portal, listed) in &mut self.groups {
+            if *listed_portal == portal && *listed != group {
+                pr_info!(
+                    "{} is in portal group {group}, not in {}, as the list of targets has it\n",
+                    core::format_args!("{portal}"),
+                    *listed
+                );
+                *listed = group;
+            }
         }
     }
 }
@@ -210,9 +243,14 @@ pub(super) fn establish(
             End::Established(established) => {
                 // Only now: who sent the initiator elsewhere had not proved who it is.
                 *home = new_home;
+                node.tell(established.quirks);
+                if redirections == 0 {
+                    node.check_group(portal, established.target_portal_group);
+                }
                 return Ok((connected, established));
             }
-            End::Moved(to, permanent) => {
+            End::Moved(to, permanent, quirks) => {
+                node.tell(quirks);
                 if node.moved.replace(to) != Some(to) {
                     pr_info!(
                         "target {} has moved from {} to {}{}\n",
@@ -245,7 +283,7 @@ impl Time {
 
 enum End {
     Established(Established),
-    Moved(Portal, bool),
+    Moved(Portal, bool, Quirks),
     /// With the CHAP algorithm that was agreed on.
     Refused(LoginStatus, Option<Algorithm>),
 }
@@ -334,7 +372,7 @@ fn negotiate(
                     address: redirect.address,
                     port: redirect.port,
                 };
-                return Ok(End::Moved(to, redirect.permanent));
+                return Ok(End::Moved(to, redirect.permanent, redirect.quirks));
             }
         }
     }

@@ -39,9 +39,9 @@ use crate::{
 use core::sync::atomic::{
     fence,
     AtomicBool,
+    AtomicU16,
     AtomicU32,
     AtomicU64,
-    AtomicU8,
     AtomicUsize,
     Ordering, //
 };
@@ -153,7 +153,7 @@ pub(crate) struct Nexus {
     #[pin]
     pub(super) status: Status,
     /// The quirks that were told of, as bits.
-    told: AtomicU8,
+    told: AtomicU16,
     /// Data is protected by a digest, which it must fit until it has been sent.
     digests: bool,
     /// How long a command may be without an answer, if that is not the kernel's to say.
@@ -185,7 +185,7 @@ impl Nexus {
                 has_foreign: AtomicBool::new(false),
                 unproved: AtomicU32::new(0),
                 status <- Status::new(),
-                told: AtomicU8::new(0),
+                told: AtomicU16::new(0),
                 digests,
                 command_timeout,
             }),
@@ -313,12 +313,7 @@ impl Nexus {
     pub(super) fn tell(&self, quirks: Quirks) {
         let told = Quirks::from_bits(self.told.fetch_or(quirks.bits(), Ordering::Relaxed));
 
-        for quirk in quirks.without(told).iter() {
-            pr_info!(
-                "the target {}, which is tolerated\n",
-                core::format_args!("{quirk}")
-            );
-        }
+        tell(quirks.without(told));
     }
 
     /// Has every command fail from now on.
@@ -434,6 +429,16 @@ impl Operations for Nexus {
 impl Reboot for Nexus {
     fn reboot(&self, _how: How) {
         self.events.raise(CLOSING);
+    }
+}
+
+/// Says what the target does wrong, and is tolerated.
+pub(super) fn tell(quirks: Quirks) {
+    for quirk in quirks.iter() {
+        pr_info!(
+            "the target {}, which is tolerated\n",
+            core::format_args!("{quirk}")
+        );
     }
 }
 

@@ -235,6 +235,16 @@ def rejected(c: Connection, command: Command) -> None:
     c.send(c.reject(0x04, bytes(header)))
 
 
+@case("11.4.8", ok(), "written", always=True)
+def r2ts_counted(c: Connection, command: Command) -> bool:
+    """ExpDataSN of a write counts R2Ts, as RFC 3720 had it: the bytes moved tell more."""
+    if len(command.data) < command.length:
+        return False
+    c.state.disk.write(command.first, bytes(command.data))
+    c.finish(command, c.response(command).with_(exp_data_sn=9))
+    return True
+
+
 @case("11.14", drop("asked for the session to end"), "write")
 def behind_logout(c: Connection, command: Command) -> None:
     """R2T after the logout that was asked for: nothing follows a Logout Request, Data-Out neither."""

@@ -42,10 +42,16 @@ listed("no-last-nul", "6.1", "Text without its last NUL.", b"", b"TargetAddress=
 listed("two-targets", "C", "Two targets: nobody says which.", b"TargetName=iqn.2026-01.test:b\0", b"", refused("2 targets", errno.ENOTUNIQ))
 
 
-@case("C", ok(), "text", always=True, options=FOUND)
+@case("C", ok(r"(?s)\A(?!.*portal group)"), "text", always=True, options=FOUND)
 def one(c: Connection, pdu: Received) -> None:
     """One target, as it should be."""
     c.targets(pdu)
+
+
+@case("13.9", ok("in portal group 1, not in 2"), "text", always=True, options=FOUND)
+def other_group(c: Connection, pdu: Received) -> None:
+    """The portal is listed with another portal group than it answers the login with."""
+    c.targets(pdu, target_is(c) + f"TargetAddress={c.server.listener.getsockname()[0]}:3260,2\0".encode())
 
 
 @case("6.2", ok(), "text", always=True, options=FOUND)

@@ -140,6 +140,13 @@ def redirection(c: Connection, request: Received, response: Pdu) -> None:
     c.raw(c.encode(Pdu(response.opcode, 0, data).with_(itt=request.word(16), login_status=0x0101), True))
 
 
+@case("13.8", ok("names a portal group"), "login")
+def redirection_to_a_group(c: Connection, request: Received, response: Pdu) -> None:
+    """A redirection whose address has a portal group behind it, as only lists of targets have it."""
+    data = f"TargetAddress={c.server.listener.getsockname()[0]}:3260,1\0".encode()
+    c.raw(c.encode(Pdu(response.opcode, 0, data).with_(itt=request.word(16), login_status=0x0101), True))
+
+
 @case("11.13.5", refused("without end", errno.ELOOP), "login", always=True)
 def redirection_loop(c: Connection, request: Received, response: Pdu) -> None:
     """A redirection to itself, for ever."""

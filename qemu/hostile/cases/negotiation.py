@@ -4,8 +4,8 @@ from lab.wire import Pdu as Received
 
 from ..login import OPERATIONAL
 from ..pdu import Pdu
-from ..target import Behaviour, Connection, Options
-from . import Case, add, case, ok, refused
+from ..target import Behaviour, Command, Connection, Options
+from . import Case, add, case, drop, ok, refused
 
 
 def in_operational(request: Received) -> bool:
@@ -73,14 +73,34 @@ text("key-of-the-initiator", b"InitiatorName=iqn.2026-01.test.hostile:you\0", "I
 text("a-thousand-keys", b"a=b\0" * 1000, "more proposed keys")
 
 
+@case("6.1", ok("NULs that end nothing"), "login", always=True)
+def nuls_that_end_nothing(c: Connection, request: Received, response: Pdu) -> None:
+    """NULs before, between and behind the pairs, in each response with text."""
+    if response.data:
+        response.data = b"\0" + response.data.replace(b"\0", b"\0\0")
+    c.raw(c.encode(response, True))
+
+
+def breaks_once(c: Connection, command: Command) -> bool:
+    """The first session breaks amid a read."""
+    if c.number > 1:
+        return False
+    c.reset()
+    return True
+
+
+in_each = Behaviour({"login": nuls_that_end_nothing, "read": breaks_once}, always=True)
+add(Case("negotiation.nuls-in-each-login", "6.1", "The same in two logins: it is told of once.", drop("connection broke"), in_each))
+
+
 @case("6.2", ok(), "login", always=True)
 def a_few_unknown_keys(c: Connection, request: Received, response: Pdu) -> bool:
-    """Unknown keys, which are answered NotUnderstood, and NULs that end nothing."""
+    """Unknown keys, which are answered NotUnderstood."""
     if not in_operational(request) or c.state.notes.get("done"):
         return False
     c.state.notes["done"] = 1
     response.flags = OPERATIONAL << 2
-    response.data += b"\0\0X-com.example.a=1\0Y-b=\0"
+    response.data += b"X-com.example.a=1\0Y-b=\0"
     c.raw(c.encode(response, True))
     answer = c.receive()
     if answer.keys != {"X-com.example.a": "NotUnderstood", "Y-b": "NotUnderstood"}:
@@ -115,7 +135,17 @@ def key_in_two_responses(c: Connection, request: Received, response: Pdu) -> boo
     return True
 
 
-def taken(name: str, section: str, summary: str, pairs: dict[str, str], agreed: dict[str, str], declared: int = 65536, **ours: str) -> None:
+def taken(
+    name: str,
+    section: str,
+    summary: str,
+    pairs: dict[str, str],
+    agreed: dict[str, str],
+    declared: int = 65536,
+    words: str = "",
+    left_out: tuple[str, ...] = (),
+    **ours: str,
+) -> None:
     """Declares a case whose answers are these in the place of the target's own; they mean what is in `agreed`."""
 
     def act(c: Connection, request: Received, response: Pdu) -> bool:
@@ -123,13 +153,14 @@ def taken(name: str, section: str, summary: str, pairs: dict[str, str], agreed: 
             return False
         assert c.login
         own = dict(pair.split("=") for pair in response.data.decode().split("\0") if pair)
-        response.data = "".join(f"{key}={value}\0" for key, value in (own | pairs).items()).encode()
+        said = {key: value for key, value in (own | pairs).items() if key not in left_out}
+        response.data = "".join(f"{key}={value}\0" for key, value in said.items()).encode()
         c.login.agreed |= agreed
         c.raw(c.encode(response, True))
         return True
 
     behaviour = Behaviour({"login": act}, Options(ours, declared), always=True)
-    add(Case(f"negotiation.{name}", section, summary, ok(), behaviour))
+    add(Case(f"negotiation.{name}", section, summary, ok(words), behaviour))
 
 
 HEX = {"MaxBurstLength": "0x8000", "FirstBurstLength": "0X1000", "MaxRecvDataSegmentLength": "0x2000"}
@@ -146,3 +177,12 @@ taken(
     ImmediateData="No",
 )
 answered("first-burst-above-max-burst", "MaxBurstLength=512", "13.14", "FirstBurstLength 16384 above MaxBurstLength 512")
+taken(
+    "time2retain-above-offer", "13.16", "DefaultTime2Retain=20, which is more than was offered.", {"DefaultTime2Retain": "20"}, {},
+    words="DefaultTime2Retain with more",
+)  # fmt: skip
+DEFAULTS = {"MaxConnections": "1", "MaxOutstandingR2T": "1", "ErrorRecoveryLevel": "0", "ImmediateData": "Yes", "MaxBurstLength": "262144"}
+taken(
+    "keys-unanswered", "6.2.2", "Some keys have no answer: they keep their defaults.", {}, DEFAULTS,
+    words="without an answer", left_out=tuple(DEFAULTS),
+)  # fmt: skip

@@ -106,8 +106,8 @@ impl Command {
     pub(super) unsafe fn from_raw(command: *mut bindings::scsi_cmnd) -> Option<Self> {
         let command = NonNull::new(command)?;
 
-        // SAFETY: The private memory follows the command, is large enough, and
-        // nobody else uses it now.
+        // SAFETY: By this function's contract there is such memory, large enough and aligned as the
+        // command is, and nobody else uses it now.
         unsafe {
             private(command.as_ptr()).write(Private {
                 node: bindings::llist_node::default(),
@@ -402,12 +402,10 @@ impl Drop for Held {
     }
 }
 
-/// # Safety
-///
-/// `command` points to a command of a host whose template asks for [`Command::PRIVATE_SIZE`].
-unsafe fn private(command: *mut bindings::scsi_cmnd) -> *mut Private {
-    // SAFETY: The mid-layer allocates the private memory right behind the command.
-    unsafe { command.add(1) }.cast()
+/// The private memory of a command of a host whose template asks for [`Command::PRIVATE_SIZE`]: the
+/// mid-layer allocates it right behind the command.
+fn private(command: *mut bindings::scsi_cmnd) -> *mut Private {
+    command.wrapping_add(1).cast()
 }
 
 /// Commands handed over by many submitters without a lock, taken by one.

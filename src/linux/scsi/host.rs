@@ -95,11 +95,10 @@ impl<T: Operations> Host<T> {
                 limits.sectors,
             )
         };
+        // SAFETY: The host was just made.
+        let private = unsafe { bindings::iscsi_init_host_private(host.as_ptr()) };
         // SAFETY: The private data is that one pointer, and nobody reads it yet.
-        unsafe {
-            *bindings::iscsi_init_host_private(host.as_ptr()) =
-                Arc::as_ptr(&operations).cast_mut().cast()
-        };
+        unsafe { *private = Arc::as_ptr(&operations).cast_mut().cast() };
         // SAFETY: The host was set up above, and `parent` is registered. Nothing does
         // DMA for this host: the bus stands for a device without a mask, which would
         // bound the size of a transfer.
@@ -199,9 +198,11 @@ const NAME: &CStr = c"iscsi_init";
 unsafe fn operations<'a, T: Operations>(host: *mut bindings::Scsi_Host) -> &'a T {
     // SAFETY: By this function's contract.
     let private = unsafe { bindings::iscsi_init_host_private(host) };
-    // SAFETY: `Host` keeps the operations alive until the host has been removed, when
-    // no callback runs any more.
-    unsafe { &*(*private).cast::<T>() }
+    // SAFETY: `Host` has written this pointer before anybody could know of the host.
+    let operations = unsafe { *private };
+    // SAFETY: It is to a `T`, by this function's contract. `Host` keeps the operations alive until
+    // the host has been removed, when no callback runs any more.
+    unsafe { &*operations.cast::<T>() }
 }
 
 /// # Safety

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What tells a machine from all others, and its initiator name where nobody has given one.
+//! What tells a machine from all others: its initiator name, where nobody has given one, and its
+//! part of a session's identifier.
 //!
 //! What the firmware has comes first: it is the machine's by whichever device it boots, whatever a
 //! server says, and after its network card was changed. A host name is the machine's as long as its
@@ -76,6 +77,29 @@ impl Machine<'_> {
     }
 }
 
+/// ISID, the initiator's part of a session's identifier: this machine's after every boot, and no
+/// other's that has the same initiator name by mistake.
+///
+/// It is made of the UUID, so it stays when the network card is changed or another one is booted
+/// over, as RFC 7143 section 11.12.5 wants it: type 10b, and then what `hash` makes of its 16
+/// bytes. Other initiators of the machine have the formats of their makers. Without a UUID it is
+/// the address of the device, in the format that is made for it: type 00b, the OUI without its two
+/// flags, then 24 bits of the vendor's. There is one session, so a target's portal group has one
+/// with it (section 4.4.3).
+pub fn isid(uuid: Option<&str>, mac: [u8; 6], hash: impl FnOnce(&[u8]) -> u32) -> [u8; 6] {
+    if let Some(uuid) = uuid.filter(|uuid| is_own_uuid(uuid)) {
+        let digits = uuid.chars().filter_map(|digit| digit.to_digit(16));
+        let number = digits.fold(0, |number: u128, digit| {
+            number.wrapping_shl(4) | u128::from(digit)
+        });
+        let [b, c, d, e] = hash(&number.to_be_bytes()).to_be_bytes();
+        return [0x80, b, c, d, e, 0];
+    }
+    let [first, rest @ ..] = mac;
+    let [b, c, d, e, f] = rest;
+    [first >> 2, b, c, d, e, f]
+}
+
 fn named(text: &str) -> Option<Name> {
     Name::of_machine(format_args!("{text}"))
 }
@@ -139,6 +163,23 @@ mod tests {
             ("rack_7.example.net".to_string(), Mark::HostName)
         );
         assert_eq!(name(None, None), ("525400aa0001".to_string(), Mark::Mac));
+    }
+
+    #[test]
+    fn an_isid_is_the_machines_by_whichever_device() {
+        let card = [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01];
+        let hash = |bytes: &[u8]| {
+            let uuid = 0x4c4c_4544_0042_3510_8052_b3c0_4f4b_4e32_u128;
+            assert_eq!(bytes, uuid.to_be_bytes());
+            0x1234_5678
+        };
+        let expected = [0x80, 0x12, 0x34, 0x56, 0x78, 0];
+        assert_eq!(isid(Some(UUID), card, hash), expected);
+        assert_eq!(isid(Some(&UUID.to_uppercase()), [0; 6], hash), expected);
+        for none in [None, Some(SHARED[0]), Some("Not Settable")] {
+            let isid = isid(none, card, |_| 0);
+            assert_eq!(isid, [0x14, 0x54, 0x00, 0xaa, 0x00, 0x01], "{none:?}");
+        }
     }
 
     #[test]

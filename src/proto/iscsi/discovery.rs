@@ -31,6 +31,7 @@ use crate::proto::{
             },
             text::Continuation, //
         },
+        quirk::Quirks,
         session::Session,
         tag::Itt,
         text::{
@@ -51,8 +52,8 @@ const LOGOUT_ITT: Itt = Itt::new(2);
 pub enum Item<'a> {
     /// There is a target of this name; what follows is about it.
     Target(&'a str),
-    /// It is reached at this address and port.
-    Address(IpAddr, u16),
+    /// It is reached at this address and port, in the portal group of this tag.
+    Address(IpAddr, u16, Option<u16>),
 }
 
 /// What a PDU led to.
@@ -169,8 +170,8 @@ impl<'a> Discovery<'a> {
                     Ok(())
                 }
                 Some(Key::TargetAddress) => match target_address(value) {
-                    Ok((address, port)) => {
-                        visit(Item::Address(address, port));
+                    Ok((address, port, group)) => {
+                        visit(Item::Address(address, port, group));
                         Ok(())
                     }
                     Err(Error::Unsupported(_)) => Ok(()),
@@ -187,6 +188,11 @@ impl<'a> Discovery<'a> {
             Some(_) => Progress::Request,
             None => Progress::Done,
         })
+    }
+
+    /// What the target has done wrong since its login, and is tolerated.
+    pub const fn quirks(&self) -> Quirks {
+        self.session.quirks().with(self.assembler.quirks())
     }
 
     /// The request that ends the session.

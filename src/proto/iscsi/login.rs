@@ -51,6 +51,7 @@ use crate::proto::{
             LoginResponse,
             Stage, //
         },
+        quirk::Quirks,
         tag::Itt,
         text,
         HEADER_LENGTH, //
@@ -80,6 +81,13 @@ pub struct Identity<'a> {
     pub isid: [u8; 6],
     /// How both prove who they are; without it nobody does.
     pub chap: Option<Chap<'a>>,
+}
+
+impl Identity<'_> {
+    /// Whether this key of [`Offer`] means something in the session.
+    const fn offers(&self, key: Key) -> bool {
+        self.target.is_some() || key.is_for_discovery()
+    }
 }
 
 /// What a login needs memory for as long as it lasts; zeroes at first.
@@ -172,6 +180,8 @@ pub struct Established {
     pub exp_stat_sn: Serial,
     /// The portal group that answered, if it said so.
     pub target_portal_group: Option<u16>,
+    /// What the target has done wrong so far, and is tolerated.
+    pub quirks: Quirks,
 }
 
 impl<'a> Login<'a> {
@@ -308,6 +318,10 @@ impl<'a> Login<'a> {
                     max_cmd_sn: response.numbers.max_cmd_sn,
                     exp_stat_sn: self.conversation.exp_stat_sn(),
                     target_portal_group: self.conversation.target_portal_group(),
+                    quirks: self
+                        .conversation
+                        .quirks()
+                        .with(negotiation.quirks(|key| self.identity.offers(key))),
                 }))
             }
         }
@@ -326,7 +340,7 @@ impl<'a> Login<'a> {
             }) => negotiation
                 .offers()
                 .iter()
-                .filter(|(key, _)| self.identity.target.is_some() || key.is_for_discovery())
+                .filter(|(key, _)| self.identity.offers(*key))
                 .try_for_each(|(key, value)| text::put_pair(text, key, value))?,
             State::Operational(_) => {}
         }

@@ -317,7 +317,8 @@ impl Task {
         match &response.outcome {
             Err(code) => Outcome::Failed(Failure::Response(*code)),
             // RFC 7143 sections 7.9 and 11.4.8: a larger ExpDataSN tells of PDUs that did not
-            // arrive. Some targets count Data-Outs here, which the bytes moved speak for.
+            // arrive. Of a write it is not looked at: there RFC 3720 section 10.4.8 had it count
+            // R2Ts, and the bytes moved tell whether one is missing.
             Ok(status)
                 if self.direction == Direction::Read
                     && status.status.is_success()

@@ -11,9 +11,15 @@ use core::fmt::{
 
 use crate::proto::{
     bytes::Writer,
-    iscsi::error::{
-        Error,
-        Malformed, //
+    iscsi::{
+        error::{
+            Error,
+            Malformed, //
+        },
+        quirk::{
+            Quirk,
+            Quirks, //
+        }, //
     }, //
 };
 
@@ -35,12 +41,22 @@ pub const PARTIAL: usize = KEY_NAME_MAX + 1 + BINARY_VALUE_MAX + 1;
 pub struct Assembler<'a> {
     partial: &'a mut [u8; PARTIAL],
     length: usize,
+    quirks: Quirks,
 }
 
 impl<'a> Assembler<'a> {
     /// An assembler that holds nothing; it keeps in `partial` what goes on in the next PDU.
     pub fn new(partial: &'a mut [u8; PARTIAL]) -> Self {
-        Self { partial, length: 0 }
+        Self {
+            partial,
+            length: 0,
+            quirks: Quirks::NONE,
+        }
+    }
+
+    /// What was wrong with the text so far, and is tolerated.
+    pub const fn quirks(&self) -> Quirks {
+        self.quirks
     }
 
     /// Gives each pair that ends in `data` to `visit`, as a legal key name and a value of any bytes
@@ -61,11 +77,12 @@ impl<'a> Assembler<'a> {
         let beginning = pieces.next_back().unwrap_or_default();
         for piece in pieces {
             if self.length == 0 {
-                pair(piece, &mut visit)?;
+                pair(piece, &mut self.quirks, &mut visit)?;
             } else {
                 self.keep(piece);
                 pair(
                     self.partial.get(..self.length).unwrap_or_default(),
+                    &mut self.quirks,
                     &mut visit,
                 )?;
                 self.length = 0;
@@ -99,15 +116,18 @@ impl<'a> Assembler<'a> {
 }
 
 /// Gives each pair of a text that one PDU has whole to `visit`, as [`Assembler::feed`] does.
+/// Returns what was wrong with it, and is tolerated.
 pub(super) fn pairs(
     data: &[u8],
     mut visit: impl FnMut(&str, &[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<Quirks, Error> {
+    let mut quirks = Quirks::NONE;
     let mut pieces = data.split(|byte| *byte == 0);
     if pieces.next_back().is_some_and(|rest| !rest.is_empty()) {
         return Err(Malformed::TextNotTerminated.into());
     }
-    pieces.try_for_each(|piece| pair(piece, &mut visit))
+    pieces.try_for_each(|piece| pair(piece, &mut quirks, &mut visit))?;
+    Ok(quirks)
 }
 
 /// Writes `key=value` and the NUL that ends it; `None` when it does not fit.
@@ -118,10 +138,11 @@ pub(super) fn put_pair(to: &mut Writer<'_>, key: impl Display, value: impl Displ
 /// Splits one pair at its first "=".
 fn pair(
     text: &[u8],
+    quirks: &mut Quirks,
     visit: &mut impl FnMut(&str, &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    // A NUL too many between two pairs says nothing and harms nothing.
     if text.is_empty() {
+        quirks.insert(Quirk::EmptyPairs);
         return Ok(());
     }
     let mut halves = text.splitn(2, |byte| *byte == b'=');
@@ -192,6 +213,26 @@ mod tests {
         }
         assembler.finish()?;
         Ok(found)
+    }
+
+    #[test]
+    fn a_nul_that_ends_nothing_is_noticed_wherever_the_text_is_split() {
+        for (text, expected) in [
+            (&b"A=1\0B=2\0"[..], Quirks::NONE),
+            (b"A=1\0\0B=2\0", Quirk::EmptyPairs.into()),
+            (b"\0A=1\0", Quirk::EmptyPairs.into()),
+            (b"A=1\0\0", Quirk::EmptyPairs.into()),
+        ] {
+            assert_eq!(super::pairs(text, |_, _| Ok(())), Ok(expected), "{text:?}");
+            for at in 0..=text.len() {
+                let mut partial = [0; PARTIAL];
+                let mut assembler = Assembler::new(&mut partial);
+                for part in [&text[..at], &text[at..]] {
+                    assembler.feed(part, |_, _| Ok(())).unwrap();
+                }
+                assert_eq!(assembler.quirks(), expected, "{text:?} split at {at}");
+            }
+        }
     }
 
     #[test]

@@ -228,8 +228,11 @@ impl Settings {
     }
 }
 
+// CAST: The last key has the largest discriminant.
+const _: () = assert!((Key::DiskCommandTimeout as u32) < u32::BITS);
+
 /// The bit that stands for a key.
 fn bit(key: Key) -> u32 {
-    // CAST: A discriminant; there are fewer keys than bits.
+    // CAST: A discriminant, below 32, as asserted above.
     1_u32.wrapping_shl(key as u32)
 }

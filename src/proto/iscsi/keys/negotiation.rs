@@ -19,6 +19,10 @@ use crate::proto::iscsi::{
         Value, //
     },
     parameters::Parameters,
+    quirk::{
+        Quirk,
+        Quirks, //
+    },
     text,
 };
 
@@ -33,6 +37,7 @@ pub struct Negotiation {
     /// One bit for each [`Key`] that the target has used.
     seen: u64,
     first_burst_is_irrelevant: bool,
+    quirks: Quirks,
 }
 
 // CAST: the last key has the largest discriminant.
@@ -72,6 +77,7 @@ impl Negotiation {
             },
             seen: 0,
             first_burst_is_irrelevant: false,
+            quirks: Quirks::NONE,
         }
     }
 
@@ -152,8 +158,10 @@ impl Negotiation {
             }
             Key::DefaultTime2Retain => {
                 if let Some(seconds) = answered_seconds(key, value)? {
-                    // RFC 7143 section 13.16: the result is the smaller of both. At error recovery
-                    // level 0 nothing depends on it, so an answer above the offer is no matter.
+                    // RFC 7143 section 13.16: the result is the smaller of both.
+                    if seconds > offer.default_time2retain {
+                        self.quirks.insert(Quirk::LongTime2Retain);
+                    }
                     parameters.default_time2retain = seconds.min(offer.default_time2retain);
                 }
             }
@@ -201,16 +209,46 @@ impl Negotiation {
         Ok(parameters)
     }
 
+    /// What the target has done wrong in the whole stage, and is tolerated. `is_sent` tells which
+    /// of the keys to send went out.
+    pub fn quirks(&self, is_sent: impl Fn(Key) -> bool) -> Quirks {
+        let mut quirks = self.quirks;
+        let is_unanswered =
+            |(key, value)| is_sent(key) && needs_answer(key, value) && self.seen & bit(key) == 0;
+        if self.offers().into_iter().any(is_unanswered) {
+            quirks.insert(Quirk::KeyUnanswered);
+        }
+        quirks
+    }
+
     // RFC 7143 section 6.3: a key is negotiated or declared once in a login.
     fn take_once(&mut self, key: Key) -> Result<(), Violation> {
-        // CAST: the discriminants are below 64, as asserted above.
-        let bit = 1_u64.wrapping_shl(key as u32);
-        if self.seen & bit != 0 {
+        if self.seen & bit(key) != 0 {
             return Err(Violation::RepeatedKey(key));
         }
-        self.seen |= bit;
+        self.seen |= bit(key);
         Ok(())
     }
+}
+
+/// The bit that stands for a key.
+const fn bit(key: Key) -> u64 {
+    // CAST: the discriminants are below 64, as asserted above.
+    1_u64.wrapping_shl(key as u32)
+}
+
+/// Whether the target has to answer this offer: not a declaration (RFC 7143 section 6.2), nor a
+/// boolean that decides by itself (section 6.2.2).
+const fn needs_answer(key: Key, value: Value) -> bool {
+    !matches!(
+        (key, value),
+        (Key::MaxRecvDataSegmentLength, _)
+            | (
+                Key::InitialR2T | Key::DataPDUInOrder | Key::DataSequenceInOrder,
+                Value::Boolean(true)
+            )
+            | (Key::ImmediateData, Value::Boolean(false))
+    )
 }
 
 /// What a proposal of a key that is never offered is answered with.

@@ -18,6 +18,7 @@ use crate::proto::{
         },
         numbering::StatusNumbering,
         pdu::login::LoginResponse,
+        quirk::Quirks,
         text::{
             self,
             Assembler, //
@@ -83,6 +84,11 @@ impl<'a> Conversation<'a> {
 
     pub(super) const fn target_portal_group(&self) -> Option<u16> {
         self.target_portal_group
+    }
+
+    /// What was wrong with the target's text so far, and is tolerated.
+    pub(super) const fn quirks(&self) -> Quirks {
+        self.assembler.quirks()
     }
 
     /// Takes note of a response's numbers and sets it against the limits.

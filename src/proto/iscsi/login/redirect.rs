@@ -18,6 +18,10 @@ use crate::proto::iscsi::{
         Unsupported, //
     },
     keys::Key,
+    quirk::{
+        Quirk,
+        Quirks, //
+    },
     text, //
 };
 
@@ -33,35 +37,47 @@ pub struct Redirect {
     pub address: IpAddr,
     /// The TCP port.
     pub port: u16,
+    /// What the target has done wrong in saying so, and is tolerated.
+    pub quirks: Quirks,
 }
 
 impl Redirect {
     /// Finds the address in the text of a Login Response with this status.
     pub(super) fn parse(status: LoginStatus, data: &[u8]) -> Result<Self, Error> {
         let mut found = None;
-        text::pairs(data, |name, value| {
+        let mut group = Quirks::NONE;
+        let text = text::pairs(data, |name, value| {
             if name == Key::TargetAddress.name() {
                 found = Some(target_address(value)?);
+                // RFC 7143 section 13.8: not in redirections.
+                if value.contains(&b',') {
+                    group = Quirk::RedirectedToGroup.into();
+                }
             }
             Ok(())
         })?;
-        let (address, port) = found.ok_or(Malformed::RedirectWithoutAddress)?;
+        let (address, port, _) = found.ok_or(Malformed::RedirectWithoutAddress)?;
         let permanent = status.detail == LoginStatus::MOVED_PERMANENTLY;
         Ok(Self {
             permanent,
             address,
             port,
+            quirks: text.with(group),
         })
     }
 }
 
 /// An address, a colon and a port if there is one, a comma and a portal group's tag if there is
-/// one.
-pub(in crate::proto::iscsi) fn target_address(value: &[u8]) -> Result<(IpAddr, u16), Error> {
+/// one. A tag that is none is left out: it says nothing of where to connect to.
+pub(in crate::proto::iscsi) fn target_address(
+    value: &[u8],
+) -> Result<(IpAddr, u16, Option<u16>), Error> {
     let value = core::str::from_utf8(value).map_err(|_| Malformed::TargetAddress)?;
-    // RFC 7143 section 13.8 leaves the tag out of redirections; it would say nothing of where to
-    // connect to.
-    let portal = value.split(',').next().unwrap_or_default();
+    let (portal, group) = match value.split_once(',') {
+        Some((portal, group)) => (portal, text::number(group.as_bytes())),
+        None => (value, None),
+    };
+    let group = group.and_then(|group| u16::try_from(group).ok());
     if let Some(bracketed) = portal.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']').ok_or(Malformed::TargetAddress)?;
         let address: Ipv6Addr = host.parse().map_err(|_| Malformed::TargetAddress)?;
@@ -70,14 +86,14 @@ pub(in crate::proto::iscsi) fn target_address(value: &[u8]) -> Result<(IpAddr, u
             None if rest.is_empty() => DEFAULT_PORT,
             None => return Err(Malformed::TargetAddress.into()),
         };
-        return Ok((address.into(), port));
+        return Ok((address.into(), port, group));
     }
     let (host, port) = match portal.split_once(':') {
         Some((host, text)) => (host, port(text)?),
         None => (portal, DEFAULT_PORT),
     };
     match host.parse::<Ipv4Addr>() {
-        Ok(address) => Ok((address.into(), port)),
+        Ok(address) => Ok((address.into(), port, group)),
         Err(_) if is_host_name(host) => Err(Unsupported::RedirectToName.into()),
         Err(_) => Err(Malformed::TargetAddress.into()),
     }
@@ -107,7 +123,24 @@ mod tests {
     use super::*;
 
     fn address(value: &str) -> Result<(String, u16), Error> {
-        target_address(value.as_bytes()).map(|(address, port)| (address.to_string(), port))
+        target_address(value.as_bytes()).map(|(address, port, _)| (address.to_string(), port))
+    }
+
+    #[test]
+    fn a_portal_groups_tag_has_16_bits() {
+        let group = |value: &str| target_address(value.as_bytes()).map(|(_, _, group)| group);
+        assert_eq!(group("192.0.2.7"), Ok(None));
+        assert_eq!(group("192.0.2.7,0"), Ok(Some(0)));
+        assert_eq!(group("192.0.2.7:3261,65535"), Ok(Some(65_535)));
+        assert_eq!(group("[2001:db8::1],0x12"), Ok(Some(18)));
+        for none in [
+            "192.0.2.7,",
+            "192.0.2.7,-1",
+            "192.0.2.7,65536",
+            "192.0.2.7,1,2",
+        ] {
+            assert_eq!(group(none), Ok(None), "{none}");
+        }
     }
 
     #[test]
