@@ -54,7 +54,9 @@ use crate::{
             Boot,
             Request, //
         },
-        timeout::Patience, //
+        name::Name,
+        timeout::Patience,
+        whereabouts::Whereabouts, //
     }, //
 };
 use attempts::{
@@ -209,6 +211,8 @@ impl Done {
 struct Disk {
     boot: KBox<Boot>,
     initiator: Initiator,
+    /// Where a server has it, if that has named it.
+    whereabouts: Option<KBox<Whereabouts>>,
     /// Why the targets before its own are not used, as lines.
     passed_over: Growing,
 }
@@ -239,7 +243,11 @@ fn leave(
         names,
         disk,
     } = done;
-    let initiator = disk.initiator;
+    let Disk {
+        initiator,
+        whereabouts,
+        ..
+    } = disk;
     let details = configuration.request.details.clone();
     let details = KBox::new(details, GFP_KERNEL).map_err(Failure::kernel)?;
     let custody = Custody::new(
@@ -247,6 +255,7 @@ fn leave(
         changes,
         initiator.reconnect(),
         details,
+        whereabouts,
     )
     .map_err(Failure::Kernel)?;
     // From here on it goes before the network under it, should anything fail.
@@ -308,11 +317,10 @@ fn any_disk(
 
     loop {
         let failure = match disk_of(configuration, &merged, place, network, changes, attempts) {
-            Ok((boot, initiator)) => {
+            Ok(disk) => {
                 return Ok(Disk {
-                    boot,
-                    initiator,
                     passed_over,
+                    ..disk
                 })
             }
             Err(failure) => failure,
@@ -346,7 +354,7 @@ fn disk_of(
     network: &mut Network,
     changes: &mut Changes,
     attempts: &mut Attempts,
-) -> Result<(KBox<Boot>, Initiator), Failure<'static>> {
+) -> Result<Disk, Failure<'static>> {
     let mut boot = target::settle(configuration, merged, place, attempts)?;
     network.reach(boot.target.value.portal(), changes, attempts)?;
     let mut account = target::account(configuration, place, &mut boot, network, attempts)?;
@@ -361,5 +369,19 @@ fn disk_of(
     if network.is_enough_for(target.portal) {
         changes.keep_only(network.index());
     }
-    Ok((boot, initiator))
+    Ok(Disk {
+        whereabouts: whereabouts(&boot, &target.name)?,
+        boot,
+        initiator,
+        passed_over: Growing::new(),
+    })
+}
+
+/// Where a server has the disk, where that has named it.
+#[inline(never)]
+fn whereabouts(boot: &Boot, target: &Name) -> Result<Option<KBox<Whereabouts>>, Failure<'static>> {
+    Whereabouts::new(boot, target)
+        .map(|whereabouts| KBox::new(whereabouts, GFP_KERNEL))
+        .transpose()
+        .map_err(Failure::kernel)
 }

@@ -63,7 +63,10 @@ use crate::{
         thread::Thread, //
     },
     proto::{
-        config::iscsi_conf::Luns,
+        config::{
+            iscsi_conf::Luns,
+            target::Portal, //
+        },
         iscsi::{
             digest::Digest,
             keys::DigestChoice,
@@ -241,13 +244,23 @@ impl Drop for Initiator {
     }
 }
 
-/// Has the session begin anew, when the address is gone that it is over.
+/// Has the session begin anew, when the address is gone that it is over, or tells it where to.
 pub(crate) struct Reconnect(Arc<Nexus>);
 
 impl Reconnect {
     /// Does so, without waiting for it.
     pub(crate) fn reconnect(&self) {
         self.0.fail(Failure::AddressGone);
+    }
+
+    /// Whether there is no session at present.
+    pub(crate) fn is_lost(&self) -> bool {
+        !self.0.is_connected()
+    }
+
+    /// A server says that the target is at `portal`, which counts from the next login on.
+    pub(crate) fn tell(&self, portal: Portal) {
+        *self.0.told_portal.lock() = Some(portal);
     }
 
     /// Whether the session has ended for good.

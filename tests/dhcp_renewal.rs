@@ -15,6 +15,10 @@ use std::net::Ipv4Addr;
 use iscsi_init::proto::{
     dhcp::{
         error::Ignored,
+        haste::{
+            self,
+            Haste, //
+        },
         identity::Identity,
         lease::Lease,
         packet::{
@@ -244,6 +248,79 @@ fn a_refusal_and_another_address_lose_it() {
     assert_eq!(
         loss(&moved),
         "DHCP server 10.0.0.7 gives 10.0.0.9 in its place"
+    );
+}
+
+/// An ACK for an hour that has the target at this port.
+fn with_path(port: u16) -> Reply {
+    let path = format!("iscsi:10.0.0.7:6:{port}:1:iqn.2001-04.com.example:disk");
+    with_times(Reply::ack(7), &[(51, HOUR)]).with(17, path.as_bytes())
+}
+
+#[test]
+fn the_server_is_asked_before_its_time() {
+    let mut renewal = an_hour();
+    renewal.hasten(at(100));
+    let server = Destination::Server(SERVER);
+    assert_eq!(asks(&mut renewal, 100).unwrap().0, server);
+    // A minute after that at the soonest, and then as ever.
+    renewal.hasten(at(130));
+    assert_eq!(asks(&mut renewal, 159), None);
+    assert_eq!(asks(&mut renewal, 160).unwrap().0, server);
+    assert_eq!(renewal.poll_timeout(), Some(at(160 + (3_150 - 160) / 2)));
+    takes(&mut renewal, &with_path(3_261)).unwrap();
+    assert_eq!(renewal.poll_timeout(), Some(at(160 + 1_800)));
+    // Nor does that bring back what is over.
+    asks(&mut renewal, 160 + 1_800).unwrap();
+    takes(&mut renewal, &Reply::nak(7)).unwrap();
+    renewal.hasten(at(2_000));
+    assert_eq!(renewal.poll_timeout(), None);
+}
+
+#[test]
+fn an_answer_may_have_a_root_path() {
+    let mut renewal = an_hour();
+    assert_eq!(renewal.root_path(), None);
+    asks(&mut renewal, 1_800).unwrap();
+    takes(&mut renewal, &with_path(3_261)).unwrap();
+    let path = Some("iscsi:10.0.0.7:6:3261:1:iqn.2001-04.com.example:disk");
+    assert_eq!(renewal.root_path(), path);
+    assert_eq!(renewal.server(), SERVER);
+    asks(&mut renewal, 2 * 1_800).unwrap();
+    takes(&mut renewal, &with_times(Reply::ack(7), &[(51, HOUR)])).unwrap();
+    assert_eq!(renewal.root_path(), None);
+    // Who gives another address has no say in it.
+    asks(&mut renewal, 3 * 1_800).unwrap();
+    let moved = Reply {
+        yiaddr: [10, 0, 0, 9],
+        ..with_path(3_262)
+    };
+    takes(&mut renewal, &moved).unwrap();
+    assert_eq!(renewal.root_path(), None);
+}
+
+#[test]
+fn a_lost_disk_is_asked_for_once_a_minute() {
+    /// The times of the questions of one machine, in seconds.
+    fn asked(random: u16, lost: impl Fn(u64) -> bool) -> Vec<u64> {
+        let mut haste = Haste::new(at(0));
+        (0..300)
+            .filter(|second| haste.is_due(lost(*second), at(*second), random))
+            .collect()
+    }
+    assert_eq!(asked(0, |_| false), []);
+    assert_eq!(asked(0, |second| second >= 100), [110, 170, 230, 290]);
+    let longest = u16::try_from(haste::JITTER.as_millis()).unwrap() - 1;
+    assert_eq!(asked(longest, |second| second >= 100), [120, 190, 260]);
+    assert_eq!(
+        asked(longest + 1, |second| second >= 100),
+        [110, 170, 230, 290]
+    );
+    // One that comes back in time is none; and one that comes and goes makes no more questions.
+    assert_eq!(asked(0, |second| (100..110).contains(&second)), []);
+    assert_eq!(
+        asked(0, |second| second >= 100 && second % 20 != 0),
+        [111, 171, 231, 291]
     );
 }
 

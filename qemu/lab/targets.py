@@ -17,6 +17,8 @@ PORT = 3260
 # The target name of samples/dnsmasq.conf and samples/dhcpd.conf.
 NAME = "iqn.2004-01.net.example:diskless"
 INITIATOR = "iqn.2004-01.net.example:client"
+# Whom nobody but its administrator gives a disk a name that no other disk has.
+IDENTITY = "scsi_id=EXAMPLE-disk-0042,scsi_sn=0042"
 # What a name begins with that the driver makes for a machine.
 OWN_NAME = "iqn.2004-11.net.sourceforge.iscsi-init"
 
@@ -88,6 +90,16 @@ class Tgt:
         """Gives tgtd an order that also holds after the next start."""
         self.setup.append(order)
         self.admin(*order)
+
+    def named(self, identity: str = IDENTITY, lun: int = 1) -> "Tgt":
+        """The same, its disk called so."""
+        self.configure("--mode", "logicalunit", "--op", "update", "--lun", str(lun), "--params", identity)
+        return self
+
+    def joined(self, lun: int, disk: Path) -> "Tgt":
+        """The same with one more LUN."""
+        self.configure("--mode", "logicalunit", "--op", "new", "--lun", str(lun), "--backing-store", str(disk))
+        return self
 
     def stop(self) -> None:
         """Ends tgtd as a crash would: by its process id, without a farewell to anyone."""

@@ -10,6 +10,7 @@ from lab.machine import Machine
 from lab.net import NETMASK, SERVER
 from lab.process import run, wait_until
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom
+from lab.targets import NAME
 from lab.writer import Writer
 
 # What the driver says, after its name.
@@ -58,9 +59,9 @@ class Load:
         seen = self.machine.check(READ, 300)
         expect(seen == self.digest, "the same data as before", seen)
 
-    def ends(self) -> None:
-        """Stops writing, and unloads the driver; all that was written must be there."""
-        self.writer.ends()
+    def ends(self, besides: str = r"$^") -> None:
+        """Stops writing, and unloads the driver; all that was written must be there, and no I/O error but in lines with `besides`."""
+        self.writer.ends(besides)
         self.machine.check("umount /data; rmmod iscsi_init", guest.SHUTDOWN)
         images.check_file_system(self.lab.directory / "lun.img")
 
@@ -118,6 +119,61 @@ def custody_moved(lab: Lab) -> None:
     expect(not removed, "nothing to be put back", removed)
     load.ends()
     expect(not machine.check("ip -4 -o address show eth0"), "no address once the module is gone")
+
+
+@scenario
+def custody_portal_moved(lab: Lab) -> None:
+    """The target goes to another portal, as only the DHCP server's root path tells: followed to the same disk, but to no other disk or LUN."""
+
+    def moves(port: int, *extra: str, lun: int = 1) -> Dnsmasq:
+        return lab.dnsmasq(f"iscsi:{SERVER}:6:{port}:{lun}:{NAME}", *extra)
+
+    disk = lab.tiny_disk()
+    foreign = lab.blank_disk(disk.stat().st_size)
+    # LUN 2 is another disk at each portal, which tgt calls the same everywhere.
+    others = [lab.blank_disk(1 << 20, f"other{number}.img") for number in (1, 2)]
+    soon = "dhcp-option=option:T1,10s"
+    first = lab.tgt(disk).named().joined(2, others[0])
+    server = moves(3260, soon)
+    machine = lab.bench(BENCH)
+    guest.succeeds(machine)
+    load = Load(lab, machine)
+    server.stop()
+
+    # What comes with an ordinary renewal is heard, too. It is the last for half an hour.
+    lab.tgt(foreign, port=3262).named("scsi_id=EXAMPLE-disk-0043,scsi_sn=0043")
+    server = moves(3262)
+    heard = f"eth0: DHCP server {SERVER} has target {NAME} at {SERVER}"
+    says(machine, f"{heard}:3262 now", 60)
+    server.stop()
+    server = moves(3261, soon)
+    second = lab.tgt(disk, port=3261).named().joined(2, others[1])
+    first.stop()
+    refused = f"target {NAME} at {SERVER}:3262 does not take the place of the lost one"
+    says(machine, f"{refused}: the target at {SERVER}:3262 has another disk than before as LUN 1", 60)
+    says(machine, f"{heard}:3261 now", 60)
+    says(machine, f"target {NAME} at {SERVER}:3261 has the same disk as target {NAME} and takes its place", 60)
+    says(machine, f"session with {SERVER}:3261:{NAME} restored")
+    load.goes_on()
+    told = machine.check("grep -E '^(portal|root-path-portal): ' /proc/iscsi_init")
+    expect(told == f"portal: {SERVER}:3261\nroot-path-portal: {SERVER}:3261", "the new portal in /proc/iscsi_init", told)
+    expect(machine.sh("dd if=/init of=/dev/sdb bs=4k count=1 oflag=direct conv=notrunc").status != 0, "a write to another disk to fail")
+
+    server.stop()
+    moves(3262, soon, lun=2)
+    says(machine, f"eth0: the root path .*:3262:2:{NAME}.* of DHCP server {SERVER} is not followed: it names another LUN", 60)
+    # Nobody has taken the place of the portal that was there first.
+    second.stop()
+    first.start()
+    says(machine, f"target {NAME} has the same disk as target {NAME} at {SERVER}:3261 and takes its place", 60)
+    says(machine, f"session with {SERVER}:3260:{NAME} restored")
+    load.goes_on()
+    load.ends(besides=r"\bsdb\b")
+    for other in (foreign, *others):
+        expect(not any(other.read_bytes()), f"nothing to be written to {other.name}")
+    # Each is asked to end what the one before may still have, before anything is written there.
+    resets = lab.capture.fields("tcp.payload[0:2] == 42:85", "tcp.dstport")
+    expect(resets == [["3261"], ["3260"]], "a LOGICAL UNIT RESET at each new portal", str(resets))
 
 
 @scenario

@@ -2,34 +2,19 @@
 
 import re
 import time
-from pathlib import Path
 
 from lab import guest, images
 from lab.errors import expect
 from lab.machine import Machine
 from lab.net import NETMASK, PREFIX, PREFIX6, SERVER, SERVER6
 from lab.scenario import Lab, scenario
-from lab.targets import NAME, Tgt
+from lab.targets import NAME
 from lab.writer import Writer
 
 from . import ipv6
 
 STATIC = f"if=eth0:{PREFIX}.66:{NETMASK}"
 DEAD, SECOND, FOREIGN = f"{NAME}:dead", f"{NAME}:second", f"{NAME}:foreign"
-# Whom nobody but its administrator gives a name that no other disk has.
-IDENTITY = "scsi_id=EXAMPLE-disk-0042,scsi_sn=0042"
-
-
-def named(target: Tgt, identity: str = IDENTITY, lun: int = 1) -> Tgt:
-    """The target, its disk called so."""
-    target.configure("--mode", "logicalunit", "--op", "update", "--lun", str(lun), "--params", identity)
-    return target
-
-
-def joined(target: Tgt, lun: int, disk: Path) -> Tgt:
-    """The target with one more LUN."""
-    target.configure("--mode", "logicalunit", "--op", "new", "--lun", str(lun), "--backing-store", str(disk))
-    return target
 
 
 def told(machine: Machine, key: str) -> str:
@@ -42,17 +27,17 @@ def fallback_targets(lab: Lab) -> None:
     """Targets of four names: the first is dead at boot; of the others the one with another disk is not written to when one dies. One has an IPv6 address."""
     disk = lab.tiny_disk()
     foreign = lab.blank_disk(disk.stat().st_size)
-    first = named(lab.tgt(disk))
+    first = lab.tgt(disk).named()
     lab.network.ipv6(lab.bridge)
-    second = named(lab.tgt(disk, port=3261, name=SECOND, address=f"[{SERVER6}]"))
-    third = named(lab.tgt(foreign, port=3262, name=FOREIGN), "scsi_id=EXAMPLE-disk-0043,scsi_sn=0043")
+    second = lab.tgt(disk, port=3261, name=SECOND, address=f"[{SERVER6}]").named()
+    third = lab.tgt(foreign, port=3262, name=FOREIGN).named("scsi_id=EXAMPLE-disk-0043,scsi_sn=0043")
     # LUN 2 is another disk at each target, which tgt calls the same everywhere; LUN 3 is one disk of all three.
     others = {target.name: lab.blank_disk(1 << 20, f"other{target.port}.img") for target in (first, second)}
     shared = lab.blank_disk(1 << 20, "shared.img")
     for target in (first, second):
-        joined(target, 2, others[target.name])
+        target.joined(2, others[target.name])
     for target in (first, second, third):
-        named(joined(target, 3, shared), "scsi_id=EXAMPLE-disk-0044,scsi_sn=0044", 3)
+        target.joined(3, shared).named("scsi_id=EXAMPLE-disk-0044,scsi_sn=0044", 3)
     # Only the second one is to protect its data, and does not take the first one's word that none of that is needed.
     second.configure("--mode", "target", "--op", "update", "--name", "DataDigest", "--value", "CRC32C")
     # One as dracut has several, with the rest behind a comma.

@@ -23,13 +23,19 @@ use crate::{
         memory::NoIo,
         thread::Run, //
     },
-    proto::config::ip::Details,
+    proto::config::{
+        ip::Details,
+        whereabouts::Whereabouts, //
+    },
 };
 use core::sync::atomic::{
     AtomicBool,
     Ordering, //
 };
-use ipv4::Ipv4Keeper;
+use ipv4::{
+    Ipv4Keeper,
+    Ipv4Tenancy, //
+};
 use ipv6::{
     Holding,
     Ipv6Keeper, //
@@ -82,16 +88,19 @@ impl Charge {
 
 impl Custody {
     /// Takes care of `network`, which `changes` have made; `reconnect` when the session cannot go
-    /// on over the address it has begun with; `details` are what that was asked for with.
+    /// on over the address it has begun with; `details` are what that was asked for with. Where the
+    /// disk has its `whereabouts` from a server, that is asked when the session is lost.
     pub(super) fn new(
         mut network: Network,
         changes: Changes,
         reconnect: Reconnect,
         details: KBox<Details>,
+        whereabouts: Option<KBox<Whereabouts>>,
     ) -> Result<Arc<Self>> {
         let charge = match network.config() {
             Some(config) => {
-                let keeper = Ipv4Keeper::new(network, config, changes, reconnect, details)?;
+                let tenancy = Ipv4Tenancy::new(&network, details, whereabouts);
+                let keeper = Ipv4Keeper::new(network, config, changes, reconnect, tenancy)?;
                 Charge::Ipv4(KBox::new(keeper, GFP_KERNEL)?)
             }
             None => {

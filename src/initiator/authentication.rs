@@ -26,14 +26,23 @@ use crate::{
         },
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// Credentials, and what they are used with.
+#[derive(Clone)]
 pub(crate) struct Authentication {
-    credentials: KBox<Credentials>,
-    functions: Functions,
+    means: Arc<Means>,
     /// The algorithms to offer.
     algorithms: Algorithms,
+}
+
+/// What all who log in with the same credentials share.
+struct Means {
+    credentials: KBox<Credentials>,
+    functions: Functions,
 }
 
 /// A hash function for each algorithm that there is one for.
@@ -42,9 +51,12 @@ struct Functions([Option<Shash>; Algorithm::ALL.len()]);
 impl Authentication {
     /// Takes the credentials; ENOPKG when the kernel has no hash function for them.
     pub(crate) fn new(credentials: KBox<Credentials>) -> Result<Self> {
-        let mut this = Self {
+        let means = Means {
             credentials,
             functions: Functions(Algorithm::ALL.map(function)),
+        };
+        let mut this = Self {
+            means: Arc::new(means, GFP_KERNEL)?,
             algorithms: Algorithms::NONE,
         };
 
@@ -54,7 +66,7 @@ impl Authentication {
 
     /// Offers these algorithms, and no others; ENOPKG when the kernel has no hash function for any.
     pub(crate) fn allow(&mut self, mut algorithms: Algorithms) -> Result {
-        algorithms.retain(|algorithm| self.functions.of(algorithm).is_some());
+        algorithms.retain(|algorithm| self.means.functions.of(algorithm).is_some());
         if algorithms.is_empty() {
             return Err(ENOPKG);
         }
@@ -64,7 +76,7 @@ impl Authentication {
 
     /// Who proves who they are.
     pub(crate) fn proof(&self) -> Proof {
-        match self.credentials.are_mutual() {
+        match self.means.credentials.are_mutual() {
             true => Proof::Mutual,
             false => Proof::OneWay,
         }
@@ -74,9 +86,9 @@ impl Authentication {
     pub(super) fn chap(&self) -> Chap<'_> {
         let [identifier] = random::bytes();
         Chap {
-            credentials: &self.credentials,
+            credentials: &self.means.credentials,
             algorithms: self.algorithms,
-            hash: &self.functions,
+            hash: &self.means.functions,
             identifier,
             challenge: random::bytes(),
         }

@@ -15,9 +15,10 @@
 //! must not come after those that are sent again, the unit is reset, which ends the commands of all
 //! (RFC 7143 section 11.5.1); without that there is no session, but for what has no blocks: of
 //! that nothing is sent again. So it is where another portal group of the same target has the
-//! session, which ends nothing of the one before (section 6.3.5). A LUN of another target that is
-//! not proved so has to be later, too: a name that was not enough once is not enough for the next
-//! session with that target.
+//! session, which ends nothing of the one before (section 6.3.5). A portal that only a DHCP server
+//! tells of is taken for another target's, whatever its target is called. A LUN of another target
+//! that is not proved so has to be later, too: a name that was not enough once is not enough for
+//! the next session with that target.
 //!
 //! What has no medium, as the controller of a target, is no disk that could be another one: it is
 //! left alone.
@@ -104,7 +105,7 @@ const PAUSE: u32 = 50;
 pub(super) enum Whose {
     /// Those of the target that had the latest session.
     Same,
-    /// Those of another target.
+    /// Those of another target, or of whoever is at a portal that a server tells of.
     Another,
 }
 

@@ -67,6 +67,7 @@ const STEPS: u64 = 3;
 const REDIRECTIONS: usize = 4;
 
 /// Who logs in.
+#[derive(Clone)]
 pub(crate) struct Node {
     /// InitiatorName.
     pub(crate) initiator: Name,
@@ -140,6 +141,37 @@ pub(crate) struct Account {
     pub(crate) luns: Option<Luns>,
     /// Its place among the targets that the machine may have its disk from.
     pub(crate) place: usize,
+}
+
+impl Account {
+    /// Whether the target is known to be at `portal`.
+    pub(super) fn has(&self, portal: Portal) -> bool {
+        self.target.portal == portal || self.others.contains(&portal)
+    }
+
+    /// The same at `portal` alone, in this place.
+    // Not inlined: a kernel stack is too small for it together with a login.
+    #[inline(never)]
+    pub(super) fn at(&self, portal: Portal, place: usize) -> Result<KBox<Self>> {
+        let mut account = KBox::new(
+            Self {
+                node: KBox::new((*self.node).clone(), GFP_KERNEL)?,
+                target: self.target.clone(),
+                others: KVec::new(),
+                luns: self.luns,
+                place,
+            },
+            GFP_KERNEL,
+        )?;
+        account.move_to(portal);
+        Ok(account)
+    }
+
+    /// The target is at `portal` alone.
+    pub(super) fn move_to(&mut self, portal: Portal) {
+        self.target.portal = portal;
+        self.node.moved = None;
+    }
 }
 
 /// Why there is no session.

@@ -31,6 +31,7 @@ use crate::{
         tcp::Connection, //
     },
     proto::{
+        config::target::Portal,
         iscsi::quirk::Quirks,
         scsi::sense::Sense,
         time::Duration, //
@@ -144,6 +145,9 @@ pub(crate) struct Nexus {
     /// What that was called then. The mid-layer's own copy changes when the unit is looked at anew.
     #[pin]
     boot_identification: Mutex<Option<Identification>>,
+    /// Where a server has said that the target is, until the recovery thread hears of it.
+    #[pin]
+    pub(super) told_portal: Mutex<Option<Portal>>,
     /// Logical units behind which there is another disk than before, or [`NO_UNIT`]; and whether
     /// there are any. Looked at with the socket's lock held, in softirq too.
     foreign: [AtomicU64; FOREIGN_MAX],
@@ -181,6 +185,7 @@ impl Nexus {
                 host: AtomicU32::new(NO_HOST),
                 boot_unit: AtomicU64::new(NO_UNIT),
                 boot_identification <- new_mutex!(None, "iscsi_init boot identification"),
+                told_portal <- new_mutex!(None, "iscsi_init told portal"),
                 foreign: core::array::from_fn(|_| AtomicU64::new(NO_UNIT)),
                 has_foreign: AtomicBool::new(false),
                 unproved: AtomicU32::new(0),
@@ -201,6 +206,11 @@ impl Nexus {
         if let Some(connection) = connection {
             connection.with(|wire, stream| wire.pump(stream));
         }
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection.lock().is_some()
     }
 
     /// Has the connection fail for this reason, if there is one.

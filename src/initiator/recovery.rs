@@ -12,7 +12,8 @@
 //! | ended | never |
 //!
 //! Where there are other targets, they have their turn when the present one's portals do not answer
-//! for [`ELSEWHERE`]; [`identity`] tells what of them has to be the same.
+//! for [`ELSEWHERE`]; [`identity`] tells what of them has to be the same. So it is with a portal
+//! that only a DHCP server tells of.
 //!
 //! The session is the machine's root disk, so login is tried for ever, ever less often up to
 //! [`DELAY_MAX`]. Waiting is bounded, by [`BOUNDED_DOWN`] and [`BOUNDED_UP`], only until the boot
@@ -359,6 +360,12 @@ impl Link {
     fn try_login(&mut self, nexus: &Arc<Nexus>) {
         // What frees memory may be waiting for this very disk.
         let _reserves = NoReclaim::new();
+        let mut told = nexus.told_portal.lock();
+        // What there is no memory for is heard at the next attempt.
+        if told.is_some_and(|portal| self.targets.hear(portal).is_ok()) {
+            *told = None;
+        }
+        drop(told);
         let (whose, group) = (self.targets.whose(), self.targets.group);
         let result = log_in(&mut self.targets.account).and_then(|(mut connected, established)| {
             let session = identity::verify(&mut connected, &established, nexus, whose, group)?;

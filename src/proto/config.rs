@@ -11,6 +11,7 @@
 //!   the last and the root path have in common.
 //! - [`iscsi_conf`] reads the configuration file, [`ibft`] the table that firmware leaves.
 //! - [`merge`] picks the one source of each setting; [`choice`] has the targets of one in order.
+//! - [`whereabouts`] tells which root paths a running machine follows.
 //! - [`machine`] has the initiator name of a machine that is told none.
 //! - [`text`] is the string without a heap that they are kept in.
 
@@ -35,6 +36,7 @@ pub mod root_path;
 pub mod target;
 pub mod text;
 pub mod timeout;
+pub mod whereabouts;
 
 /// What is wrong with a setting's text, and where.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,6 +5,7 @@
 //! - [`client`]: the conversation with the servers; packets in, packets and a [`lease::Lease`] out.
 //! - [`credentials`]: user names and passwords in an answer.
 //! - [`error`]: why a packet is of no use, and why there is no lease.
+//! - [`haste`]: when a server is asked before the lease's time.
 //! - [`identity`]: what a machine tells servers of itself.
 //! - [`lease`]: what an answer says, as typed values.
 //! - [`packet`] and [`options`]: the layout of an answer in IPv4, UDP and BOOTP,
@@ -18,6 +19,7 @@
 pub mod client;
 pub mod credentials;
 pub mod error;
+pub mod haste;
 pub mod identity;
 pub mod lease;
 pub mod options;

@@ -13,9 +13,12 @@
 //! | made part of a bridge or a bond              |                                           |
 //! | then no address for [`DESERTED`]             | the last one of ours put back             |
 //! | the lease's times                            | [`tenancy`]                               |
+//! | the session is lost                          | its server is asked for the disk:         |
+//! |                                              | [`lookout`]                               |
 //!
 //! An IPv6 address that the device has besides is its [`Holding`]'s.
 
+mod lookout;
 mod tenancy;
 
 use super::{
@@ -58,10 +61,7 @@ use crate::{
         memory::NoReclaim, //
     },
     proto::{
-        config::{
-            interface::Ipv4Config,
-            ip::Details, //
-        },
+        config::interface::Ipv4Config,
         dhcp::lease::Lease,
         rtnetlink::{
             answer::{
@@ -78,7 +78,7 @@ use core::{
     net::Ipv4Addr, //
 };
 use kernel::prelude::*;
-use tenancy::Ipv4Tenancy;
+pub(super) use tenancy::Ipv4Tenancy;
 
 pub(super) struct Ipv4Keeper {
     changes: Changes,
@@ -113,7 +113,7 @@ impl Ipv4Keeper {
         config: Ipv4Config,
         changes: Changes,
         reconnect: Reconnect,
-        details: KBox<Details>,
+        tenancy: Ipv4Tenancy,
     ) -> Result<Self> {
         let now = clock::milliseconds();
         Ok(Self {
@@ -123,7 +123,7 @@ impl Ipv4Keeper {
             config,
             seen: (config.address, config.prefix_length),
             holding: Holding::of(&mut network),
-            tenancy: Ipv4Tenancy::new(&network, details),
+            tenancy,
             is_ipconfig: network.is_ipconfig(),
             link: network.into_link(),
             owner: Owner::Driver,
@@ -150,6 +150,7 @@ impl Ipv4Keeper {
                     owner => Some(owner),
                 },
                 lease: self.tenancy.state(),
+                portal: self.tenancy.portal(),
             }),
             ipv6: self.holding.as_ref().map(Holding::facts),
             repairs: self.repairs,
@@ -183,7 +184,9 @@ impl Ipv4Keeper {
         if self.is_tenant() {
             self.look_for_conflicts();
             let netlink = &mut self.changes.netlink;
-            if let Some(lease) = self.tenancy.step(&self.link, self.config.address, netlink) {
+            let (link, address) = (&self.link, self.config.address);
+            let lease = self.tenancy.step(link, address, netlink, &self.reconnect);
+            if let Some(lease) = lease {
                 self.settle(&lease);
             }
         }

@@ -6,7 +6,10 @@ use super::super::ipv6::{
     Ipv6,
     Origin, //
 };
-use crate::proto::config::interface::DeviceName;
+use crate::proto::config::{
+    interface::DeviceName,
+    target::Portal, //
+};
 use core::{
     fmt,
     net::Ipv4Addr, //
@@ -79,6 +82,8 @@ pub(super) struct Ipv4Facts {
     /// Nobody looks after one that the kernel's own ipconfig has set.
     pub(super) owner: Option<Owner>,
     pub(super) lease: LeaseState,
+    /// Where its root path has the target, if that counts.
+    pub(super) portal: Option<Portal>,
 }
 
 impl Ipv4Facts {
@@ -88,7 +93,11 @@ impl Ipv4Facts {
             Some(owner) => writeln!(output, "address-kept-by: {owner}")?,
             None => writeln!(output, "address-kept-by: nobody")?,
         }
-        writeln!(output, "lease: {}", self.lease)
+        writeln!(output, "lease: {}", self.lease)?;
+        match self.portal {
+            Some(portal) => writeln!(output, "root-path-portal: {portal}"),
+            None => Ok(()),
+        }
     }
 }
 

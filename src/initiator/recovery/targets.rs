@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! The targets at which a lost session may begin anew: the one that had it and, in turn, the others
-//! that were named beside it.
+//! that were named beside it, and the portal that a DHCP server tells of.
 
 use super::super::{
     identity::Whose,
@@ -10,8 +10,22 @@ use super::super::{
         LoginFailure, //
     }, //
 };
-use core::mem;
+use crate::proto::config::{
+    choice::CHOICES_MAX,
+    target::{
+        Portal,
+        Target, //
+    }, //
+};
+use core::{
+    fmt,
+    mem, //
+};
 use kernel::prelude::*;
+
+/// The places of the portals that servers tell of, behind those of all that have been named: of the
+/// latest one, and of one that has the session already.
+const TOLD: [usize; 2] = [CHOICES_MAX, CHOICES_MAX + 1];
 
 /// The targets.
 pub(super) struct Targets {
@@ -27,7 +41,7 @@ pub(super) struct Targets {
     /// How many of its portals had their turn.
     tries: usize,
     /// Those of which was said since then why they are not used, by their places, as bits.
-    refused: u8,
+    refused: u16,
 }
 
 impl Targets {
@@ -55,6 +69,38 @@ impl Targets {
         holder.unwrap_or(&self.account)
     }
 
+    fn all(&mut self) -> impl Iterator<Item = &mut KBox<Account>> {
+        Iterator::chain(core::iter::once(&mut self.account), &mut self.others)
+    }
+
+    /// Takes in that the target of the latest session is said to be at `portal`: one more place, in
+    /// that of the one that was told of before. As any other target's, its disk has to be proved to
+    /// be the same.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it.
+    #[inline(never)]
+    pub(super) fn hear(&mut self, portal: Portal) -> Result {
+        let home = self.home;
+        let Some(place) = TOLD.into_iter().find(|place| *place != home) else {
+            return Ok(());
+        };
+        if self.all().any(|account| account.has(portal)) {
+            return Ok(());
+        }
+        let told = self.all().find(|account| account.place == place);
+        match told {
+            Some(told) => told.move_to(portal),
+            None => {
+                let told = self.holder().at(portal, place)?;
+                self.others.push(told, GFP_KERNEL)?;
+            }
+        }
+        self.refused &= !bit(place);
+        Ok(())
+    }
+
     /// Whose turn it is.
     pub(super) fn whose(&self) -> Whose {
         match self.account.place == self.home {
@@ -79,14 +125,12 @@ impl Targets {
 
     /// Says why this one is not used where that will not end by itself, once in an outage.
     pub(super) fn tell(&mut self, reason: &LoginFailure) {
-        let place = u32::try_from(self.account.place).ok();
-        let bit = place.and_then(|place| 1_u8.checked_shl(place));
-        let bit = bit.unwrap_or_default();
+        let bit = bit(self.account.place);
         if reason.is_lasting() && self.refused & bit == 0 {
             self.refused |= bit;
             pr_warn!(
                 "target {} does not take the place of the lost one: {}\n",
-                core::format_args!("{}", self.account.target.name),
+                core::format_args!("{}", Named(&self.account)),
                 core::format_args!("{reason}")
             );
         }
@@ -97,13 +141,34 @@ impl Targets {
         if self.whose() == Whose::Another {
             pr_warn!(
                 "target {} has the same disk as target {} and takes its place\n",
-                core::format_args!("{}", self.account.target.name),
-                core::format_args!("{}", self.holder().target.name)
+                core::format_args!("{}", Named(&self.account)),
+                core::format_args!("{}", Named(self.holder()))
             );
         }
         self.home = self.account.place;
         self.group = group;
         self.tries = 0;
         self.refused = 0;
+    }
+}
+
+/// The bit that stands for a place.
+fn bit(place: usize) -> u16 {
+    let place = u32::try_from(place).ok();
+    let bit = place.and_then(|place| 1_u16.checked_shl(place));
+    bit.unwrap_or_default()
+}
+
+/// A target as it is told from the others: by its name, and where a server tells of it by its
+/// portal, too.
+struct Named<'a>(&'a Account);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Target { name, portal } = &self.0.target;
+        match TOLD.contains(&self.0.place) {
+            true => write!(f, "{name} at {portal}"),
+            false => name.fmt(f),
+        }
     }
 }

@@ -15,6 +15,9 @@
 //! root disk to whoever is asked first, while the address is still good for the rest of the lease.
 //!
 //! The address is in use all the while, so the messages go through a UDP socket.
+//!
+//! An answer may also say where the disk is: [`Renewal::hasten`] has the server asked for that
+//! before the lease's time.
 
 use core::{
     fmt,
@@ -31,7 +34,8 @@ use crate::proto::{
         identity::Identity,
         lease::{
             Lease,
-            Protocol, //
+            Protocol,
+            RootPathText, //
         },
         options::{
             Code,
@@ -78,6 +82,8 @@ pub struct Renewal {
     server: Ipv4Addr,
     times: Times,
     state: State,
+    /// That of the latest answer with more time.
+    root_path: Option<RootPathText>,
 }
 
 /// Whom a message is for.
@@ -188,7 +194,28 @@ impl Renewal {
             server: lease.server,
             times: Times::new(lease, asked)?,
             state: State::Bound,
+            root_path: None,
         })
+    }
+
+    /// The server of the lease.
+    pub const fn server(&self) -> Ipv4Addr {
+        self.server
+    }
+
+    /// The root path that has come with more time, if that had one.
+    pub fn root_path(&self) -> Option<&str> {
+        self.root_path.as_ref().map(RootPathText::as_str)
+    }
+
+    /// Has the server asked `now`, before the lease's time, but no sooner than [`PAUSE`] after the
+    /// latest request that has no answer.
+    pub fn hasten(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Bound => self.times.renewing = self.times.renewing.min(now),
+            State::Asking(asking) => asking.next = asking.next.min(asking.sent.after(PAUSE)),
+            State::Lost(_) => {}
+        }
     }
 
     /// Whether an answer is waited for.
@@ -319,12 +346,10 @@ impl Renewal {
             }
             Some(MessageType::ACK) => {
                 self.server = lease.server;
+                self.root_path = lease.root_path.take();
                 // One without an end is asked for again as if it were as long as can be.
                 let forever = Duration::from_secs(u64::from(u32::MAX));
-                let lease = Lease {
-                    lease_time: lease.lease_time.or(Some(forever)),
-                    ..lease
-                };
+                lease.lease_time.get_or_insert(forever);
                 if let Some(times) = Times::new(&lease, asking.sent) {
                     self.times = times;
                 }

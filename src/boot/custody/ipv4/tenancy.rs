@@ -19,10 +19,13 @@ use super::super::{
     },
     status::LeaseState, //
 };
+use super::lookout::Lookout;
 use crate::{
+    initiator::Reconnect,
     linux::{
         clock,
         errno::EADDRINUSE,
+        memory::NoReclaim,
         random,
         socket::Socket, //
     },
@@ -31,7 +34,9 @@ use crate::{
         config::{
             interface::Device,
             ip::Details,
-            timeout::Patience, //
+            target::Portal,
+            timeout::Patience,
+            whereabouts::Whereabouts, //
         },
         dhcp::{
             lease::Lease,
@@ -70,16 +75,24 @@ const DELAY_MAX: Duration = Duration::from_secs(60);
 const MESSAGES: usize = 32;
 
 /// What is done about the lease.
-pub(super) struct Ipv4Tenancy {
+pub(in super::super) struct Ipv4Tenancy {
     state: State,
     /// The address came with a lease that ends.
     leased: bool,
     /// The client's port, while an answer is waited for.
-    socket: Option<Socket>,
+    port: Option<Port>,
     /// It was said that somebody else has that port.
     told: bool,
     /// What servers are told of this machine, and what goes before what they say.
     details: KBox<Details>,
+    /// Looks for the disk, where a server has named it.
+    lookout: Option<Lookout>,
+}
+
+/// The client's port, with room for what comes to it.
+struct Port {
+    socket: Socket,
+    buffer: KVec<u8>,
 }
 
 enum State {
@@ -92,7 +105,7 @@ enum State {
     },
 }
 
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::from_millis(clock::milliseconds())
 }
 
@@ -101,14 +114,20 @@ fn random_number() -> u32 {
 }
 
 impl Ipv4Tenancy {
-    /// Keeps the lease that `network` came with, if it did.
-    pub(super) fn new(network: &Network, details: KBox<Details>) -> Self {
+    /// Keeps the lease that `network` came with, if it did, which may have the `whereabouts` of the
+    /// disk.
+    pub(in super::super) fn new(
+        network: &Network,
+        details: KBox<Details>,
+        whereabouts: Option<KBox<Whereabouts>>,
+    ) -> Self {
         let mut tenancy = Self {
             state: State::Free,
             leased: false,
-            socket: None,
+            port: None,
             told: false,
             details,
+            lookout: whereabouts.map(Lookout::new),
         };
         if let Some(lease) = network.lease() {
             let asked = Instant::from_millis(network.asked());
@@ -139,13 +158,13 @@ impl Ipv4Tenancy {
     /// Leaves the lease to somebody else.
     pub(super) fn leave(&mut self) {
         self.state = State::Free;
-        self.socket = None;
+        self.port = None;
     }
 
     /// Looks for a new lease.
     pub(super) fn search(&mut self) {
         self.state = Self::searching();
-        self.socket = None;
+        self.port = None;
     }
 
     /// Takes the lease back from somebody else, where the address was leased before.
@@ -157,7 +176,7 @@ impl Ipv4Tenancy {
 
     /// The device has another number.
     pub(super) fn moved(&mut self) {
-        self.socket = None;
+        self.port = None;
     }
 
     /// What is told of it.
@@ -173,6 +192,11 @@ impl Ipv4Tenancy {
         }
     }
 
+    /// Where the target is by the lease's root path, if that has named it.
+    pub(super) fn portal(&self) -> Option<Portal> {
+        self.lookout.as_ref().and_then(Lookout::portal)
+    }
+
     /// For how long nothing is to be done, in milliseconds.
     pub(super) fn patience(&self) -> u64 {
         let due = match &self.state {
@@ -183,15 +207,22 @@ impl Ipv4Tenancy {
         due.map_or(0, |due| due.since(now()).as_millis())
     }
 
-    /// Does what is due for `address` on `link`; a new lease, when there is one.
+    /// Does what is due for `address` on `link`; a new lease, when there is one. What that or an
+    /// older one says of where the disk is goes to the `session`.
     pub(super) fn step(
         &mut self,
         link: &Link,
         address: Ipv4Addr,
         netlink: &mut Netlink,
+        session: &Reconnect,
     ) -> Option<KBox<Lease>> {
-        if let State::Kept(_) = self.state {
-            self.renew(link, address);
+        let lookout = self.lookout.as_mut();
+        let is_looking = lookout.is_some_and(|lookout| lookout.is_due(session));
+        if let State::Kept(renewal) = &mut self.state {
+            if is_looking {
+                renewal.hasten(now());
+            }
+            self.renew(link, address, session);
             return None;
         }
         let State::Searching { backoff, next } = &mut self.state else {
@@ -206,7 +237,7 @@ impl Ipv4Tenancy {
         let asked = now();
         let links = core::slice::from_ref(link);
         let wish = Wish {
-            root_path: false,
+            root_path: self.lookout.is_some(),
             address: Some(address),
             or_ipv6: false,
         };
@@ -216,6 +247,9 @@ impl Ipv4Tenancy {
             Ok(None) => None,
             Ok(Some(Answer { mut lease, .. })) => {
                 lease.prefer(&self.details);
+                if let (Some(lookout), Some(path)) = (&mut self.lookout, &lease.root_path) {
+                    lookout.hear(link, lease.server, path.as_str(), session);
+                }
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);
                 Some(lease)
             }
@@ -237,18 +271,20 @@ impl Ipv4Tenancy {
     }
 
     /// Sends what is due, and takes in what has come.
-    fn renew(&mut self, link: &Link, address: Ipv4Addr) {
+    fn renew(&mut self, link: &Link, address: Ipv4Addr, session: &Reconnect) {
         let State::Kept(renewal) = &mut self.state else {
             return;
         };
+        // Memory may be free only once the disk is back, which this may be about.
+        let _reserves = NoReclaim::new();
         let mut message = [0; MESSAGE_LENGTH];
         let Details { identity, .. } = &*self.details;
         while let Some((to, length)) =
             renewal.poll_transmit(now(), random_number(), identity, &mut message)
         {
-            if self.socket.is_none() {
-                match Socket::udp(CLIENT_PORT, link.index) {
-                    Ok(socket) => self.socket = Some(socket),
+            if self.port.is_none() {
+                match Port::open(link.index) {
+                    Ok(port) => self.port = Some(port),
                     Err(EADDRINUSE) if !self.told => {
                         self.told = true;
                         pr_info!(
@@ -266,23 +302,20 @@ impl Ipv4Tenancy {
                 Destination::Server(server) => server,
                 Destination::Broadcast => Ipv4Addr::BROADCAST,
             };
-            if let (Some(socket), Some(message)) = (&self.socket, message.get(..length)) {
-                let _ = socket.send_to(message, &SocketAddrV4::new(to, SERVER_PORT));
+            if let (Some(port), Some(message)) = (&self.port, message.get(..length)) {
+                let to = SocketAddrV4::new(to, SERVER_PORT);
+                let _ = port.socket.send_to(message, &to);
             }
         }
-        if let (Some(socket), true) = (&self.socket, renewal.is_asking()) {
-            if let Ok(mut buffer) = KVec::from_elem(0, MESSAGE_SIZE, GFP_KERNEL) {
-                socket.set_timeout(0);
-                for _ in 0..MESSAGES {
-                    let Ok((length, from)) = socket.receive_datagram(&mut buffer) else {
-                        break;
-                    };
-                    let message = buffer.get(..length).unwrap_or_default();
-                    // Most messages are other clients'.
-                    let _ = renewal.handle_message(message, *from.ip());
-                }
-                // Servers may give passwords along.
-                secret::wipe(&mut buffer);
+        if let (Some(port), true) = (&mut self.port, renewal.is_asking()) {
+            let mut is_answered = false;
+            // Most messages are other clients'.
+            port.receive(|message, from| {
+                is_answered |= renewal.handle_message(message, from).is_ok();
+            });
+            let path = renewal.root_path().filter(|_| is_answered);
+            if let (Some(lookout), Some(path)) = (&mut self.lookout, path) {
+                lookout.hear(link, renewal.server(), path, session);
             }
         }
         if let Some(loss) = renewal.loss() {
@@ -294,8 +327,32 @@ impl Ipv4Tenancy {
             );
             self.search();
         } else if !renewal.is_asking() {
-            self.socket = None;
+            self.port = None;
             self.told = false;
         }
+    }
+}
+
+impl Port {
+    /// On the device of this number.
+    fn open(index: i32) -> Result<Self> {
+        let socket = Socket::udp(CLIENT_PORT, index)?;
+        socket.set_timeout(0);
+        Ok(Self {
+            socket,
+            buffer: KVec::from_elem(0, MESSAGE_SIZE, GFP_KERNEL)?,
+        })
+    }
+
+    /// Has each message taken in that has come, with where it is from.
+    fn receive(&mut self, mut take: impl FnMut(&[u8], Ipv4Addr)) {
+        for _ in 0..MESSAGES {
+            let Ok((length, from)) = self.socket.receive_datagram(&mut self.buffer) else {
+                break;
+            };
+            take(self.buffer.get(..length).unwrap_or_default(), *from.ip());
+        }
+        // Servers may give passwords along.
+        secret::wipe(&mut self.buffer);
     }
 }
