@@ -40,6 +40,7 @@ mod receive;
 mod recovery;
 mod status;
 mod tasks;
+mod tolerance;
 mod transmit;
 mod wire;
 
@@ -230,7 +231,7 @@ impl Initiator {
         }
         let unit = find(u64::from(lun))?;
         if u64::from(lun) != flat {
-            self.end.nexus.tell(Quirk::PlainLun.into());
+            tolerance::tell(Quirk::PlainLun.into());
         }
         Some(unit)
     }

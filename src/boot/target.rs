@@ -57,8 +57,7 @@ use crate::{
         dhcp::options::Code,
         iscsi::{
             chap::Algorithm,
-            keys::Offer,
-            quirk::Quirks, //
+            keys::Offer, //
         }, //
     }, //
 };
@@ -328,7 +327,6 @@ fn node(boot: &Boot, conf: &Conf, network: &Network) -> Result<KBox<Node>, Failu
         authentication: None,
         moved: None,
         groups: KVec::new(),
-        told: Quirks::NONE,
     };
     KBox::new(node, GFP_KERNEL).map_err(Failure::kernel)
 }

@@ -10,6 +10,7 @@ use super::{
         Node, //
     },
     portal::Connected,
+    tolerance, //
 };
 use crate::{
     proto::{
@@ -64,7 +65,7 @@ pub(crate) fn discover(node: &mut Node, portal: Portal) -> Result<KVec<Found>, L
     // The target learns that this was all; what it says to that is of no use any more.
     let _ = connected.send(&discovery.logout());
     let _ = connected.receive(buffer);
-    node.tell(discovery.quirks());
+    tolerance::tell(discovery.quirks());
     told?;
     list.complete(home).map_err(LoginFailure::Memory)
 }

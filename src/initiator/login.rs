@@ -4,11 +4,11 @@
 
 use super::{
     authentication::Authentication,
-    nexus,
     portal::{
         Connected,
         Time, //
     },
+    tolerance, //
 };
 use crate::{
     linux::{
@@ -67,7 +67,6 @@ const STEPS: u64 = 3;
 const REDIRECTIONS: usize = 4;
 
 /// Who logs in.
-#[derive(Clone)]
 pub(crate) struct Node {
     /// InitiatorName.
     pub(crate) initiator: Name,
@@ -85,10 +84,8 @@ pub(crate) struct Node {
     pub(crate) authentication: Option<Authentication>,
     /// Where a target was last told to have moved: it may say so at each login, every few seconds.
     pub(crate) moved: Option<Portal>,
-    /// The portal groups' tags that a list of targets had.
+    /// The portal groups' tags that a list of targets had, as long as nothing has contradicted them.
     pub(crate) groups: KVec<(Portal, u16)>,
-    /// What was told of that targets do wrong in logins, and in lists of targets.
-    pub(crate) told: Quirks,
 }
 
 /// A name for people.
@@ -103,10 +100,18 @@ impl Node {
         }
     }
 
-    /// Says once what a target does wrong, and is tolerated.
-    pub(super) fn tell(&mut self, quirks: Quirks) {
-        nexus::tell(quirks.without(self.told));
-        self.told = self.told.with(quirks);
+    /// The same, without what was heard of where a target is.
+    fn copy(&self) -> Self {
+        Self {
+            initiator: self.initiator.clone(),
+            alias: self.alias.clone(),
+            isid: self.isid,
+            offer: self.offer,
+            timeouts: self.timeouts,
+            authentication: self.authentication.clone(),
+            moved: None,
+            groups: KVec::new(),
+        }
     }
 
     /// Says once that the target has answered at `portal` as another portal group than it was
@@ -116,16 +121,16 @@ impl Node {
         let Some(group) = group else {
             return;
         };
-        for (listed_portal, listed) in &mut self.groups {
-            if *listed_portal == portal && *listed != group {
+        self.groups.retain(|&mut (listed_portal, listed)| {
+            let is_contradicted = listed_portal == portal && listed != group;
+            if is_contradicted {
                 pr_info!(
-                    "{} is in portal group {group}, not in {}, as the list of targets has it\n",
-                    core::format_args!("{portal}"),
-                    *listed
+                    "{} is in portal group {group}, not in {listed}, as the list of targets has it\n",
+                    core::format_args!("{portal}")
                 );
-                *listed = group;
             }
-        }
+            !is_contradicted
+        });
     }
 }
 
@@ -155,7 +160,7 @@ impl Account {
     pub(super) fn at(&self, portal: Portal, place: usize) -> Result<KBox<Self>> {
         let mut account = KBox::new(
             Self {
-                node: KBox::new((*self.node).clone(), GFP_KERNEL)?,
+                node: KBox::new(self.node.copy(), GFP_KERNEL)?,
                 target: self.target.clone(),
                 others: KVec::new(),
                 luns: self.luns,
@@ -275,14 +280,14 @@ pub(super) fn establish(
             End::Established(established) => {
                 // Only now: who sent the initiator elsewhere had not proved who it is.
                 *home = new_home;
-                node.tell(established.quirks);
+                tolerance::tell(established.quirks);
                 if redirections == 0 {
                     node.check_group(portal, established.target_portal_group);
                 }
                 return Ok((connected, established));
             }
             End::Moved(to, permanent, quirks) => {
-                node.tell(quirks);
+                tolerance::tell(quirks);
                 if node.moved.replace(to) != Some(to) {
                     pr_info!(
                         "target {} has moved from {} to {}{}\n",

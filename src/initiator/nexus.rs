@@ -32,7 +32,6 @@ use crate::{
     },
     proto::{
         config::target::Portal,
-        iscsi::quirk::Quirks,
         scsi::sense::Sense,
         time::Duration, //
     }, //
@@ -40,7 +39,6 @@ use crate::{
 use core::sync::atomic::{
     fence,
     AtomicBool,
-    AtomicU16,
     AtomicU32,
     AtomicU64,
     AtomicUsize,
@@ -156,8 +154,6 @@ pub(crate) struct Nexus {
     unproved: AtomicU32,
     #[pin]
     pub(super) status: Status,
-    /// The quirks that were told of, as bits.
-    told: AtomicU16,
     /// Data is protected by a digest, which it must fit until it has been sent.
     digests: bool,
     /// How long a command may be without an answer, if that is not the kernel's to say.
@@ -190,7 +186,6 @@ impl Nexus {
                 has_foreign: AtomicBool::new(false),
                 unproved: AtomicU32::new(0),
                 status <- Status::new(),
-                told: AtomicU16::new(0),
                 digests,
                 command_timeout,
             }),
@@ -319,13 +314,6 @@ impl Nexus {
         Ok(())
     }
 
-    /// Says once what the target does wrong, and is tolerated.
-    pub(super) fn tell(&self, quirks: Quirks) {
-        let told = Quirks::from_bits(self.told.fetch_or(quirks.bits(), Ordering::Relaxed));
-
-        tell(quirks.without(told));
-    }
-
     /// Has every command fail from now on.
     pub(super) fn refuse(&self) {
         self.refusing.store(true, Ordering::SeqCst);
@@ -439,16 +427,6 @@ impl Operations for Nexus {
 impl Reboot for Nexus {
     fn reboot(&self, _how: How) {
         self.events.raise(CLOSING);
-    }
-}
-
-/// Says what the target does wrong, and is tolerated.
-pub(super) fn tell(quirks: Quirks) {
-    for quirk in quirks.iter() {
-        pr_info!(
-            "the target {}, which is tolerated\n",
-            core::format_args!("{quirk}")
-        );
     }
 }
 

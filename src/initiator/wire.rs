@@ -20,6 +20,7 @@ use super::{
         Running,
         Tasks, //
     },
+    tolerance,
     transmit::{
         self,
         Transmit, //
@@ -502,7 +503,7 @@ impl Protocol for Wire {
         });
         if self.session.quirks() != self.told {
             self.told = self.session.quirks();
-            self.nexus.tell(self.told);
+            tolerance::tell(self.told);
         }
         if let Some(failure) = failure {
             self.fail(failure);

@@ -256,6 +256,18 @@ unsafe extern "C" fn configure_callback<T: Operations>(
     0
 }
 
+/// The host that a command is for.
+///
+/// # Safety
+///
+/// The command and its device are valid.
+unsafe fn host_of(command: *mut bindings::scsi_cmnd) -> *mut bindings::Scsi_Host {
+    // SAFETY: The command is valid.
+    let device = unsafe { (*command).device };
+    // SAFETY: Its device is valid, and has a host as long as it is.
+    unsafe { bindings::iscsi_init_host_of_device(device) }
+}
+
 /// # Safety
 ///
 /// Called by the mid-layer.
@@ -263,7 +275,7 @@ unsafe extern "C" fn timed_out_callback<T: Operations>(
     command: *mut bindings::scsi_cmnd,
 ) -> bindings::scsi_timeout_action {
     // SAFETY: The mid-layer keeps the command and its device alive during the call.
-    let host = unsafe { bindings::iscsi_init_host_of_device((*command).device) };
+    let host = unsafe { host_of(command) };
     // SAFETY: As above; the command was queued, or it could not have timed out.
     if let Some(expiries) = unsafe { Command::count_expiry(command) } {
         // SAFETY: As above.
@@ -280,7 +292,7 @@ unsafe extern "C" fn timed_out_callback<T: Operations>(
 /// Called by the mid-layer.
 unsafe extern "C" fn abort_callback<T: Operations>(command: *mut bindings::scsi_cmnd) -> c_int {
     // SAFETY: The mid-layer keeps the command and its device alive during the call.
-    let host = unsafe { bindings::iscsi_init_host_of_device((*command).device) };
+    let host = unsafe { host_of(command) };
     // SAFETY: As above.
     let tag = unsafe { bindings::iscsi_init_command_tag(command) };
 
@@ -294,7 +306,7 @@ unsafe extern "C" fn abort_callback<T: Operations>(command: *mut bindings::scsi_
 /// Called by the mid-layer.
 unsafe extern "C" fn reset_callback<T: Operations>(command: *mut bindings::scsi_cmnd) -> c_int {
     // SAFETY: The mid-layer keeps the command and its device alive during the call.
-    let host = unsafe { bindings::iscsi_init_host_of_device((*command).device) };
+    let host = unsafe { host_of(command) };
 
     // SAFETY: The host is one of this template.
     unsafe { operations::<T>(host) }.reset();

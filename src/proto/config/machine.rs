@@ -77,6 +77,9 @@ impl Machine<'_> {
     }
 }
 
+/// The first byte of an ISID whose rest is any number (RFC 7143 section 11.12.5, type 10b).
+const ISID_RANDOM: u8 = 0b10 << 6;
+
 /// ISID, the initiator's part of a session's identifier: this machine's after every boot, and no
 /// other's that has the same initiator name by mistake.
 ///
@@ -93,7 +96,7 @@ pub fn isid(uuid: Option<&str>, mac: [u8; 6], hash: impl FnOnce(&[u8]) -> u32) -
             number.wrapping_shl(4) | u128::from(digit)
         });
         let [b, c, d, e] = hash(&number.to_be_bytes()).to_be_bytes();
-        return [0x80, b, c, d, e, 0];
+        return [ISID_RANDOM, b, c, d, e, 0];
     }
     let [first, rest @ ..] = mac;
     let [b, c, d, e, f] = rest;

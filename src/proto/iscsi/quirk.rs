@@ -2,7 +2,9 @@
 
 //! What real targets do that RFC 7143 does not allow, and that harms nobody who knows of it.
 //!
-//! What is tolerated stands here; what else a target does wrong ends the connection.
+//! What is tolerated stands here. What else a target does wrong ends the connection, unless nothing
+//! depends on it: a portal group that is left out or cannot be read, an AuthMethod without an
+//! answer where none was needed.
 
 use core::fmt;
 
