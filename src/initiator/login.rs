@@ -84,7 +84,7 @@ pub(crate) struct Node {
     pub(crate) authentication: Option<Authentication>,
     /// Where a target was last told to have moved: it may say so at each login, every few seconds.
     pub(crate) moved: Option<Portal>,
-    /// The portal groups' tags that a list of targets had, as long as nothing has contradicted them.
+    /// The portal groups' tags that a list of targets had, but for those that were contradicted.
     pub(crate) groups: KVec<(Portal, u16)>,
 }
 
@@ -125,7 +125,7 @@ impl Node {
             let is_contradicted = listed_portal == portal && listed != group;
             if is_contradicted {
                 pr_info!(
-                    "{} is in portal group {group}, not in {listed}, as the list of targets has it\n",
+                    "{} is in portal group {group}, not in {listed} as in the list of targets\n",
                     core::format_args!("{portal}")
                 );
             }
