@@ -103,13 +103,13 @@ def boot_root_path_bare(lab: Lab) -> None:
     """A root path <ip>:/<target> and no more: LUN 0, and an initiator name and an ISID that are made of the system's UUID."""
     lab.lio(lab.tiny_disk())
     lab.dnsmasq(f"{LIO}:/{NAME}", f"dhcp-host={MAC},rack7")
-    client = lab.client(ALL_FROM_DHCP, firmware=["-uuid", "4C4C4544-0042-3510-8052-B3C04F4B4E32"])
+    uuid = "4c4c4544-0042-3510-8052-b3c04f4b4e32"
+    client = lab.client(ALL_FROM_DHCP, firmware=["-uuid", uuid])
     guest.boots(client)
-    uuid = client.check("cat /sys/class/dmi/id/product_uuid")
     told = client.check("grep ^setting-initiator: /proc/iscsi_init")
     guest.reboots(client)
     name = f"{OWN_NAME}:{uuid}"
-    expect(uuid.startswith("4c4c4544-") and f"{name} (default: system UUID)" in told, f"{name} of {uuid}", told)
+    expect(f"{name} (default: system UUID)" in told, name, told)
     name_told = wire.login_keys(lab.capture).get("InitiatorName")
     expect(name_told == name, f"the initiator name {name}", name_told)
     # The driver's CRC is not inverted at its end, as that of digests is, and has its highest byte first.
