@@ -339,7 +339,9 @@ mod tests {
         for socket in [socket, Socket::rtnetlink()?, Socket::rtnetlink_changes()?] {
             // SAFETY: The socket is valid, and nobody else uses it.
             let sock = unsafe { &*socket.sock() };
-            assert_eq!(sock.sk_flags >> bindings::sock_flags_SOCK_MEMALLOC & 1, 1);
+            // SAFETY: Of a socket the union has the flags.
+            let flags = unsafe { sock.__sk_common.__bindgen_anon_5.skc_flags };
+            assert_eq!(flags >> bindings::sock_flags_SOCK_MEMALLOC & 1, 1);
         }
         Ok(())
     }
