@@ -17,7 +17,7 @@ PORT = 3260
 # The target name of samples/dnsmasq.conf and samples/dhcpd.conf.
 NAME = "iqn.2004-01.net.example:diskless"
 INITIATOR = "iqn.2004-01.net.example:client"
-# Whom nobody but its administrator gives a disk a name that no other disk has.
+# What gives a disk of tgt a name that no other disk has.
 IDENTITY = "scsi_id=EXAMPLE-disk-0042,scsi_sn=0042"
 # What a name begins with that the driver makes for a machine.
 OWN_NAME = "iqn.2004-11.net.sourceforge.iscsi-init"

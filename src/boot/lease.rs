@@ -92,7 +92,7 @@ pub(super) struct Wish {
 }
 
 /// What is received, which may have passwords; it is cleared when it is dropped.
-struct Buffer(KVec<u8>);
+struct Buffer(KVVec<u8>);
 
 impl Drop for Buffer {
     fn drop(&mut self) {
@@ -120,7 +120,7 @@ pub(super) fn obtain(
     };
     let socket = Socket::ipv4_packets(alone, &bpf::udp_to(CLIENT_PORT)).map_err(Failure::Kernel)?;
     let limit = Duration::from_millis(attempts.at_most(LIMIT.as_millis()));
-    let buffer = KVec::from_elem(0, PACKET_SIZE, GFP_KERNEL).map_err(Failure::kernel)?;
+    let buffer = KVVec::from_elem(0, PACKET_SIZE, GFP_KERNEL).map_err(Failure::kernel)?;
     let Buffer(buffer) = &mut Buffer(buffer);
     let begin = Instant::from_millis(clock::milliseconds());
     let end = begin.after(limit);

@@ -132,7 +132,7 @@ pub(super) fn verify(
 ) -> Result<Session, LoginFailure> {
     let mut session = Session::new(established);
     connected.go_on(session.parameters());
-    let mut buffer = KVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
+    let mut buffer = KVVec::from_elem(0, DATA_LENGTH_MAX, GFP_KERNEL)
         .map_err(|_| LoginFailure::Memory(ENOMEM))?;
     let is_elsewhere = established.target_portal_group != group;
     let found = look(

@@ -158,24 +158,17 @@ impl Account {
     // Not inlined: a kernel stack is too small for it together with a login.
     #[inline(never)]
     pub(super) fn at(&self, portal: Portal, place: usize) -> Result<KBox<Self>> {
-        let mut account = KBox::new(
-            Self {
-                node: KBox::new(self.node.copy(), GFP_KERNEL)?,
-                target: self.target.clone(),
-                others: KVec::new(),
-                luns: self.luns,
-                place,
+        let account = Self {
+            node: KBox::new(self.node.copy(), GFP_KERNEL)?,
+            target: Target {
+                name: self.target.name.clone(),
+                portal,
             },
-            GFP_KERNEL,
-        )?;
-        account.move_to(portal);
-        Ok(account)
-    }
-
-    /// The target is at `portal` alone.
-    pub(super) fn move_to(&mut self, portal: Portal) {
-        self.target.portal = portal;
-        self.node.moved = None;
+            others: KVec::new(),
+            luns: self.luns,
+            place,
+        };
+        Ok(KBox::new(account, GFP_KERNEL)?)
     }
 }
 
@@ -327,15 +320,15 @@ enum End {
 
 /// What the logins at one portal after the other take.
 pub(super) struct Memory {
-    pub(super) buffer: KVec<u8>,
-    pub(super) workspace: KVec<u8>,
+    pub(super) buffer: KVVec<u8>,
+    pub(super) workspace: KVVec<u8>,
 }
 
 impl Memory {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            buffer: KVec::from_elem(0, HEADER_LENGTH + DATA_LENGTH_MAX, GFP_KERNEL)?,
-            workspace: KVec::from_elem(0, size_of::<Workspace>(), GFP_KERNEL)?,
+            buffer: KVVec::from_elem(0, HEADER_LENGTH + DATA_LENGTH_MAX, GFP_KERNEL)?,
+            workspace: KVVec::from_elem(0, size_of::<Workspace>(), GFP_KERNEL)?,
         })
     }
 }

@@ -185,7 +185,9 @@ impl Ipv4Keeper {
             self.look_for_conflicts();
             let netlink = &mut self.changes.netlink;
             let (link, address) = (&self.link, self.config.address);
-            let lease = self.tenancy.step(link, address, netlink, &self.reconnect);
+            let lease = self
+                .tenancy
+                .step(link, address, netlink, &self.reconnect, &mut self.lines);
             if let Some(lease) = lease {
                 self.settle(&lease);
             }

@@ -89,15 +89,12 @@ impl Targets {
         if self.all().any(|account| account.has(portal)) {
             return Ok(());
         }
-        let told = self.all().find(|account| account.place == place);
-        match told {
-            Some(told) => told.move_to(portal),
-            None => {
-                let told = self.holder().at(portal, place)?;
-                self.others.push(told, GFP_KERNEL)?;
-            }
+        let told = self.holder().at(portal, place)?;
+        let before = self.all().find(|account| account.place == place);
+        match before {
+            Some(before) => *before = told,
+            None => self.others.push(told, GFP_KERNEL)?,
         }
-        self.refused &= !bit(place);
         Ok(())
     }
 

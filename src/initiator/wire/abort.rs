@@ -8,7 +8,7 @@
 //! | twice | ABORT TASK; then it is sent again |
 //! | four times, or it is not aborted | LOGICAL UNIT RESET; then the unit's are sent again |
 //! | six times, or the target refuses that | TARGET WARM RESET; then all are sent again |
-//! | eight times, or a reset is not answered | a new connection, on which all are sent again |
+//! | eight times, or a reset is not answered, or none done | a new connection; all are sent again |
 //!
 //! So one logical unit that hangs costs the others nothing at first. The target as a whole is reset
 //! late, since that ends other machines' commands as well. A command stays its task's until

@@ -61,6 +61,8 @@ impl Socket {
 
         // SAFETY: The socket is valid; nobody has its lock.
         to_result(unsafe { bindings::sock_bindtoindex(socket.sock(), device, true) })?;
+        // SAFETY: As above, and nobody else uses it.
+        unsafe { bindings::iscsi_init_sock_take_reserves(socket.sock()) };
         Ok(socket)
     }
 

@@ -3,7 +3,10 @@
 //! Looks for a root disk that is lost where a DHCP server has named it: the server of the lease is
 //! asked before the lease's time, since the target may have moved.
 
-use super::tenancy::now;
+use super::{
+    super::log::Lines,
+    tenancy::now, //
+};
 use crate::{
     initiator::Reconnect,
     linux::random,
@@ -24,6 +27,8 @@ pub(super) struct Lookout {
     whereabouts: KBox<Whereabouts>,
     /// It outlives each lease: a server that takes back what it gives is asked no more often.
     haste: Haste,
+    /// The server was asked before the lease's time, and has not answered.
+    is_asking: bool,
 }
 
 impl Lookout {
@@ -31,6 +36,7 @@ impl Lookout {
         Self {
             whereabouts,
             haste: Haste::new(now()),
+            is_asking: false,
         }
     }
 
@@ -39,10 +45,15 @@ impl Lookout {
         self.whereabouts.portal()
     }
 
-    /// Whether the server is to be asked now, which then counts as done.
-    pub(super) fn is_due(&mut self, session: &Reconnect) -> bool {
+    /// Whether the server is to be asked now, which then counts as done. Once begun, that goes on
+    /// until there is an answer, which the lease waits for: `is_renewing`.
+    pub(super) fn is_due(&mut self, session: &Reconnect, is_renewing: bool) -> bool {
+        self.is_asking &= is_renewing;
         let random = u16::from_ne_bytes(random::bytes());
-        self.haste.is_due(session.is_lost(), now(), random)
+        let is_wanted = session.is_lost() || self.is_asking;
+        let is_due = self.haste.is_due(is_wanted, now(), random);
+        self.is_asking |= is_due;
+        is_due
     }
 
     /// Takes in the root path of `server`, and tells the session of it.
@@ -52,27 +63,23 @@ impl Lookout {
         server: Ipv4Addr,
         root_path: &str,
         session: &Reconnect,
+        lines: &mut Lines,
     ) {
         let name = &link.name;
         match self.whereabouts.hear(root_path) {
             None => {}
             Some(Ok(portal)) => {
                 session.tell(portal);
-                pr_info!(
-                    "{}: DHCP server {} has target {} at {} now; a lost session tries that, too\n",
-                    core::format_args!("{name}"),
-                    core::format_args!("{server}"),
-                    core::format_args!("{}", self.whereabouts.target()),
-                    core::format_args!("{portal}")
-                );
+                lines.warn(core::format_args!(
+                    "{name}: DHCP server {server} has target {} at {portal} now; a lost session \
+                     tries that, too",
+                    self.whereabouts.target()
+                ));
             }
-            Some(Err(reason)) => pr_warn!(
-                "{}: the root path {} of DHCP server {} is not followed: {}\n",
-                core::format_args!("{name}"),
-                core::format_args!("{root_path:?}"),
-                core::format_args!("{server}"),
-                core::format_args!("{reason}")
-            ),
+            Some(Err(reason)) => lines.warn(core::format_args!(
+                "{name}: a root path of DHCP server {server} is not followed: {reason}; it is \
+                 {root_path:?}"
+            )),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::super::{
         netlink::Netlink,
         network::Network, //
     },
+    log::Lines,
     status::LeaseState, //
 };
 use super::lookout::Lookout;
@@ -25,7 +26,6 @@ use crate::{
     linux::{
         clock,
         errno::EADDRINUSE,
-        memory::NoReclaim,
         random,
         socket::Socket, //
     },
@@ -215,14 +215,14 @@ impl Ipv4Tenancy {
         address: Ipv4Addr,
         netlink: &mut Netlink,
         session: &Reconnect,
+        lines: &mut Lines,
     ) -> Option<KBox<Lease>> {
-        let lookout = self.lookout.as_mut();
-        let is_looking = lookout.is_some_and(|lookout| lookout.is_due(session));
         if let State::Kept(renewal) = &mut self.state {
-            if is_looking {
+            let lookout = self.lookout.as_mut();
+            if lookout.is_some_and(|lookout| lookout.is_due(session, renewal.is_asking())) {
                 renewal.hasten(now());
             }
-            self.renew(link, address, session);
+            self.renew(link, address, session, lines);
             return None;
         }
         let State::Searching { backoff, next } = &mut self.state else {
@@ -237,7 +237,8 @@ impl Ipv4Tenancy {
         let asked = now();
         let links = core::slice::from_ref(link);
         let wish = Wish {
-            root_path: self.lookout.is_some(),
+            // It is heard where there is one, and not worth another address.
+            root_path: false,
             address: Some(address),
             or_ipv6: false,
         };
@@ -248,7 +249,7 @@ impl Ipv4Tenancy {
             Ok(Some(Answer { mut lease, .. })) => {
                 lease.prefer(&self.details);
                 if let (Some(lookout), Some(path)) = (&mut self.lookout, &lease.root_path) {
-                    lookout.hear(link, lease.server, path.as_str(), session);
+                    lookout.hear(link, lease.server, path.as_str(), session, lines);
                 }
                 self.keep(link.mac.unwrap_or_default(), &lease, asked);
                 Some(lease)
@@ -271,12 +272,10 @@ impl Ipv4Tenancy {
     }
 
     /// Sends what is due, and takes in what has come.
-    fn renew(&mut self, link: &Link, address: Ipv4Addr, session: &Reconnect) {
+    fn renew(&mut self, link: &Link, address: Ipv4Addr, session: &Reconnect, lines: &mut Lines) {
         let State::Kept(renewal) = &mut self.state else {
             return;
         };
-        // Memory may be free only once the disk is back, which this may be about.
-        let _reserves = NoReclaim::new();
         let mut message = [0; MESSAGE_LENGTH];
         let Details { identity, .. } = &*self.details;
         while let Some((to, length)) =
@@ -315,7 +314,7 @@ impl Ipv4Tenancy {
             });
             let path = renewal.root_path().filter(|_| is_answered);
             if let (Some(lookout), Some(path)) = (&mut self.lookout, path) {
-                lookout.hear(link, renewal.server(), path, session);
+                lookout.hear(link, renewal.server(), path, session, lines);
             }
         }
         if let Some(loss) = renewal.loss() {
