@@ -10,6 +10,12 @@
     reason = "a failure is what these look for"
 )]
 
+use config_support::{
+    boot,
+    request,
+    request_with,
+    MACHINE, //
+};
 use iscsi_init::proto::config::{
     cmdline::{
         Arguments,
@@ -20,42 +26,21 @@ use iscsi_init::proto::config::{
         read_told,
         Login, //
     },
-    machine::Machine,
     merge::{
         read_initiator,
         read_root_path,
         Boot,
         Ipconfig,
-        NoTarget,
         Notice,
         Request,
         Source, //
     },
-    name::Name,
     root_path::RootPath,
     target::Wanted,
-    text::Text,
-    whereabouts::Whereabouts, //
+    text::Text, //
 };
 
-const MACHINE: Machine<'_> = Machine {
-    uuid: None,
-    host_name: None,
-    mac: [0x52, 0x54, 0x00, 0xaa, 0x00, 0x01],
-};
-
-fn request_with(
-    parameters: &Arguments<'_>,
-    arguments: &Arguments<'_>,
-    ipconfig: Ipconfig,
-) -> Result<Request, String> {
-    let mut request =
-        Request::new(parameters, arguments, &mut |_| ()).map_err(|error| error.to_string())?;
-    request
-        .complete(&arguments.others, ipconfig, &mut |_| ())
-        .map_err(|error| error.to_string())?;
-    Ok(request)
-}
+mod config_support;
 
 /// All notices of what is said in `line`, and what the file and the root path say.
 fn notices(parameters: &Arguments<'_>, line: &str, file: &str, path: Option<&str>) -> Vec<String> {
@@ -154,22 +139,6 @@ fn each_ip_is_for_its_device() {
         ]
     );
     assert!(notices(&none, &format!("{target} {ETH0}"), "", None).is_empty());
-}
-
-fn request(parameters: &Arguments<'_>, line: &str) -> Result<Request, String> {
-    let arguments = Arguments::parse(line.as_bytes()).map_err(|error| error.to_string())?;
-    request_with(parameters, &arguments, Ipconfig::Driver)
-}
-
-fn boot(parameters: &Arguments<'_>, line: &str, root_path: Option<&str>) -> Result<Boot, NoTarget> {
-    let root_path = root_path.map(|text| read_root_path(text).expect("a root path"));
-    Boot::new(
-        &request(parameters, line).expect("a request"),
-        root_path.as_ref(),
-        None,
-        &MACHINE,
-        &mut |_| (),
-    )
 }
 
 #[test]
@@ -467,64 +436,6 @@ fn a_password_in_the_kernels_arguments_is_neither_used_nor_shown() {
         let error = settings(line, Ipconfig::Driver).expect_err(line);
         assert!(!error.contains("top-secret"), "{error}");
     }
-}
-
-#[test]
-fn a_root_path_is_followed_to_the_same_disk_alone() {
-    const NAME: &str = "eui.02004567a425678d";
-    let name = Name::parse(NAME).expect(NAME);
-    let whereabouts = |line: &str, path: &str| {
-        let boot = boot(&Arguments::default(), line, Some(path)).expect("a target");
-        Whereabouts::new(&boot, &name)
-    };
-    let mut own = whereabouts("", &format!("10.0.0.9:/{NAME}//3")).expect("whereabouts");
-    let mut heard = |path: &str| {
-        let said = own.hear(path)?;
-        Some(match said {
-            Ok(portal) => portal.to_string(),
-            Err(reason) => reason.to_string(),
-        })
-    };
-    let portal = |portal: &str| Some(portal.to_string());
-    // The same in the other dialect is no news.
-    assert_eq!(heard(&format!("iscsi:10.0.0.9:::3:{NAME}")), None);
-    let moved = format!("10.0.0.9:3261:/{NAME}//3");
-    assert_eq!(heard(&moved), portal("10.0.0.9:3261"));
-    assert_eq!(heard(&moved), None);
-    assert_eq!(
-        heard(&format!("10.0.0.8:/{NAME}//3")),
-        portal("10.0.0.8:3260")
-    );
-    assert_eq!(heard("[2001:db8::1]:///3"), portal("[2001:db8::1]:3260"));
-    let other = "it names another target; boot the machine again if that is meant";
-    assert_eq!(
-        heard("10.0.0.7:/eui.02004567a425678e//3").as_deref(),
-        Some(other)
-    );
-    assert_eq!(heard("10.0.0.6:/eui.02004567a425678e//3"), None);
-    let other =
-        "it names another LUN than the boot disk's; boot the machine again if that is meant";
-    assert_eq!(heard(&format!("10.0.0.7:/{NAME}")).as_deref(), Some(other));
-    assert!(heard("/srv/nfs").is_some_and(|reason| reason.ends_with("(at byte 0)")));
-    assert_eq!(heard("/srv/nfs"), None);
-    assert_eq!(heard(&moved), portal("10.0.0.9:3261"));
-    assert_eq!(
-        own.portal().map(|portal| portal.to_string()),
-        portal("10.0.0.9:3261")
-    );
-
-    // LUN 0 is what is meant without one, and what the machine is told comes before it.
-    let path = format!("10.0.0.9:/{NAME}");
-    let mut own = whereabouts("", &path).expect("whereabouts");
-    assert!(own
-        .hear(&format!("{path}//1"))
-        .is_some_and(|said| said.is_err()));
-    let mut own = whereabouts("iscsi-lun=2", &path).expect("whereabouts");
-    assert_eq!(own.hear(&format!("{path}//1")), None);
-    // Where the machine is told the target, no root path is heard.
-    let line = format!("iscsi-target=10.0.0.9:{NAME}");
-    assert_eq!(whereabouts(&line, &path), None);
-    assert_eq!(whereabouts(&line, &format!("{path}//1")), None);
 }
 
 #[test]
