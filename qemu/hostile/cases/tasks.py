@@ -38,6 +38,18 @@ def refuse(c: Connection, pdu: Received, *functions: int) -> bool:
     return True
 
 
+def answer_behind(c: Connection, command: Command, *refused: int) -> None:
+    """Data and answer of a command come right behind the word that the first function that is not refused is done."""
+
+    def late(c: Connection, pdu: Received) -> None:
+        if refuse(c, pdu, *refused):
+            return
+        data, response = c.part(command, 0, 0, b"x" * command.length, FINAL), c.response(command)
+        c.finish(command, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)), data, response)
+
+    c.hooks = c.hooks | {"task": late}
+
+
 def refuse_abort(c: Connection, pdu: Received) -> bool:
     """Refuses ABORT TASK and nothing else."""
     return refuse(c, pdu, ABORT)
@@ -122,14 +134,7 @@ def target_reset_ends_the_connection(c: Connection, command: Command) -> None:
 @case("4.2.3.3", drop("no command of ours"), "read", timeout=1)
 def answer_behind_target_reset(c: Connection, command: Command) -> None:
     """Data and answer of a command which the target has just said it has ended by resetting itself."""
-
-    def late(c: Connection, pdu: Received) -> None:
-        if refuse_less(c, pdu):
-            return
-        data, response = c.part(command, 0, 0, b"x" * command.length, FINAL), c.response(command)
-        c.finish(command, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)), data, response)
-
-    c.hooks = c.hooks | {"task": late}
+    answer_behind(c, command, ABORT, RESET)
 
 
 @case("7.11", ok(STUCK), "read", timeout=1)
@@ -171,12 +176,7 @@ def answer_races_abort(c: Connection, command: Command) -> None:
 @case("4.2.3.3", drop("no command of ours"), "read", timeout=1)
 def answer_behind_abort(c: Connection, command: Command) -> None:
     """Data and answer of a command that the target has just said it has aborted."""
-
-    def late(c: Connection, pdu: Received) -> None:
-        data, response = c.part(command, 0, 0, b"x" * command.length, FINAL), c.response(command)
-        c.finish(command, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)), data, response)
-
-    c.hooks = c.hooks | {"task": late}
+    answer_behind(c, command)
 
 
 @case("11.6", ok(ABORTED), "read", timeout=1)
@@ -321,14 +321,7 @@ def answer_races_reset(c: Connection, command: Command) -> None:
 @case("4.2.3.3", drop("no command of ours"), "read", timeout=1)
 def answer_behind_reset(c: Connection, command: Command) -> None:
     """Data and answer of a command whose logical unit the target has just said it has reset."""
-
-    def late(c: Connection, pdu: Received) -> None:
-        if refuse_abort(c, pdu):
-            return
-        data, response = c.part(command, 0, 0, b"x" * command.length, FINAL), c.response(command)
-        c.finish(command, Pdu(TASK_RESPONSE).with_(itt=pdu.word(16)), data, response)
-
-    c.hooks = c.hooks | {"task": late}
+    answer_behind(c, command, ABORT)
 
 
 @case("11.9.1", drop("asked for the session to end"), "read", timeout=1)
