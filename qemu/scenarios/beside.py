@@ -7,7 +7,7 @@ from lab import guest, howto, images, settings
 from lab.errors import expect
 from lab.machine import Machine
 from lab.net import SERVER
-from lab.scenario import ALL_FROM_DHCP, Lab, scenario, seldom, without_kasan
+from lab.scenario import ALL_FROM_DHCP, Lab, scenario, seldom
 from lab.targets import NAME, PORT
 from lab.writer import Writer
 
@@ -86,8 +86,9 @@ class Beside:
 def begin(lab: Lab, disk: Path) -> Beside:
     """Boots Debian from the target that is there, and starts iscsid with the driver's initiator name."""
     directory = settings.MODULES / "kernel/drivers/scsi"
-    files = {name: (directory / name).read_bytes() for name in (f"{module}.ko.xz" for module in MODULES)}
-    images.add_files(disk, {f"/usr/lib/modules/{settings.RELEASE}/{name}": content for name, content in files.items()})
+    # Compressed or not.
+    files = [file for module in MODULES for file in directory.glob(f"{module}.ko*")]
+    images.add_files(disk, {f"/usr/lib/modules/{settings.RELEASE}/{file.name}": file.read_bytes() for file in files})
     machine = lab.client(ALL_FROM_DHCP, memory=1024, cpus=2)
     machine.wait_agent()
     machine.check("depmod")
@@ -115,7 +116,6 @@ def on_the_wire(lab: Lab, initiator: str) -> None:
     expect(latest in logouts, f"iscsid to log out from its last session, on {latest}", logouts)
 
 
-@without_kasan
 @seldom
 def beside_iscsid_tgt(lab: Lab) -> None:
     """iscsid, by the driver's name, logs in to another target and to the root disk's own, and out; the root disk stays as it is."""
@@ -153,7 +153,6 @@ def beside_iscsid_tgt(lab: Lab) -> None:
     beside.poweroff(lab)
 
 
-@without_kasan
 @seldom
 def beside_iscsid_lio(lab: Lab) -> None:
     """iscsid, by the driver's name, logs in to the root disk's own target of LIO's, and out; the root disk stays as it is."""

@@ -5,7 +5,7 @@ from lab import guest, ibft, wire
 from lab.dhcp import BootpServer
 from lab.errors import expect
 from lab.net import LIO, NETMASK, NOBODY, PREFIX, SECOND_SERVER, SERVER
-from lab.scenario import ALL_FROM_DHCP, MAC, SECOND_MAC, Lab, scenario, without_kasan
+from lab.scenario import ALL_FROM_DHCP, MAC, SECOND_MAC, Lab, scenario
 from lab.settings import CHECKOUT
 from lab.targets import INITIATOR, NAME, OWN_NAME
 
@@ -221,8 +221,6 @@ def boot_debian_twice(lab: Lab) -> None:
     guest.logged_out(lab.capture, logouts=2)
 
 
-# Where 8021q is no module it is always there.
-@without_kasan
 @scenario
 def boot_vlan(lab: Lab) -> None:
     """A device of a VLAN, by argument and by an iBFT, is made: the disk comes over it; it is made again when it or what is under it goes."""

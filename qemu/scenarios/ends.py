@@ -8,7 +8,7 @@ from lab.errors import expect
 from lab.machine import Machine
 from lab.net import SERVER
 from lab.relay import Relay
-from lab.scenario import Lab, scenario, seldom, without_kasan
+from lab.scenario import Lab, scenario, seldom
 from lab.targets import NAME
 from lab.writer import Writer, holds, synced
 

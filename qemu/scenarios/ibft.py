@@ -9,7 +9,7 @@ from lab.errors import expect
 from lab.ibft import IbftNic, IbftTarget
 from lab.machine import BOOT, Machine
 from lab.net import NETMASK, NOBODY, PREFIX, PREFIX6, SERVER, SERVER6
-from lab.scenario import MAC, SECOND_MAC, Lab, scenario, without_kasan
+from lab.scenario import MAC, SECOND_MAC, Lab, scenario
 from lab.targets import INITIATOR, NAME
 
 from .builtin import NO_ROOT
@@ -119,8 +119,6 @@ def ibft_not_used(lab: Lab) -> None:
     expect(told["target"].endswith("(DHCP root path)"), "the target of the DHCP root path", told)
 
 
-# Where 8021q is no module it is always there.
-@without_kasan
 @scenario
 def ibft_and_more(lab: Lab) -> None:
     """A table with a VLAN that is not there, and a selected target that is dead: arguments help, and the table's second target, by its own LUN and CHAP."""
