@@ -1,6 +1,7 @@
 """The network under a mounted disk stays, while it is written to: leases end, servers go, and user space takes things away."""
 
 import time
+from pathlib import Path
 
 from lab import guest, images
 from lab.dhcp import Dhcpd, Dnsmasq, dhcpd_configuration
@@ -10,8 +11,10 @@ from lab.machine import Machine
 from lab.net import NETMASK, SERVER
 from lab.process import run, wait_until
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom
-from lab.targets import NAME
+from lab.targets import NAME, Tgt
 from lab.writer import Writer
+
+from .chap import SECRET, USER, account
 
 # What the driver says, after its name.
 SAYS = "iscsi_init: "
@@ -31,10 +34,10 @@ def dhcpd(lab: Lab) -> Dhcpd:
     return lab.dhcpd(configuration=configuration)
 
 
-def dnsmasq(lab: Lab, address: str) -> Dnsmasq:
+def dnsmasq(lab: Lab, address: str, root_path: str = ROOT_PATH) -> Dnsmasq:
     """dnsmasq, whose leases last two minutes at least, but are to be renewed soon."""
     configuration = lab.directory / "dnsmasq.conf"
-    lines = [f"dhcp-range={address},{address},{NETMASK},2m", f'dhcp-option=option:root-path,"{ROOT_PATH}"', "dhcp-option=option:T1,10s"]
+    lines = [f"dhcp-range={address},{address},{NETMASK},2m", f'dhcp-option=option:root-path,"{root_path}"', "dhcp-option=option:T1,10s"]
     configuration.write_text("\n".join(["port=0", "dhcp-authoritative", *lines]) + "\n")
     return lab.dnsmasq(configuration=configuration)
 
@@ -123,31 +126,38 @@ def custody_moved(lab: Lab) -> None:
 
 @scenario
 def custody_portal_moved(lab: Lab) -> None:
-    """The target goes to another portal, as only the DHCP server's root path tells: followed to the same disk, but to no other disk or LUN."""
+    """The target goes to another portal, as only the DHCP server's root path tells: followed to the same disk, but to no other disk or LUN.
+    The second time its server is another one, which takes the lease back."""
 
-    def moves(port: int, *extra: str, lun: int = 1) -> Dnsmasq:
-        return lab.dnsmasq(f"iscsi:{SERVER}:6:{port}:{lun}:{NAME}", *extra)
+    def root(port: int, lun: int = 1) -> str:
+        return f"iscsi:{SERVER}:6:{port}:{lun}:{NAME}"
+
+    def moves(port: int, *extra: str) -> Dnsmasq:
+        return lab.dnsmasq(root(port), f"dhcp-option=encap:175,190,{USER}", f"dhcp-option=encap:175,191,{SECRET}", *extra)
+
+    def guarded(target: Tgt) -> Tgt:
+        account(target, USER, SECRET)
+        return target
 
     disk = lab.tiny_disk()
     foreign = lab.blank_disk(disk.stat().st_size)
     # LUN 2 is another disk at each portal, which tgt calls the same everywhere.
     others = [lab.blank_disk(1 << 20, f"other{number}.img") for number in (1, 2)]
-    soon = "dhcp-option=option:T1,10s"
-    first = lab.tgt(disk).named().joined(2, others[0])
-    server = moves(3260, soon)
+    first = guarded(lab.tgt(disk).named().joined(2, others[0]))
+    server = moves(3260, "dhcp-option=option:T1,10s")
     machine = lab.bench(BENCH)
     guest.succeeds(machine)
     load = Load(lab, machine)
     server.stop()
 
     # What comes with an ordinary renewal is heard, too. It is the last for half an hour.
-    lab.tgt(foreign, port=3262).named("scsi_id=EXAMPLE-disk-0043,scsi_sn=0043")
+    guarded(lab.tgt(foreign, port=3262).named("scsi_id=EXAMPLE-disk-0043,scsi_sn=0043"))
     server = moves(3262)
     heard = f"eth0: DHCP server {SERVER} has target {NAME} at {SERVER}"
     says(machine, f"{heard}:3262 now", 60)
     server.stop()
-    server = moves(3261, soon)
-    second = lab.tgt(disk, port=3261).named().joined(2, others[1])
+    server = moves(3261)
+    second = guarded(lab.tgt(disk, port=3261).named().joined(2, others[1]))
     first.stop()
     refused = f"target {NAME} at {SERVER}:3262 does not take the place of the lost one"
     says(machine, f"{refused}: the target at {SERVER}:3262 has another disk than before as LUN 1", 60)
@@ -159,13 +169,26 @@ def custody_portal_moved(lab: Lab) -> None:
     expect(told == f"portal: {SERVER}:3261\nroot-path-portal: {SERVER}:3261", "the new portal in /proc/iscsi_init", told)
     expect(machine.sh("dd if=/init of=/dev/sdb bs=4k count=1 oflag=direct conv=notrunc").status != 0, "a write to another disk to fail")
 
+    # The server that is asked next, again before its time, knows of no lease, and gives another one.
+    third = guarded(lab.tgt(disk, port=3263).named().joined(2, others[1]))
     server.stop()
-    moves(3262, soon, lun=2)
+    (lab.directory / "dnsmasq.leases").unlink()
+    server = dnsmasq(lab, "192.168.7.60", root(3263))
+    second.stop()
+    says(machine, f"eth0: the lease of .* is lost: DHCP server {SERVER} takes it back", 120)
+    says(machine, f"{heard}:3263 now", 60)
+    says(machine, f"target {NAME} at {SERVER}:3263 has the same disk as target {NAME} at {SERVER}:3261 and takes its place", 60)
+    says(machine, f"session with {SERVER}:3263:{NAME} restored")
+    load.goes_on()
+
+    server.stop()
+    dnsmasq(lab, "192.168.7.60", root(3262, lun=2))
     says(machine, f"eth0: a root path of DHCP server {SERVER} is not followed: it names another LUN.*:3262:2:{NAME}", 60)
     # Nobody has taken the place of the portal that was there first.
-    second.stop()
+    third.stop()
     first.start()
-    says(machine, f"target {NAME} has the same disk as target {NAME} at {SERVER}:3261 and takes its place", 60)
+    guarded(first)
+    says(machine, f"target {NAME} has the same disk as target {NAME} at {SERVER}:3263 and takes its place", 60)
     says(machine, f"session with {SERVER}:3260:{NAME} restored")
     load.goes_on()
     load.ends(besides=r"\bsdb\b")
@@ -173,7 +196,7 @@ def custody_portal_moved(lab: Lab) -> None:
         expect(not any(other.read_bytes()), f"nothing to be written to {other.name}")
     # Each is asked to end what the one before may still have, before anything is written there.
     resets = lab.capture.fields("tcp.payload[0:2] == 42:85", "tcp.dstport")
-    expect(resets == [["3261"], ["3260"]], "a LOGICAL UNIT RESET at each new portal", str(resets))
+    expect(resets == [["3261"], ["3263"], ["3260"]], "a LOGICAL UNIT RESET at each new portal", str(resets))
 
 
 @scenario
