@@ -90,6 +90,7 @@ impl Targets {
             return Ok(());
         }
         let told = self.holder().at(portal, place)?;
+        self.refused &= !bit(place);
         let before = self.all().find(|account| account.place == place);
         match before {
             Some(before) => *before = told,
