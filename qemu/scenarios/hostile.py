@@ -48,8 +48,8 @@ def hostile_data_out(lab: Lab) -> None:
 
 @scenario
 def hostile_tasks(lab: Lab) -> None:
-    """Commands without an answer, aborts that are refused, and answers that race them."""
-    run(lab, "tasks", "together")
+    """Commands without an answer, aborts that are refused, answers that race them, and disks that are not ready."""
+    run(lab, "tasks", "together", "units")
 
 
 @scenario

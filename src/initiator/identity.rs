@@ -7,10 +7,12 @@
 //! |---|---|
 //! | the same name | a session |
 //! | another name, none any more, or no disk | no session, until it is back |
+//! | the same name, and is not ready | no session, until it is |
 //!
 //! Another LUN with another name than before, or none any more, fails its commands, and nothing is
 //! sent to it. A unit that had no names to be compared ([`identification`]) is taken for the same,
-//! as long as it is the same target's. Another target's is not: its disk must have a name that no
+//! as long as it is the same target's. One that is busy, or silent, may be either: there is no
+//! session before it is known. Another target's is not the same: its disk must have a name that no
 //! other disk in the world has. And since the target before may still have commands, whose effect
 //! must not come after those that are sent again, the unit is reset, which ends the commands of all
 //! (RFC 7143 section 11.5.1); without that there is no session, but for what has no blocks: of
@@ -83,8 +85,10 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// How long all of it, and what one logical unit is asked, may take, in milliseconds.
+/// How long all of it may take, in milliseconds, and how much longer for each logical unit.
 pub(super) const VERIFY_TIMEOUT: u64 = 10_000;
+const SHARE: u64 = 100;
+/// How long what one logical unit is asked may take.
 const UNIT_TIMEOUT: u64 = 5_000;
 /// How long the logout may take from a session whose disks are others.
 const LEAVE_TIMEOUT: u64 = 1_000;
@@ -95,9 +99,9 @@ const LOGOUT_TAG: Itt = Itt::new(2);
 
 /// SPC-5 section 6.49.
 const TEST_UNIT_READY: [u8; 6] = [0; 6];
-/// How often a logical unit is asked that has something else to tell of before, or is busy, and how
-/// long it is left alone in between, in milliseconds.
-const TRIES: usize = 8;
+/// How often a logical unit that has something else to tell of is asked again at once, and how long
+/// it is left alone then, or where it is busy, in milliseconds.
+const ATTENTIONS: usize = 8;
 const PAUSE: u32 = 50;
 
 /// Whose disks they are to be.
@@ -115,10 +119,19 @@ enum Answer {
     Page(usize),
     /// There is no such unit.
     Gone,
-    /// It tells of something else first, or is busy.
-    NotNow,
+    /// It is not ready.
+    NotReady,
     /// It does not tell.
     Nothing,
+}
+
+/// What it says to one command.
+enum Said {
+    Answer(Answer),
+    /// It tells of something else first, which is then told.
+    Attention,
+    /// It has not executed the command this time.
+    Busy,
 }
 
 /// Begins the session, which goes to the same disks as before; `group` is the portal group of the
@@ -145,7 +158,7 @@ pub(super) fn verify(
     );
     // RFC 7143 section 4.2.6: a session that works, but for a unit, ends by a logout. What the
     // target says to that is of no use any more.
-    if found.is_err_and(|failure| failure.is_lasting()) {
+    if found.is_err_and(|failure| failure.is_of_unit()) {
         connected.limit(Time {
             deadline: clock::milliseconds().saturating_add(LEAVE_TIMEOUT),
             step: LEAVE_TIMEOUT,
@@ -170,7 +183,11 @@ fn look(
     let mut to_reset: KVec<&Identification> = KVec::new();
     let mut has_boot_unit = false;
     let portal = connected.portal();
-    let end = clock::milliseconds().saturating_add(VERIFY_TIMEOUT);
+    // CAST: A count of what is in memory.
+    let time = SHARE
+        .saturating_mul(units.len() as u64)
+        .saturating_add(VERIFY_TIMEOUT);
+    let end = clock::milliseconds().saturating_add(time);
 
     for unit in &units {
         let is_boot_unit = nexus.is_boot_unit(unit.lun);
@@ -189,7 +206,11 @@ fn look(
         let mut page = [0; identification::LENGTH as usize];
         let mut asked = Asked::new(connected, session, buffer, unit.lun, end);
         // What the unit has to tell of before is told, so that what comes later is news.
-        asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
+        let readiness = asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
+        // Of others that may be usual, as of a CD drive without a CD.
+        if is_boot_unit && matches!(readiness, Answer::NotReady) {
+            return Err(LoginFailure::UnitNotReady(portal, unit.lun));
+        }
         let answer = asked.ask_until_told(&identification::inquiry(), &mut page)?;
         let is_same = match answer {
             Answer::Page(length) => {
@@ -204,9 +225,8 @@ fn look(
             }
             // What another disk in its place would do has been settled before.
             Answer::Gone => whose == Whose::Same && !nexus.is_foreign(unit.lun),
-            Answer::NotNow | Answer::Nothing => {
-                whose == Whose::Same && !identification::is_telling(unit.page())
-            }
+            Answer::NotReady => return Err(LoginFailure::UnitNotReady(portal, unit.lun)),
+            Answer::Nothing => whose == Whose::Same && !identification::is_telling(unit.page()),
         };
         if is_same {
             if is_served_elsewhere && !matches!(answer, Answer::Gone) {
@@ -296,15 +316,23 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The same as [`Self::ask`], again where the unit has something else to tell of before.
+    /// The same as [`Self::ask`], again and again where the unit has something else to tell of, or
+    /// is busy.
     fn ask_until_told(&mut self, cdb: &[u8], data: &mut [u8]) -> Result<Answer, LoginFailure> {
-        for _ in 1..TRIES {
+        let mut attentions = 0..ATTENTIONS;
+        loop {
             match self.ask(cdb, data)? {
-                Answer::NotNow => clock::sleep(PAUSE),
-                answer => return Ok(answer),
+                Said::Answer(answer) => return Ok(answer),
+                Said::Attention if attentions.next().is_some() => {}
+                Said::Attention | Said::Busy => {
+                    if self.connected.left() <= u64::from(PAUSE) {
+                        let portal = self.connected.portal();
+                        return Err(LoginFailure::UnitNotReady(portal, self.lun));
+                    }
+                    clock::sleep(PAUSE);
+                }
             }
         }
-        self.ask(cdb, data)
     }
 
     /// Has the unit end all commands that it has.
@@ -314,7 +342,8 @@ impl<'a> Asked<'a> {
                 .task_management(Function::LogicalUnitReset, lun_of(self.lun), RESET_TAG);
         self.connected.send(&request)?;
         loop {
-            let (header, _) = self.connected.receive(self.buffer)?;
+            let received = self.connected.receive(self.buffer);
+            let (header, _) = received.map_err(silent(self.lun))?;
             let received = self.session.receive(&header);
             match received.map_err(|error| self.connected.protocol(error))? {
                 Received::TaskManagement(answer) if answer.itt == RESET_TAG => {
@@ -351,7 +380,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Has the unit execute a command that reads `data`.
-    fn ask(&mut self, cdb: &[u8], data: &mut [u8]) -> Result<Answer, LoginFailure> {
+    fn ask(&mut self, cdb: &[u8], data: &mut [u8]) -> Result<Said, LoginFailure> {
         let connected = self.connected;
         let protocol = |error| connected.protocol(error);
         let (direction, length) = match data.len() {
@@ -372,7 +401,8 @@ impl<'a> Asked<'a> {
                 self.connected.send(&header)?;
                 sent = true;
             }
-            let (header, segment) = self.connected.receive(self.buffer)?;
+            let received = self.connected.receive(self.buffer);
+            let (header, segment) = received.map_err(silent(self.lun))?;
             let received = self.session.receive(&header);
             let received = received.map_err(protocol)?;
             let (outcome, sense) = match received {
@@ -392,7 +422,7 @@ impl<'a> Asked<'a> {
                     continue;
                 }
             };
-            return Ok(match outcome {
+            let answer = match outcome {
                 Outcome::Completed(status) if status.status.is_success() => {
                     // SPC-5 section 6.6.2: there is no device behind this LUN.
                     match data.first() {
@@ -401,12 +431,23 @@ impl<'a> Asked<'a> {
                         _ => Answer::Page(task.moved() as usize),
                     }
                 }
+                Outcome::Completed(status) if status.status.is_busy() => return Ok(Said::Busy),
+                _ if sense.is_some_and(Sense::is_attention) => return Ok(Said::Attention),
+                _ if sense.is_some_and(Sense::is_aborted) => return Ok(Said::Busy),
                 _ if sense.is_some_and(Sense::is_no_unit) => Answer::Gone,
-                _ if sense.is_some_and(Sense::is_attention) => Answer::NotNow,
-                Outcome::Completed(status) if status.status.is_busy() => Answer::NotNow,
+                _ if sense.is_some_and(Sense::is_not_ready) => Answer::NotReady,
                 _ => Answer::Nothing,
-            });
+            };
+            return Ok(Said::Answer(answer));
         }
+    }
+}
+
+/// What it means that nothing comes while a logical unit is asked.
+fn silent(lun: u64) -> impl Fn(LoginFailure) -> LoginFailure {
+    move |failure| match failure {
+        LoginFailure::Timeout(portal) => LoginFailure::UnitSilent(portal, lun),
+        failure => failure,
     }
 }
 

@@ -193,6 +193,10 @@ pub(crate) enum LoginFailure {
     UnitReplaced(Portal, u64),
     /// A disk of another target or portal group, the boot disk or one beside it, is not reset.
     UnitNotReset(Portal, u64),
+    /// A logical unit is busy, or the boot disk is not ready.
+    UnitNotReady(Portal, u64),
+    /// A logical unit does not answer.
+    UnitSilent(Portal, u64),
     /// There is no memory.
     Memory(Error),
 }
@@ -207,6 +211,18 @@ impl LoginFailure {
                 | Self::UnitReplaced(..)
                 | Self::UnitNotReset(..)
                 | Self::Connect(_, ENETUNREACH | EADDRNOTAVAIL)
+        )
+    }
+
+    /// Whether the target is as it should be, but for a logical unit.
+    pub(super) const fn is_of_unit(&self) -> bool {
+        matches!(
+            self,
+            Self::UnitGone(..)
+                | Self::UnitReplaced(..)
+                | Self::UnitNotReset(..)
+                | Self::UnitNotReady(..)
+                | Self::UnitSilent(..)
         )
     }
 }
@@ -469,6 +485,16 @@ impl core::fmt::Display for LoginFailure {
                 f,
                 "the target at {portal} does not reset LUN {lun}, which another target or portal \
                  group has had commands for; look at the target's log"
+            ),
+            Self::UnitNotReady(portal, lun) => write!(
+                f,
+                "LUN {lun} of the target at {portal} is busy or not ready, and nothing is sent to \
+                 it until it is; look at the target's log"
+            ),
+            Self::UnitSilent(portal, lun) => write!(
+                f,
+                "LUN {lun} of the target at {portal} does not answer, though the target does; \
+                 check what it has behind that LUN"
             ),
             Self::Memory(error) => write!(f, "out of memory: {error:?}"),
         }

@@ -8,6 +8,7 @@
 
 use super::{
     status::Status,
+    tasks::Tasks,
     wire::{
         Failure,
         Wire, //
@@ -32,6 +33,7 @@ use crate::{
     },
     proto::{
         config::target::Portal,
+        iscsi::tag::Itt,
         scsi::sense::Sense,
         time::Duration, //
     }, //
@@ -302,6 +304,9 @@ impl Nexus {
         if sense.is_no_unit() && self.is_boot_unit(lun) {
             return Err(Failure::UnitGone(lun));
         }
+        if sense.is_not_ready() && self.is_boot_unit(lun) {
+            return Err(Failure::UnitNotReady(lun));
+        }
         if sense.is_doubtful() && self.is_boot_unit(lun) && origin == Origin::First {
             return Err(Failure::UnitDoubtful(lun));
         }
@@ -312,6 +317,21 @@ impl Nexus {
             return Err(Failure::UnitsChanged);
         }
         Ok(())
+    }
+
+    /// Gives `tasks` the commands that nobody has taken, and `each` their tags; those of foreign
+    /// units fail.
+    pub(super) fn hand_over(&self, tasks: &mut Tasks, mut each: impl FnMut(Itt)) {
+        if self.pending.is_empty() {
+            return;
+        }
+        for command in self.pending.take() {
+            if self.is_foreign(command.lun()) {
+                no_connection(command);
+            } else if let Some(itt) = tasks.insert(command) {
+                each(itt);
+            }
+        }
     }
 
     /// Has every command fail from now on.
@@ -431,7 +451,7 @@ impl Reboot for Nexus {
 }
 
 /// Ends a command that nothing can be done about.
-pub(super) fn no_connection(command: Command) {
+fn no_connection(command: Command) {
     let residual = command.length();
 
     command.complete(crate::linux::scsi::Outcome {

@@ -384,6 +384,8 @@ impl Link {
                     .tasks
                     .end_those(HostStatus::NoConnect, |lun| nexus.is_foreign(lun));
                 let count = outage.tasks.len();
+                // They have waited as well, and are renewed with the others.
+                nexus.hand_over(&mut outage.tasks, |_| {});
                 match connect(nexus, socket, session, outage.tasks, self.progress) {
                     Ok(connection) => {
                         self.targets.settle(established.target_portal_group);
@@ -448,10 +450,7 @@ impl Link {
             }
         }
         if let State::Down(outage) = &mut self.state {
-            for command in nexus.pending.take() {
-                // Its place is found by its tag again when it is sent.
-                let _ = outage.tasks.insert(command);
-            }
+            nexus.hand_over(&mut outage.tasks, |_| {});
             if !outage.tasks.release(tag) {
                 // The error handler reminds of it.
                 nexus.unwanted.store(tag, Ordering::SeqCst);

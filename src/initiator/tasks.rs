@@ -166,6 +166,8 @@ impl Tasks {
             if !concerned(itt(place.uses, tag), running) {
                 continue;
             }
+            // Else a BUSY that comes next would be the last that is retried.
+            running.command.renew();
             let sent = running.task.take().is_some();
             if sent && !running.command.repeatable() {
                 self.count = self.count.saturating_sub(1);

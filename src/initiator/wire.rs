@@ -122,6 +122,8 @@ pub(super) enum Failure {
     ResetRequested,
     /// The boot disk's logical unit is gone.
     UnitGone(u64),
+    /// The boot disk is not ready.
+    UnitNotReady(u64),
     /// The boot disk answers as another one would.
     UnitDoubtful(u64),
     /// The target may have put another disk in the place of one.
@@ -155,6 +157,7 @@ impl core::fmt::Display for Failure {
             Self::CommandExpired => write!(f, "the target has not answered a command in time"),
             Self::ResetRequested => write!(f, "a reset was asked for"),
             Self::UnitGone(lun) => write!(f, "the target has no LUN {lun} any more"),
+            Self::UnitNotReady(lun) => write!(f, "LUN {lun} is not ready"),
             Self::UnitDoubtful(lun) => {
                 write!(f, "LUN {lun} answers as if it were another disk")
             }
@@ -351,16 +354,8 @@ impl Wire {
         let Some(tasks) = &mut self.tasks else {
             return;
         };
-        if self.nexus.pending.is_empty() {
-            return;
-        }
-        for command in self.nexus.pending.take() {
-            if self.nexus.is_foreign(command.lun()) {
-                nexus::no_connection(command);
-            } else if let Some(itt) = tasks.insert(command) {
-                self.transmit.command(itt);
-            }
-        }
+        self.nexus
+            .hand_over(tasks, |itt| self.transmit.command(itt));
     }
 
     /// Takes what `chunk` has.

@@ -128,6 +128,7 @@ struct iscsi_init_cursor {
 
 u32 iscsi_init_command_tag(struct scsi_cmnd *cmd);
 bool iscsi_init_command_passthrough(struct scsi_cmnd *cmd);
+void iscsi_init_command_renew(struct scsi_cmnd *cmd);
 unsigned int iscsi_init_command_pages(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor,
 				      unsigned int offset, unsigned int length,
 				      struct bio_vec *pages, unsigned int count,

@@ -25,6 +25,11 @@ bool iscsi_init_command_passthrough(struct scsi_cmnd *cmd)
 	return blk_rq_is_passthrough(scsi_cmd_to_rq(cmd));
 }
 
+void iscsi_init_command_renew(struct scsi_cmnd *cmd)
+{
+	cmd->jiffies_at_alloc = jiffies;
+}
+
 /* Moves the cursor to the segment that holds @offset; false when the buffer ends before it. */
 static bool seek(struct scsi_cmnd *cmd, struct iscsi_init_cursor *cursor, unsigned int offset)
 {

@@ -69,15 +69,17 @@ def case(
     *,
     options: Options | None = None,
     always: bool = False,
+    also: dict[str, Act] | None = None,
     conf: str = "",
     timeout: int = 30,
     slow: bool = False,
 ) -> Callable[[Act], Act]:
-    """Declares a case: its name is the file's and the function's, its summary the docstring. `when` names the target's hook."""
+    """Declares a case: its name is the file's and the function's, its summary the docstring. `when` names the target's hook, and `also`
+    further ones."""
 
     def declare(act: Act) -> Act:
         group = act.__module__.rpartition(".")[2].replace("_", "-")
-        hooks = {when: act} if when else {}
+        hooks = ({when: act} if when else {}) | (also or {})
         behaviour = Behaviour(hooks, options or Options(), always)
         add(Case(f"{group}.{act.__name__.replace('_', '-')}", section, act.__doc__ or "", expect, behaviour, conf, timeout, slow))
         return act

@@ -40,11 +40,12 @@ pub(super) fn login_errno(failure: &LoginFailure) -> Error {
         LoginFailure::Connect(_, ENETUNREACH | EADDRNOTAVAIL) => EHOSTUNREACH,
         LoginFailure::Connect(_, error) | LoginFailure::Memory(error) => *error,
         LoginFailure::Connection(..) | LoginFailure::Closed(_) => ECONNRESET,
-        LoginFailure::Timeout(_) => ETIMEDOUT,
+        LoginFailure::Timeout(_) | LoginFailure::UnitSilent(..) => ETIMEDOUT,
         LoginFailure::Redirections(_) => ELOOP,
         LoginFailure::UnitGone(..)
         | LoginFailure::UnitReplaced(..)
         | LoginFailure::UnitNotReset(..) => ENXIO,
+        LoginFailure::UnitNotReady(..) => EBUSY,
         LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status_errno(*status),
         LoginFailure::Protocol(
             _,

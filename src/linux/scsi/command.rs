@@ -184,6 +184,14 @@ impl Command {
         Ok(())
     }
 
+    /// Has the mid-layer count the time that it retries the command for, which is so many of its
+    /// timeouts, from now on.
+    pub(crate) fn renew(&self) {
+        // SAFETY: Valid by the invariant. Until completion nobody else uses the field that is
+        // written, but for debugfs and the log of an abort, which only print it.
+        unsafe { bindings::iscsi_init_command_renew(self.command.as_ptr()) }
+    }
+
     /// Whether the block layer itself made this command, so that repeating it changes nothing.
     pub(crate) fn repeatable(&self) -> bool {
         // SAFETY: Valid by the invariant.

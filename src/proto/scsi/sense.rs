@@ -13,9 +13,11 @@ pub struct Sense {
 }
 
 impl Sense {
+    const NOT_READY: u8 = 2;
     const ILLEGAL_REQUEST: u8 = 5;
     const UNIT_ATTENTION: u8 = 6;
     const DATA_PROTECT: u8 = 7;
+    const ABORTED_COMMAND: u8 = 0xb;
 
     /// Reads it; `None` where it is in no format that there is, or cut short before the code.
     pub fn parse(data: &[u8]) -> Option<Self> {
@@ -39,6 +41,18 @@ impl Sense {
     /// Whether it tells of a reset or a lost nexus, and nothing else.
     pub const fn is_reset_notice(self) -> bool {
         self.key == Self::UNIT_ATTENTION && self.code.0 == 0x29
+    }
+
+    /// Whether the logical unit is not ready, and will be or has to be seen to. One that waits for
+    /// the command that starts it (INITIALIZING COMMAND REQUIRED) is not meant: whoever wants to
+    /// send that has to reach it.
+    pub const fn is_not_ready(self) -> bool {
+        self.key == Self::NOT_READY && !matches!(self.code, (0x04, 0x02))
+    }
+
+    /// Whether it says nothing but that the command was not executed this time.
+    pub const fn is_aborted(self) -> bool {
+        self.key == Self::ABORTED_COMMAND
     }
 
     /// Whether there is no such logical unit (LOGICAL UNIT NOT SUPPORTED).
@@ -85,6 +99,10 @@ mod tests {
         assert!(!Sense::parse(&[0x72, 7, 0x27, 0x07]).is_some_and(Sense::is_doubtful));
         assert!(!Sense::parse(&[0x72, 5, 0x27, 0x00]).is_some_and(Sense::is_doubtful));
         assert!(!Sense::parse(&[0x72, 6, 0x3f, 0x01]).is_some_and(Sense::is_unit_changed));
+        assert!(Sense::parse(&[0x72, 2, 0x04, 0x01]).is_some_and(Sense::is_not_ready));
+        assert!(Sense::parse(&[0x72, 2, 0x3a, 0x00]).is_some_and(Sense::is_not_ready));
+        assert!(!Sense::parse(&[0x72, 2, 0x04, 0x02]).is_some_and(Sense::is_not_ready));
+        assert!(Sense::parse(&[0x72, 0xb, 0x47, 0x01]).is_some_and(Sense::is_aborted));
     }
 
     #[test]

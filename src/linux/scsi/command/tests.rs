@@ -414,6 +414,22 @@ mod cases {
     }
 
     #[test]
+    fn the_time_of_a_renewed_command_begins_anew() -> Result {
+        let set = Set::new(PROCESSOR, &[0], 4)?;
+        let submitted = Submitted::new(&set.unit, NO_TIMEOUT)?;
+        let command = set.target.take(1)?.pop().ok_or(EINVAL)?;
+        let before = command.fields().jiffies_at_alloc;
+        clock::sleep(100);
+        command.renew();
+        let since = command.fields().jiffies_at_alloc.wrapping_sub(before);
+        drop(command);
+        assert_eq!(submitted.result(), (0x07, 0));
+        // Less than half of the numbers: not before.
+        assert!((1..usize::MAX / 2).contains(&(since as usize)));
+        Ok(())
+    }
+
+    #[test]
     fn a_list_has_commands_in_their_order_and_fails_what_it_keeps() -> Result {
         let set = Set::new(PROCESSOR, &[0], 4)?;
         let list = CommandList::new();
