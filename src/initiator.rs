@@ -95,9 +95,9 @@ const COMMANDS: u16 = 256;
 const COMMANDS_PER_LUN: u16 = 128;
 /// The largest transfer in sectors: 4 MiB, the most the block layer makes by itself.
 const SECTORS: u32 = 8_192;
-/// How long the end of a session may take at most, in milliseconds, besides a login under way: what
-/// is asked behind that, a logout.
-const END_TIMEOUT: u64 = identity::VERIFY_TIMEOUT + 10_000;
+/// How long the end of a session may take at most, in milliseconds, besides a login under way and
+/// what is asked behind that: a logout.
+const END_TIMEOUT: u64 = 10_000;
 
 /// A logged-in initiator and its SCSI host.
 ///
@@ -283,14 +283,16 @@ impl SessionStatus {
 /// The end of the session.
 struct End {
     nexus: Arc<Nexus>,
-    /// How long it may take at most, in milliseconds.
+    /// How long it may take at most, in milliseconds, but for the asking of logical units.
     timeout: u64,
 }
 
 impl Shutdown for End {
     fn shutdown(&self) {
         self.nexus.events.raise(nexus::CLOSING | nexus::END);
-        self.nexus.ended.wait_uninterruptible(self.timeout);
+        let units = self.nexus.identifications().map_or(0, |units| units.len());
+        let timeout = self.timeout.saturating_add(identity::time_for(units));
+        self.nexus.ended.wait_uninterruptible(timeout);
     }
 }
 

@@ -86,7 +86,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// How long all of it may take, in milliseconds, and how much longer for each logical unit.
-pub(super) const VERIFY_TIMEOUT: u64 = 10_000;
+const VERIFY_TIMEOUT: u64 = 10_000;
 const SHARE: u64 = 100;
 /// How long what one logical unit is asked may take.
 const UNIT_TIMEOUT: u64 = 5_000;
@@ -132,6 +132,14 @@ enum Said {
     Attention,
     /// It has not executed the command this time.
     Busy,
+}
+
+/// How long it may take with so many logical units, in milliseconds.
+pub(super) fn time_for(units: usize) -> u64 {
+    // CAST: A count of what is in memory.
+    SHARE
+        .saturating_mul(units as u64)
+        .saturating_add(VERIFY_TIMEOUT)
 }
 
 /// Begins the session, which goes to the same disks as before; `group` is the portal group of the
@@ -183,11 +191,7 @@ fn look(
     let mut to_reset: KVec<&Identification> = KVec::new();
     let mut has_boot_unit = false;
     let portal = connected.portal();
-    // CAST: A count of what is in memory.
-    let time = SHARE
-        .saturating_mul(units.len() as u64)
-        .saturating_add(VERIFY_TIMEOUT);
-    let end = clock::milliseconds().saturating_add(time);
+    let end = clock::milliseconds().saturating_add(time_for(units.len()));
 
     for unit in &units {
         let is_boot_unit = nexus.is_boot_unit(unit.lun);
