@@ -133,6 +133,8 @@ class Lio:
     # The parts of /sys/kernel/config of the target and its one portal group.
     TARGET = f"/sys/kernel/config/target/iscsi/{NAME}"
     GROUP = f"{TARGET}/tpgt_1"
+    # What lets any initiator in, to write.
+    OPEN = {"authentication": 0, "generate_node_acls": 1, "demo_mode_write_protect": 0}
 
     def __init__(self, machine: Machine, luns: dict[int, Path], mapped: bool = False) -> None:
         self.machine = machine
@@ -163,9 +165,7 @@ class Lio:
                 self._plug(lun),
             ]
         lines += [
-            self._set("authentication", 0),
-            self._set("generate_node_acls", 1),
-            self._set("demo_mode_write_protect", 0),
+            *(self._set(name, value) for name, value in self.OPEN.items()),
             f"mkdir -p {self.GROUP}/np/{LIO}:{PORT}",
             f"echo 1 >{self.GROUP}/enable",
         ]
@@ -194,6 +194,15 @@ class Lio:
     def enable(self, enabled: bool) -> None:
         """Takes the portal group into service, or out of it: logins are then answered with 0301."""
         self.machine.check(f"echo {int(enabled)} >{self.GROUP}/enable")
+
+    def second_group(self, portal: str, lun: int) -> str:
+        """Adds a portal group at one more portal, which has this LUN, too, and returns its part of /sys/kernel/config."""
+        group = f"{self.TARGET}/tpgt_2"
+        place = f"{group}/lun/lun_{lun}"
+        lines = [f"set -e; mkdir -p {group}/np/{portal} {place}; ln -s {self._store(lun)} {place}/disk{lun}"]
+        lines += [f"cat {self.GROUP}/attrib/{name} >{group}/attrib/{name}" for name in self.OPEN]
+        self.machine.check("\n".join([*lines, f"echo 1 >{group}/enable"]))
+        return group
 
     def sessions(self) -> int:
         """How many initiators are logged in."""

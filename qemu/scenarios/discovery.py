@@ -60,16 +60,43 @@ def discovery_lio(lab: Lab) -> None:
 
 @scenario
 def discovery_given(lab: Lab) -> None:
-    """Portals given with the target: a dead one does not stop the boot, nor one that dies later the running machine."""
-    target = lab.lio(lab.tiny_disk())
+    """Portals given with the target: one that is dead, refuses, or has lost the LUN stops neither the boot nor the running machine."""
+    # LIO answers for a LUN 0 that it has not.
+    target = lab.lio(lab.tiny_disk(), lun=1)
+    # Which has another target alone.
+    refusing = lab.tgt(lab.blank_disk(1 << 20), name=f"{NAME}:other")
     machine = lab.bench()
     other = f"{PREFIX}.9"
+    address = f"ip address add {target.address}/24 dev eth0"
     target.machine.check("echo 1 >/proc/sys/net/ipv4/conf/eth0/promote_secondaries")
     target.machine.check(f"ip address add {other}/24 dev eth0; mkdir -p {target.GROUP}/np/{other}:3260")
-    whom = f"target={target.address}:3999:{NAME},{target.address},{other}:3260:{NAME}"
-    guest.succeeds(machine, f"{STATIC} {whom}")
-    expect(machine.log(f"login attempt 1 of 3: cannot connect to {target.address}:3999"), "the first portal to be tried")
+    group = target.second_group(f"{other}:3262", lun=1)
+    dead, refuses = f"{target.address}:3999", refusing.portal
+    not_found = f"login at {refuses} failed: the target refused: Not found .login status 0x0203"
+    whom = f"target={refuses}:{NAME},{dead}:{NAME}"
+    guest.fails(machine, f"{STATIC} {whom} lun=1", errno.ENOMEDIUM, not_found, f"cannot connect to {dead}", again=False)
+    whom = f"target={dead}:{NAME},{refuses}:{NAME},{target.portal}:{NAME},{other}:3260:{NAME},{other}:3262:{NAME}"
+    guest.succeeds(machine, f"{STATIC} {whom} lun=1")
+    for what in (f"login attempt 1 of 5: cannot connect to {dead}", f"login attempt 2 of 5: {not_found}"):
+        expect(machine.log(what), f"/{what}/ in the log")
+
+    def goes_on(portal: str) -> None:
+        machine.send("dd if=/dev/sda of=/dev/null bs=4096 count=1 iflag=direct && echo read >/run/result")
+        machine.console.wait(rf"session with {portal}:.* restored", 120)
+        read = machine.sh("until test -s /run/result; do sleep 0.1; done; cat /run/result; rm /run/result", 60).output
+        expect(read == "read", "the read to end well", read)
+
     target.machine.check(f"ip address del {target.address}/24 dev eth0")
-    machine.send("dd if=/dev/sda of=/dev/null bs=4096 count=1 iflag=direct && echo read >/run/result")
-    machine.console.wait(rf"session with {other}:3260:.* restored", 120)
-    expect(machine.sh("until test -s /run/result; do sleep 0.1; done; cat /run/result", 60).output == "read", "the read to end well")
+    goes_on(f"{other}:3260")
+    target.enable(False)
+    goes_on(f"{other}:3262")
+    target.machine.check(address)
+    target.enable(True)
+    target.machine.check(f"rm {group}/lun/lun_1/disk1")
+    goes_on(target.portal)
+    gone = rf"session with {other}:3262:.* lost: the target has no LUN 1 any more"
+    expect(machine.log(gone), "the missing LUN in the log")
+    # Each group's login ends nothing of the session that the other one had.
+    resets = lab.capture.fields("tcp.payload[0:2] == 42:85", "tcp.dstport")
+    expect(resets == [["3262"], ["3260"]], "a LOGICAL UNIT RESET whenever the portal group is another one", str(resets))
+    machine.check("rmmod iscsi_init")

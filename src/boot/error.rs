@@ -68,6 +68,8 @@ use kernel::prelude::*;
 
 /// How many targets a line has room for, with names of the longest kind.
 const NAMES_MAX: usize = 3;
+/// For how many portals' words besides one there is room, with two names.
+const OTHERS_MAX: usize = 2;
 
 /// Why a boot ends without a disk.
 #[derive(Debug)]
@@ -150,7 +152,7 @@ pub(super) enum Failure<'a> {
         targets: KVec<Found>,
     },
     /// There is no session for this initiator with this target, or to ask for targets.
-    Login(LoginFailure, KBox<(Name, Option<Name>)>),
+    Login(LoginFailure, KBox<FailedLogin>),
     /// The session was lost while the boot disk was looked for, and did not come back in time.
     Lost(KBox<Target>),
     /// Somebody sent `insmod` a signal.
@@ -168,6 +170,16 @@ pub(super) enum Failure<'a> {
     },
     /// The kernel refuses something that has nothing to do with this machine's configuration.
     Kernel(Error),
+}
+
+/// Who was to log in to what.
+#[derive(Debug)]
+pub(super) struct FailedLogin {
+    pub(super) initiator: Name,
+    /// Without it a portal was asked for its targets.
+    pub(super) target: Option<Name>,
+    /// What came of it at further portals of the target.
+    pub(super) others: KVec<LoginFailure>,
 }
 
 /// Who may know of a root path.
@@ -501,13 +513,19 @@ impl fmt::Display for Failure<'_> {
                 "DHCP server {server}: user names and passwords: {fault}; \
                  check the server's option 175, in it 190 to 193"
             ),
-            Self::Login(failure, parties) => {
-                let (initiator, target) = &**parties;
-                match target {
+            Self::Login(failure, login) => {
+                match &login.target {
                     Some(target) => write!(f, "{failure} (target {}, ", target.as_str())?,
                     None => write!(f, "{failure} (asking for targets, ")?,
                 }
-                write!(f, "initiator {})", initiator.as_str())
+                write!(f, "initiator {})", login.initiator.as_str())?;
+                for other in login.others.iter().take(OTHERS_MAX) {
+                    write!(f, "; {other}")?;
+                }
+                match login.others.len().saturating_sub(OTHERS_MAX) {
+                    0 => Ok(()),
+                    more => write!(f, "; and {more} more of its portals"),
+                }
             }
             Self::NoTargets { portal } => write!(
                 f,

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! The first login, and the question that may come before it: what may mend itself within seconds
-//! gets a few tries.
+//! gets a few tries, and each portal one at least.
 
 use super::{
     attempts::Attempts,
-    error::Failure, //
+    error::{
+        FailedLogin,
+        Failure, //
+    }, //
 };
 use crate::{
     initiator::{
@@ -47,10 +50,9 @@ pub(super) fn log_in(
     account: &mut Account,
     attempts: &mut Attempts,
 ) -> Result<(Socket, Established), Failure<'static>> {
-    // Each portal has its turn.
     let portals = account.others.len().saturating_add(1);
-    let (socket, established) = tries(attempts, portals.max(TRIES), || login::login(account))
-        .map_err(|failure| named(failure, &account.node.initiator, Some(&account.target.name)))?;
+    let (socket, established) = tries(attempts, portals, || login::login(account))
+        .map_err(|end| end.named(&account.node.initiator, Some(&account.target.name)))?;
     // The session's number is another one each time.
     attempts.tell_of(
         core::format_args!("logged in to {}", account.target),
@@ -71,15 +73,25 @@ pub(super) fn discover(
     portal: Portal,
     attempts: &mut Attempts,
 ) -> Result<KVec<Found>, Failure<'static>> {
-    tries(attempts, TRIES, || discovery::discover(node, portal))
-        .map_err(|failure| named(failure, &node.initiator, None))
+    tries(attempts, 1, || discovery::discover(node, portal))
+        .map_err(|end| end.named(&node.initiator, None))
 }
 
+/// What tries in vain have come to.
+struct End {
+    failure: LoginFailure,
+    /// What came of the latest tries at the other portals.
+    others: KVec<LoginFailure>,
+}
+
+/// Has each of so many `portals` its turn, whatever the others say, and what may mend itself a few.
 fn tries<T>(
     attempts: &mut Attempts,
-    most: usize,
+    portals: usize,
     mut again: impl FnMut() -> Result<T, LoginFailure>,
-) -> Result<T, LoginFailure> {
+) -> Result<T, End> {
+    let most = portals.max(TRIES);
+    let mut others = KVec::new();
     let mut attempt = 1;
 
     loop {
@@ -87,33 +99,74 @@ fn tries<T>(
             Ok(done) => return Ok(done),
             Err(failure) => failure,
         };
-        let transient = match failure {
-            LoginFailure::Connect(_, EINTR) | LoginFailure::Connection(_, EINTR) => false,
-            LoginFailure::Connect(..)
-            | LoginFailure::Connection(..)
-            | LoginFailure::Closed(_)
-            | LoginFailure::Timeout(_) => true,
-            LoginFailure::Protocol(_, ProtocolError::Refused(status)) => status.may_be_retried(),
-            _ => false,
+        let last = match Hope::of(&failure) {
+            Hope::Soon => most,
+            Hope::Elsewhere => portals,
+            Hope::None => 0,
         };
-        if !transient || attempt == most || attempts.are_over() {
-            return Err(failure);
+        if attempt >= last || attempts.are_over() {
+            return Err(End { failure, others });
         }
         attempts.tell(core::format_args!(
             "login attempt {attempt} of {most}: {failure}"
         ));
+        if let Err(error) = others.push(failure, GFP_KERNEL) {
+            let failure = LoginFailure::Memory(error.into());
+            return Err(End { failure, others });
+        }
+        if others.len() >= portals {
+            // The next try is at this one's portal.
+            let _ = others.remove(0);
+        }
         attempt = attempt.saturating_add(1);
         clock::sleep(DELAY);
     }
 }
 
-/// The failure with the names of who was to log in to what.
-fn named(failure: LoginFailure, initiator: &Name, target: Option<&Name>) -> Failure<'static> {
-    if let LoginFailure::Connect(_, EINTR) | LoginFailure::Connection(_, EINTR) = failure {
-        return Failure::Interrupted;
+/// What a failed login lets hope for.
+enum Hope {
+    /// It may mend itself within seconds.
+    Soon,
+    /// Another portal may do better.
+    Elsewhere,
+    None,
+}
+
+impl Hope {
+    fn of(failure: &LoginFailure) -> Self {
+        match failure {
+            LoginFailure::Connect(_, EINTR)
+            | LoginFailure::Connection(_, EINTR)
+            | LoginFailure::Memory(_) => Self::None,
+            LoginFailure::Connect(..)
+            | LoginFailure::Connection(..)
+            | LoginFailure::Closed(_)
+            | LoginFailure::Timeout(_) => Self::Soon,
+            LoginFailure::Protocol(_, ProtocolError::Refused(status))
+                if status.may_be_retried() =>
+            {
+                Self::Soon
+            }
+            _ => Self::Elsewhere,
+        }
     }
-    match KBox::new((initiator.clone(), target.cloned()), GFP_KERNEL) {
-        Ok(parties) => Failure::Login(failure, parties),
-        Err(error) => Failure::kernel(error),
+}
+
+impl End {
+    /// The failure with the names of who was to log in to what.
+    fn named(self, initiator: &Name, target: Option<&Name>) -> Failure<'static> {
+        let Self { failure, others } = self;
+        if let LoginFailure::Connect(_, EINTR) | LoginFailure::Connection(_, EINTR) = failure {
+            return Failure::Interrupted;
+        }
+        let attempt = FailedLogin {
+            initiator: initiator.clone(),
+            target: target.cloned(),
+            others,
+        };
+        match KBox::new(attempt, GFP_KERNEL) {
+            Ok(attempt) => Failure::Login(failure, attempt),
+            Err(error) => Failure::kernel(error),
+        }
     }
 }

@@ -154,6 +154,14 @@ impl Account {
         self.target.portal == portal || self.others.contains(&portal)
     }
 
+    /// Has the first of the other portals be the next one, and this one the last.
+    fn turn(&mut self) {
+        if let Some(first) = self.others.first_mut() {
+            core::mem::swap(first, &mut self.target.portal);
+            self.others.rotate_left(1);
+        }
+    }
+
     /// The same at `portal` alone, in this place.
     // Not inlined: a kernel stack is too small for it together with a login.
     #[inline(never)]
@@ -229,38 +237,42 @@ impl LoginFailure {
 
 /// Makes a session.
 ///
-/// A permanent redirection changes `account`'s portal, and so does a portal that does not answer,
-/// when there is another one for the next attempt.
+/// A permanent redirection changes `account`'s portal, and so does a failure, when there is another
+/// one for the next attempt.
 pub(crate) fn login(account: &mut Account) -> Result<(Socket, Established), LoginFailure> {
-    log_in(account).map(|(connected, established)| (connected.into_socket(), established))
+    let (connected, established, ()) = log_in(account, |_, _| Ok(()))?;
+    Ok((connected.into_socket(), established))
 }
 
-/// The same, of whom more is to be asked than a login.
-pub(super) fn log_in(account: &mut Account) -> Result<(Connected, Established), LoginFailure> {
-    let mut memory = Memory::new().map_err(LoginFailure::Memory)?;
-    let Account {
-        node,
-        target,
-        others,
-        ..
-    } = account;
-    let name = Some(target.name.as_str());
-    let result = establish(node, name, &mut target.portal, &mut memory);
+/// The same, of a session that is one only if `verify` finds it to be.
+pub(super) fn log_in<T>(
+    account: &mut Account,
+    verify: impl FnOnce(&mut Connected, &Established) -> Result<T, LoginFailure>,
+) -> Result<(Connected, Established, T), LoginFailure> {
+    let mut portal = account.target.portal;
+    let result = reach(account, &mut portal).and_then(|(mut connected, established)| {
+        let verified = verify(&mut connected, &established)?;
+        Ok((connected, established, verified))
+    });
 
-    if let Err(
-        LoginFailure::Connect(..)
-        | LoginFailure::Connection(..)
-        | LoginFailure::Closed(_)
-        | LoginFailure::Timeout(_),
-    ) = result
-    {
-        // In turn: the first of the others, behind which this one goes.
-        if let Some(first) = others.first_mut() {
-            core::mem::swap(first, &mut target.portal);
-            others.rotate_left(1);
-        }
+    match &result {
+        Ok(_) => account.target.portal = portal,
+        // It is not the portal's fault.
+        Err(LoginFailure::Memory(_)) => {}
+        Err(_) => account.turn(),
     }
     result
+}
+
+// Not inlined: what it returns alone is to be on the stack while a session is verified.
+#[inline(never)]
+fn reach(
+    account: &mut Account,
+    portal: &mut Portal,
+) -> Result<(Connected, Established), LoginFailure> {
+    let mut memory = Memory::new().map_err(LoginFailure::Memory)?;
+    let name = Some(account.target.name.as_str());
+    establish(&mut account.node, name, portal, &mut memory)
 }
 
 /// Logs in at `home`, or where that redirects to: to the target called `target`, or for discovery.

@@ -367,9 +367,8 @@ impl Link {
         }
         drop(told);
         let (whose, group) = (self.targets.whose(), self.targets.group);
-        let result = log_in(&mut self.targets.account).and_then(|(mut connected, established)| {
-            let session = identity::verify(&mut connected, &established, nexus, whose, group)?;
-            Ok((connected.into_socket(), established, session))
+        let result = log_in(&mut self.targets.account, |connected, established| {
+            identity::verify(connected, established, nexus, whose, group)
         });
         let now = clock::milliseconds();
         let state = mem::replace(&mut self.state, State::Ended);
@@ -379,7 +378,8 @@ impl Link {
         };
 
         let reason = match result {
-            Ok((socket, established, session)) => {
+            Ok((connected, established, session)) => {
+                let socket = connected.into_socket();
                 outage
                     .tasks
                     .end_those(HostStatus::NoConnect, |lun| nexus.is_foreign(lun));
