@@ -1,10 +1,11 @@
 """A portal without a target's name: it is asked for its targets."""
 
 import errno
+import re
 
 from lab import guest
 from lab.errors import expect
-from lab.net import NETMASK, PREFIX, SERVER
+from lab.net import NETMASK, PREFIX, SERVER, SERVER6
 from lab.scenario import Lab, scenario
 from lab.targets import NAME
 
@@ -60,12 +61,15 @@ def discovery_lio(lab: Lab) -> None:
 
 @scenario
 def discovery_given(lab: Lab) -> None:
-    """Portals given with the target: one that is dead, refuses, or has lost the LUN stops neither the boot nor the running machine."""
+    """Portals given with the target: one that is dead, refuses, has lost the LUN, or has an IPv6 address where the kernel does no IPv6, stops nothing."""
     # LIO answers for a LUN 0 that it has not.
     target = lab.lio(lab.tiny_disk(), lun=1)
     # Which has another target alone.
     refusing = lab.tgt(lab.blank_disk(1 << 20), name=f"{NAME}:other")
-    machine = lab.bench()
+    machine = lab.bench("ipv6.disable=1")
+    # Whoever needs a module that is not loaded waits for this, which may be on the lost disk.
+    script = "echo '#!/bin/sh' >/run/ask; echo 'echo \"$@\" >>/run/asked; exec /sbin/modprobe \"$@\"' >>/run/ask; chmod +x /run/ask"
+    machine.check(f"mount -t proc proc /proc; {script}; echo /run/ask >/proc/sys/kernel/modprobe")
     other = f"{PREFIX}.9"
     address = f"ip address add {target.address}/24 dev eth0"
     target.machine.check("echo 1 >/proc/sys/net/ipv4/conf/eth0/promote_secondaries")
@@ -73,11 +77,13 @@ def discovery_given(lab: Lab) -> None:
     group = target.second_group(f"{other}:3262", lun=1)
     dead, refuses = f"{target.address}:3999", refusing.portal
     not_found = f"login at {refuses} failed: the target refused: Not found .login status 0x0203"
-    whom = f"target={refuses}:{NAME},{dead}:{NAME}"
-    guest.fails(machine, f"{STATIC} {whom} lun=1", errno.ENOMEDIUM, not_found, f"cannot connect to {dead}", again=False)
-    whom = f"target={dead}:{NAME},{refuses}:{NAME},{target.portal}:{NAME},{other}:3260:{NAME},{other}:3262:{NAME}"
+    unheard = f"[{SERVER6}]:3260"
+    without_ipv6 = f"cannot connect to {re.escape(unheard)}: this kernel does no IPv6; check ipv6.disable="
+    whom = f"target={dead}:{NAME},{unheard}:{NAME},{refuses}:{NAME}"
+    guest.fails(machine, f"{STATIC} {whom} lun=1", errno.ENOMEDIUM, not_found, without_ipv6, f"cannot connect to {dead}", again=False)
+    whom = f"target={dead}:{NAME},{refuses}:{NAME},{target.portal}:{NAME},{other}:3260:{NAME},{other}:3262:{NAME},{unheard}:{NAME}"
     guest.succeeds(machine, f"{STATIC} {whom} lun=1")
-    for what in (f"login attempt 1 of 5: cannot connect to {dead}", f"login attempt 2 of 5: {not_found}"):
+    for what in (f"login attempt 1 of 6: cannot connect to {dead}", f"login attempt 2 of 6: {not_found}"):
         expect(machine.log(what), f"/{what}/ in the log")
 
     def goes_on(portal: str) -> None:
@@ -99,4 +105,6 @@ def discovery_given(lab: Lab) -> None:
     # Each group's login ends nothing of the session that the other one had.
     resets = lab.capture.fields("tcp.payload[0:2] == 42:85", "tcp.dstport")
     expect(resets == [["3262"], ["3260"]], "a LOGICAL UNIT RESET whenever the portal group is another one", str(resets))
+    asked = machine.check("cat /run/asked || true")
+    expect("net-pf" not in asked, "the kernel not to look for IPv6 sockets", asked)
     machine.check("rmmod iscsi_init")

@@ -101,7 +101,9 @@ fn is_free(
     attempts: &mut Attempts,
 ) -> Result<bool, Failure<'static>> {
     let (address, server) = (lease.address, lease.server);
-    let Some(rival) = Watch::new(link, address).and_then(|watch| watch.probe()) else {
+    // Who cannot listen hears nothing.
+    let watch = Watch::new(link, address).ok();
+    let Some(rival) = watch.and_then(|watch| watch.probe()) else {
         return Ok(true);
     };
     let failure = Failure::AddressTaken {
@@ -143,13 +145,17 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Listens on `link` for who has `address`; without a socket or an Ethernet address there is
-    /// nothing to hear.
-    pub(super) fn new(link: &Link, address: Ipv4Addr) -> Option<Self> {
-        Some(Self {
-            socket: Socket::arp_packets(link.index, &bpf::arp_about(address)).ok()?,
+    /// Listens on `link` for who has `address`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the device has no Ethernet address. `EAFNOSUPPORT`: the kernel has no packet
+    /// sockets, and finds no module for them. Others are the kernel's.
+    pub(super) fn new(link: &Link, address: Ipv4Addr) -> Result<Self> {
+        Ok(Self {
+            mac: link.mac.ok_or(EINVAL)?,
+            socket: Socket::arp_packets(link.index, &bpf::arp_about(address))?,
             device: link.index,
-            mac: link.mac?,
             address,
             defended: None,
         })

@@ -25,6 +25,7 @@ use crate::{
     },
     linux::{
         clock,
+        errno::EAFNOSUPPORT,
         socket::Socket, //
     },
     proto::{
@@ -138,6 +139,7 @@ impl Hope {
             LoginFailure::Connect(_, EINTR)
             | LoginFailure::Connection(_, EINTR)
             | LoginFailure::Memory(_) => Self::None,
+            LoginFailure::Connect(_, EAFNOSUPPORT) => Self::Elsewhere,
             LoginFailure::Connect(..)
             | LoginFailure::Connection(..)
             | LoginFailure::Closed(_)

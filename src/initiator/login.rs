@@ -15,6 +15,7 @@ use crate::{
         clock,
         errno::{
             EADDRNOTAVAIL,
+            EAFNOSUPPORT,
             ECONNREFUSED,
             ENETUNREACH, //
         },
@@ -218,7 +219,7 @@ impl LoginFailure {
             Self::UnitGone(..)
                 | Self::UnitReplaced(..)
                 | Self::UnitNotReset(..)
-                | Self::Connect(_, ENETUNREACH | EADDRNOTAVAIL)
+                | Self::Connect(_, ENETUNREACH | EADDRNOTAVAIL | EAFNOSUPPORT)
         )
     }
 
@@ -457,6 +458,11 @@ impl core::fmt::Display for LoginFailure {
                     true => "IPv4",
                     false => "IPv6",
                 }
+            ),
+            Self::Connect(portal, EAFNOSUPPORT) => write!(
+                f,
+                "cannot connect to {portal}: this kernel does no IPv6; check ipv6.disable= among \
+                 its arguments, and CONFIG_IPV6"
             ),
             Self::Connect(portal, error) => write!(
                 f,

@@ -16,6 +16,7 @@
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/ipv6.h>
 #include <linux/iscsi_ibft.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -192,8 +193,15 @@ void iscsi_init_shash_free(struct crypto_shash *shash)
 struct socket *iscsi_init_socket_create(int family, int type, int protocol)
 {
 	struct socket *sock;
-	int error = sock_create_kern(&init_net, family, type, protocol, &sock);
+	int error;
 
+	/*
+	 * For a family that it has not the kernel waits for modprobe, and that may be on the disk
+	 * that the socket is to bring back.
+	 */
+	if (family == AF_INET6 && !ipv6_mod_enabled())
+		return ERR_PTR(-EAFNOSUPPORT);
+	error = sock_create_kern(&init_net, family, type, protocol, &sock);
 	return error ? ERR_PTR(error) : sock;
 }
 

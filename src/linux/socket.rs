@@ -53,6 +53,10 @@ impl Socket {
 
     /// A TCP socket that can connect to `peer`, and that works for a disk: it does not wait for
     /// memory, nor to fill its packets.
+    ///
+    /// # Errors
+    ///
+    /// `EAFNOSUPPORT`: the kernel does no IPv6, or not now. Others are the kernel's.
     pub(crate) fn tcp(peer: &SocketAddr) -> Result<Self> {
         let family = match peer {
             SocketAddr::V4(_) => bindings::AF_INET,

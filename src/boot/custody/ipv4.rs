@@ -58,6 +58,7 @@ use crate::{
     initiator::Reconnect,
     linux::{
         clock,
+        errno::EAFNOSUPPORT,
         memory::NoReclaim, //
     },
     proto::{
@@ -96,6 +97,9 @@ pub(super) struct Ipv4Keeper {
     bare_since: Option<u64>,
     /// Listens for another machine with the address.
     conflicts: Option<conflict::Watch>,
+    /// Whether the kernel has packet sockets for that. Asked again, it would wait for modprobe, and
+    /// that may be on the disk.
+    may_listen: bool,
     /// Further addresses that the device had while it had its own: they are not in its place.
     others: KVec<Ipv4Addr>,
     /// Who last took something away from the device.
@@ -116,7 +120,10 @@ impl Ipv4Keeper {
         tenancy: Ipv4Tenancy,
     ) -> Result<Self> {
         let now = clock::milliseconds();
+        let conflicts = conflict::Watch::new(network.link(), config.address);
         Ok(Self {
+            may_listen: !matches!(conflicts, Err(EAFNOSUPPORT)),
+            conflicts: conflicts.ok(),
             changes,
             watch: Watch::new(network.link())?,
             reconnect,
@@ -129,7 +136,6 @@ impl Ipv4Keeper {
             owner: Owner::Driver,
             present: true,
             bare_since: None,
-            conflicts: None,
             others: KVec::new(),
             culprit: None,
             repairs: 0,
@@ -196,8 +202,8 @@ impl Ipv4Keeper {
 
     /// Tells of another machine that has the address: its packets may go there.
     fn look_for_conflicts(&mut self) {
-        if self.conflicts.is_none() {
-            self.conflicts = conflict::Watch::new(&self.link, self.config.address);
+        if self.conflicts.is_none() && self.may_listen {
+            self.conflicts = conflict::Watch::new(&self.link, self.config.address).ok();
         }
         if let Some(rival) = self.conflicts.as_mut().and_then(conflict::Watch::rival) {
             self.lines.warn(core::format_args!(
