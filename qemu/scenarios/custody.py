@@ -260,9 +260,14 @@ def custody_handed_over(lab: Lab) -> None:
     load.goes_on()
     seen = machine.check("ip -4 -o address show eth0")
     expect(address not in seen, "the address of user space alone", seen)
+
+    machine.check("ip address delete 192.168.7.77/25 dev eth0; ip address add 192.168.7.78/25 dev eth0")
+    says(machine, "session with .* lost: this machine's address has changed", 60)
+    says(machine, "session with .* restored", 60)
+    load.goes_on()
     load.ends()
     seen = machine.check("ip -4 -o address show eth0")
-    expect("192.168.7.77" in seen, "what user space has made to stay", seen)
+    expect("192.168.7.78" in seen, "what user space has made to stay", seen)
 
 
 @seldom

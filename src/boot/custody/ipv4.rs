@@ -310,7 +310,7 @@ impl Ipv4Keeper {
             if link.is_part {
                 self.changes.withdraw(Family::Ipv4);
             }
-            self.found(moved);
+            self.found(moved, &addresses);
             self.hand_over(moved);
             return Ok(());
         }
@@ -327,7 +327,7 @@ impl Ipv4Keeper {
                 for other in others {
                     self.others.push(other.address, GFP_KERNEL)?;
                 }
-                self.found(own);
+                self.found(own, &addresses);
                 if own.is_permanent && self.owner == Owner::Driver {
                     self.restore();
                 } else if !own.is_permanent {
@@ -336,7 +336,7 @@ impl Ipv4Keeper {
             }
             None => match usable.find(|other| !self.others.contains(&other.address)) {
                 Some(other) => {
-                    self.found(other);
+                    self.found(other, &addresses);
                     self.hand_over(other);
                 }
                 None => self.bare(now),
@@ -377,9 +377,13 @@ impl Ipv4Keeper {
         self.link = link.clone();
     }
 
-    /// The device has this address.
-    fn found(&mut self, address: &Address) {
+    /// The device has this address; the machine has all of these.
+    fn found(&mut self, address: &Address, all: &[Address]) {
         self.bare_since = None;
+        // The session is over the one that it had.
+        if !all.iter().any(|each| each.address == self.seen.0) {
+            self.reconnect.reconnect();
+        }
         self.seen = (address.address, address.prefix_length);
     }
 
@@ -434,7 +438,6 @@ impl Ipv4Keeper {
 
     /// Leaves the address to user space, which has `address` on the device.
     fn hand_over(&mut self, address: &Address) {
-        let moved = address.address != self.config.address;
         if self.owner == Owner::UserSpace {
             return;
         }
@@ -447,9 +450,6 @@ impl Ipv4Keeper {
             address.prefix_length,
             core::format_args!("{}", By(self.culprit.as_ref()))
         );
-        if moved {
-            self.reconnect.reconnect();
-        }
     }
 
     /// Uses what the new lease says.

@@ -199,8 +199,8 @@ impl Holding {
             if tools.link.is_part {
                 tools.changes.withdraw(Family::Ipv6);
             }
-            self.found(moved);
-            self.hand_over(moved, tools);
+            self.found(moved, &addresses, tools);
+            self.hand_over(tools);
             return Ok(());
         }
         let mut global = addresses
@@ -212,9 +212,9 @@ impl Holding {
             for other in global.filter(|each| each.address != own) {
                 self.others.push(other.address, GFP_KERNEL)?;
             }
-            self.found(address);
+            self.found(address, &addresses, tools);
             if !address.is_permanent {
-                self.hand_over(address, tools);
+                self.hand_over(tools);
             } else if self.owner == Owner::Driver {
                 self.restore(tools);
             }
@@ -223,19 +223,23 @@ impl Holding {
         let others = &self.others;
         let is_new = |each: &&Ipv6Address| !each.is_advertised && !others.contains(&each.address);
         if let Some(other) = global.clone().find(is_new) {
-            self.found(other);
-            self.hand_over(other, tools);
+            self.found(other, &addresses, tools);
+            self.hand_over(tools);
         } else if let (Owner::UserSpace, Some(other)) = (self.owner, global.next()) {
-            self.found(other);
+            self.found(other, &addresses, tools);
         } else {
             self.bare(tools);
         }
         Ok(())
     }
 
-    /// The device has this address.
-    fn found(&mut self, address: &Ipv6Address) {
+    /// The device has this address; the machine has all of these.
+    fn found(&mut self, address: &Ipv6Address, all: &[Ipv6Address], tools: &Tools<'_>) {
         self.bare_since = None;
+        // The session is over the one that it had.
+        if !all.iter().any(|each| each.address == self.seen.0) {
+            tools.reconnect.reconnect();
+        }
         self.seen = (address.address, address.prefix_length);
     }
 
@@ -270,7 +274,7 @@ impl Holding {
             lines,
             repairs,
             culprit,
-            ..
+            reconnect,
         } = tools;
         let mut has_gone = false;
         changes.restore(Family::Ipv6, |step| {
@@ -282,14 +286,17 @@ impl Holding {
             ));
         });
         if has_gone {
+            // In the place of one that user space had, over which the session is.
+            if self.seen.0 != self.ipv6.address {
+                reconnect.reconnect();
+            }
             self.seen = (self.ipv6.address, self.ipv6.prefix_length);
             self.prefer(changes);
         }
     }
 
-    /// Leaves the address to user space, which has `address` on the device.
-    fn hand_over(&mut self, address: &Ipv6Address, tools: &mut Tools<'_>) {
-        let moved = address.address != self.ipv6.address;
+    /// Leaves the address to user space.
+    fn hand_over(&mut self, tools: &mut Tools<'_>) {
         if self.owner == Owner::UserSpace {
             return;
         }
@@ -303,9 +310,6 @@ impl Holding {
                 "{name}: user space looks after the address now, and has {address}/{length}{by}"
             )
         );
-        if moved {
-            tools.reconnect.reconnect();
-        }
     }
 
     /// The driver goes: what is somebody else's now is not taken back.
