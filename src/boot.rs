@@ -65,7 +65,10 @@ use attempts::{
 };
 use changes::Changes;
 use configuration::Configuration;
-use custody::Custody;
+use custody::{
+    Custody,
+    Vacancy, //
+};
 use error::Failure;
 use growing::Growing;
 use identity::Names;
@@ -250,24 +253,25 @@ fn leave(
     } = disk;
     let details = configuration.request.details.clone();
     let details = KBox::new(details, GFP_KERNEL).map_err(Failure::kernel)?;
-    let custody = Custody::new(
-        KBox::into_inner(network),
+    let mut network = KBox::into_inner(network);
+    let vacancy = Vacancy::new(&mut network).map_err(Failure::Kernel)?;
+    let report = report::publish(text, &initiator, vacancy.status())?;
+    let custody = vacancy.fill(
+        network,
         changes,
         initiator.reconnect(),
         details,
         whereabouts,
-    )
-    .map_err(Failure::Kernel)?;
-    // From here on it goes before the network under it, should anything fail.
+    );
+    // Should there be no thread, it goes before the network under it: that is held here, too.
     let initiator = initiator;
-    let report = report::publish(text, &initiator, custody.status())?;
-    let custody = Thread::start(c"iscsi_init_net", custody).map_err(Failure::Kernel)?;
+    let thread = Thread::start(c"iscsi_init_net", custody.clone()).map_err(Failure::Kernel)?;
 
     let machine = Machine {
         _initiator: initiator,
         _names: KBox::into_inner(names),
         _report: report,
-        _custody: custody,
+        _custody: thread,
     };
     KBox::new(machine, GFP_KERNEL).map_err(Failure::kernel)
 }

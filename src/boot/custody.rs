@@ -24,13 +24,17 @@ use crate::{
         thread::Run, //
     },
     proto::config::{
+        interface::Ipv4Config,
         ip::Details,
         whereabouts::Whereabouts, //
     },
 };
-use core::sync::atomic::{
-    AtomicBool,
-    Ordering, //
+use core::{
+    mem::MaybeUninit,
+    sync::atomic::{
+        AtomicBool,
+        Ordering, //
+    },
 };
 use ipv4::{
     Ipv4Keeper,
@@ -45,13 +49,15 @@ use kernel::{
     prelude::*,
     sync::{
         Arc,
-        Mutex, //
+        Mutex,
+        UniqueArc, //
     }, //
 };
 use status::{
     Facts,
     NetworkStatus, //
 };
+use watch::Watch;
 
 /// How long a wait is, at most: the thread is to end soon after it is asked to. Milliseconds.
 const TICK: u64 = 1_000;
@@ -86,44 +92,84 @@ impl Charge {
     }
 }
 
-impl Custody {
+/// All that may fail to be had for a [`Custody`]: what is to be taken care of stays where it is
+/// until nothing can fail any more.
+pub(super) struct Vacancy {
+    place: UniqueArc<MaybeUninit<Custody>>,
+    keeper: Keeper,
+    watch: Watch,
+    status: Arc<NetworkStatus>,
+}
+
+/// The place of who takes care.
+enum Keeper {
+    Ipv4(KBox<MaybeUninit<Ipv4Keeper>>, Ipv4Config),
+    Ipv6(KBox<MaybeUninit<Ipv6Keeper>>, KBox<Holding>),
+}
+
+impl Vacancy {
+    /// The place for who takes care of `network`.
+    pub(super) fn new(network: &mut Network) -> Result<Self> {
+        let watch = Watch::new(network.link())?;
+        let status = NetworkStatus::new(Facts::of(network.link()))?;
+        let keeper = match network.config() {
+            Some(config) => Keeper::Ipv4(KBox::new_uninit(GFP_KERNEL)?, config),
+            None => {
+                let place = KBox::new_uninit(GFP_KERNEL)?;
+                let holding = Holding::of(network).ok_or(EINVAL)?;
+                Keeper::Ipv6(place, KBox::new(holding, GFP_KERNEL)?)
+            }
+        };
+        Ok(Self {
+            place: UniqueArc::new_uninit(GFP_KERNEL)?,
+            keeper,
+            watch,
+            status,
+        })
+    }
+
+    /// What will tell where the network stands.
+    pub(super) fn status(&self) -> Arc<NetworkStatus> {
+        self.status.clone()
+    }
+
     /// Takes care of `network`, which `changes` have made; `reconnect` when the session cannot go
     /// on over the address it has begun with; `details` are what that was asked for with. Where the
     /// disk has its `whereabouts` from a server, that is asked when the session is lost.
-    pub(super) fn new(
-        mut network: Network,
+    pub(super) fn fill(
+        self,
+        network: Network,
         changes: Changes,
         reconnect: Reconnect,
         details: KBox<Details>,
         whereabouts: Option<KBox<Whereabouts>>,
-    ) -> Result<Arc<Self>> {
-        let charge = match network.config() {
-            Some(config) => {
+    ) -> Arc<Custody> {
+        let Self {
+            place,
+            keeper,
+            watch,
+            status,
+        } = self;
+        let charge = match keeper {
+            Keeper::Ipv4(place, config) => {
                 let tenancy = Ipv4Tenancy::new(&network, details, whereabouts);
-                let keeper = Ipv4Keeper::new(network, config, changes, reconnect, tenancy)?;
-                Charge::Ipv4(KBox::new(keeper, GFP_KERNEL)?)
+                let keeper = Ipv4Keeper::new(network, config, watch, changes, reconnect, tenancy);
+                Charge::Ipv4(place.write(keeper))
             }
-            None => {
-                let holding = Holding::of(&mut network).ok_or(EINVAL)?;
+            Keeper::Ipv6(place, holding) => {
                 let link = network.into_link();
-                let keeper = Ipv6Keeper::new(link, holding, changes, reconnect)?;
-                Charge::Ipv6(KBox::new(keeper, GFP_KERNEL)?)
+                let holding = KBox::into_inner(holding);
+                let keeper = Ipv6Keeper::new(link, holding, watch, changes, reconnect);
+                Charge::Ipv6(place.write(keeper))
             }
         };
-        let status = NetworkStatus::new(charge.facts())?;
-        Arc::pin_init(
-            pin_init!(Self {
-                stop: AtomicBool::new(false),
-                status: status,
-                charge <- new_mutex!(charge, "iscsi_init keeper"),
-            }),
-            GFP_KERNEL,
-        )
-    }
-
-    /// What tells where the network stands.
-    pub(super) fn status(&self) -> Arc<NetworkStatus> {
-        self.status.clone()
+        status.set(charge.facts());
+        let Ok(custody) = place.pin_init_with(pin_init!(Custody {
+            stop: AtomicBool::new(false),
+            status: status,
+            charge <- new_mutex!(charge, "iscsi_init keeper"),
+        }));
+        custody.into()
     }
 }
 

@@ -115,17 +115,18 @@ impl Ipv4Keeper {
     pub(super) fn new(
         mut network: Network,
         config: Ipv4Config,
+        watch: Watch,
         changes: Changes,
         reconnect: Reconnect,
         tenancy: Ipv4Tenancy,
-    ) -> Result<Self> {
+    ) -> Self {
         let now = clock::milliseconds();
         let conflicts = conflict::Watch::new(network.link(), config.address);
-        Ok(Self {
+        Self {
             may_listen: !matches!(conflicts, Err(EAFNOSUPPORT)),
             conflicts: conflicts.ok(),
             changes,
-            watch: Watch::new(network.link())?,
+            watch,
             reconnect,
             config,
             seen: (config.address, config.prefix_length),
@@ -140,7 +141,7 @@ impl Ipv4Keeper {
             culprit: None,
             repairs: 0,
             lines: Lines::new(now),
-        })
+        }
     }
 
     /// What is told of it.

@@ -63,12 +63,13 @@ impl Ipv6Keeper {
     pub(super) fn new(
         link: Link,
         holding: Holding,
+        watch: Watch,
         changes: Changes,
         reconnect: Reconnect,
-    ) -> Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             changes,
-            watch: Watch::new(&link)?,
+            watch,
             reconnect,
             link,
             holding,
@@ -76,7 +77,7 @@ impl Ipv6Keeper {
             culprit: None,
             repairs: 0,
             lines: Lines::new(clock::milliseconds()),
-        })
+        }
     }
 
     /// What is told of it.

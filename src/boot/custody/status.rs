@@ -6,9 +6,12 @@ use super::super::ipv6::{
     Ipv6,
     Origin, //
 };
-use crate::proto::config::{
-    interface::DeviceName,
-    target::Portal, //
+use crate::proto::{
+    config::{
+        interface::DeviceName,
+        target::Portal, //
+    },
+    rtnetlink::answer::Link,
 };
 use core::{
     fmt,
@@ -72,6 +75,19 @@ pub(super) struct Facts {
     pub(super) ipv6: Option<Ipv6Facts>,
     /// How often something was put back.
     pub(super) repairs: u64,
+}
+
+impl Facts {
+    /// What is told of a device before anybody takes care of it.
+    pub(super) fn of(link: &Link) -> Self {
+        Self {
+            device: link.name.clone(),
+            present: true,
+            ipv4: None,
+            ipv6: None,
+            repairs: 0,
+        }
+    }
 }
 
 /// What is told of the IPv4 address.
