@@ -513,6 +513,20 @@ fn sense_is_clamped_to_its_segment() {
     assert_eq!(sense("0005 700006"), hex("700006"));
     assert_eq!(sense("ffff 70"), hex("70"));
     assert_eq!(sense("0000 70"), []);
+    let autosense = |text: &str| response::autosense(&hex(text)).map(<[u8]>::to_vec);
+    assert_eq!(autosense("0003 700006 0000"), Ok(hex("700006")));
+    assert_eq!(autosense("ffff 7206"), Ok(hex("7206")));
+    for none in [
+        "",
+        "00",
+        "0000 700006",
+        "0002 700006",
+        "0003 000006",
+        "0003 740606",
+    ] {
+        let violation = Violation::CheckConditionWithoutSense;
+        assert_eq!(autosense(none), Err(violation.into()), "{none}");
+    }
     for short in ["", "00", "0001"] {
         assert_eq!(sense(short), [], "{short}");
     }

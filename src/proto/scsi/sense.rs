@@ -33,6 +33,18 @@ impl Sense {
         })
     }
 
+    /// Whether `data` is sense data at all: of a format that there is, and with its sense key. What
+    /// a vendor's own format says is for the vendor.
+    pub fn is_present(data: &[u8]) -> bool {
+        let key = match data.first().map(|first| first & 0x7f) {
+            Some(0x70 | 0x71) => 2,
+            Some(0x72 | 0x73) => 1,
+            Some(0x7f) => 0,
+            _ => return false,
+        };
+        data.len() > key
+    }
+
     /// Whether it tells of something that happened before (UNIT ATTENTION).
     pub const fn is_attention(self) -> bool {
         self.key == Self::UNIT_ATTENTION
@@ -113,5 +125,29 @@ mod tests {
         }
         assert_eq!(Sense::parse(&[0x72, 6, 0x29]), None);
         assert_eq!(Sense::parse(&[0x7f; 32]), None);
+    }
+
+    #[test]
+    fn sense_data_has_a_format_and_a_key() {
+        for present in [
+            &[0x70, 0, 0][..],
+            &[0xf1, 0, 6],
+            &[0x72, 5],
+            &[0x73, 3, 0x11],
+            &[0x7f],
+        ] {
+            assert!(Sense::is_present(present), "{present:02x?}");
+        }
+        for absent in [
+            &[][..],
+            &[0x70, 0],
+            &[0x72],
+            &[0x00, 0, 5, 0],
+            &[0x6f, 0, 5, 0],
+            &[0x74, 5, 5, 0],
+            &[0x7e, 5, 5, 0],
+        ] {
+            assert!(!Sense::is_present(absent), "{absent:02x?}");
+        }
     }
 }

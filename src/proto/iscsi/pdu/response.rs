@@ -36,6 +36,7 @@ use crate::proto::{
         },
         HEADER_LENGTH, //
     },
+    scsi::sense::Sense,
     serial::Serial, //
 };
 
@@ -184,6 +185,18 @@ pub fn sense(data: &[u8]) -> &[u8] {
     let length = reader.be_u16().map_or(0, usize::from);
     let rest = reader.rest();
     rest.get(..length).unwrap_or(rest)
+}
+
+/// The sense data in the data segment of a SCSI Response with the status CHECK CONDITION.
+///
+/// # Errors
+///
+/// [`Violation::CheckConditionWithoutSense`] where it is none: whoever passed that on would be
+/// asked to fetch the sense data, which a target does not keep (RFC 7143 section 11.4.7).
+pub fn autosense(data: &[u8]) -> Result<&[u8], Error> {
+    Some(sense(data))
+        .filter(|sense| Sense::is_present(sense))
+        .ok_or(Violation::CheckConditionWithoutSense.into())
 }
 
 /// A SCSI Data-In (RFC 7143 section 11.7).
