@@ -1,13 +1,17 @@
 """Targets that break the protocol: nothing they say harms data or machine, and a correct one is served to the letter."""
 
 import os
+import threading
+import time
 
 from hostile import cases, selftest
 from hostile.bench import ADDRESS, run_group
-from hostile.target import Server
+from hostile.data import expected
+from hostile.target import ARMED, BLOCK, PREFIX, Behaviour, Command, Connection, Server
+from lab import guest
 from lab.errors import expect
-from lab.net import SERVER
-from lab.scenario import Lab, scenario
+from lab.net import NETMASK, SERVER
+from lab.scenario import Lab, scenario, seldom
 
 cases.load()
 # Which cases run: the cut for every check, all of them, or those whose names begin with one of these, with commas between.
@@ -80,3 +84,82 @@ def hostile_chap(lab: Lab) -> None:
 def hostile_events(lab: Lab) -> None:
     """Pings, events, rejects, digests that do not fit, and connections that end anywhere."""
     run(lab, "events", "digests", "transport")
+
+
+class Stopped:
+    """A disk that wants to be started, and whose target is gone as soon as it is, until it is told to come back."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self.gone = threading.Event()
+
+    def read(self, c: Connection, command: Command) -> bool:
+        """NOT READY, INITIALIZING COMMAND REQUIRED."""
+        if self.stopped.is_set():
+            c.check(command, 2, 0x04, 0x02)
+        return self.stopped.is_set()
+
+    def other(self, c: Connection, command: Command) -> bool:
+        """START STOP UNIT."""
+        if command.cdb[0] == 0x1B and self.stopped.is_set():
+            self.stopped.clear()
+            self.gone.set()
+            c.reset()
+        return False
+
+    def login(self, c: Connection, *_: object) -> bool:
+        """No login while the target is gone."""
+        if self.gone.is_set():
+            c.reset()
+        return False
+
+
+# What the mid-layer's error handler does before it puts a unit offline that it cannot reach, where it waits a second for each
+# answer: START STOP UNIT, the reset of the host, 10 s of rest, and both commands again. And some more.
+GIVES_UP = 20
+READ = f"dd if=/dev/sda of=/run/seen bs={BLOCK} skip={ARMED} count=8 iflag=direct 2>/dev/null"
+# SG_SCSI_RESET of the host, with O_NONBLOCK, so that nothing but the driver keeps it.
+RESET = "exec perl -e 'sysopen(D, \"/dev/sda\", 2048) or die; my $what = pack(\"i\", 3); ioctl(D, 0x2284, $what) or die'"
+
+
+@seldom
+def hostile_error_handler(lab: Lab) -> None:
+    """The target goes while the mid-layer's error handler is at work: it waits for a session, and holds up nobody who does not want to."""
+    unit = Stopped()
+    hooks = {"read": unit.read, "other": unit.other, "login": unit.login}
+    Server(SERVER, 3260, {"stopped": Behaviour(hooks, always=True)})
+    lab.capture.judged = f"ip.src == {ADDRESS}"
+    machine = lab.bench(programs=["perl"])
+    done = guest.insmod(machine, f"if=eth0:{ADDRESS}:{NETMASK} target={SERVER}:{PREFIX}stopped")
+    expect(done.errno == 0, "the disk", done.log)
+    machine.check("chmod +x /bin/perl /bin/ld-*; mkdir -p /run; echo 1 >/sys/class/scsi_disk/0:0:0:0/allow_restart")
+
+    def lost(script: str) -> None:
+        machine.check(f"({script}) >/dev/null 2>&1 &\necho $! >/run/waits")
+        machine.console.wait("iscsi_init: session with .* lost", guest.SHUTDOWN)
+
+    # Somebody asks for a reset by an ioctl, and wants to wait no longer.
+    unit.gone.set()
+    lost(RESET)
+    machine.check("kill $(cat /run/waits); while kill -0 $(cat /run/waits) 2>/dev/null; do sleep 0.1; done")
+    unit.gone.clear()
+    machine.check(READ)
+
+    machine.check("echo 1 >/sys/block/sda/device/eh_timeout")
+    unit.stopped.set()
+    lost(f"{READ}; echo $? >/run/status")
+    time.sleep(GIVES_UP)
+    machine.check("echo 60 >/sys/block/sda/device/eh_timeout; ! test -e /run/status")
+    unit.gone.clear()
+    machine.check("until test -e /run/status; do sleep 0.1; done", guest.SHUTDOWN)
+    seen = machine.check("cat /run/status /sys/block/sda/device/state; sha256sum </run/seen").split()[:3]
+    expect(seen == ["0", "running", expected(ARMED, 8)], "the read to end well, and the disk to be there", seen)
+
+    # The end of the machine waits for the error handler, to have the disk write its cache out.
+    machine.check("echo 1 >/sys/block/sda/device/eh_timeout; echo temporary write back >/sys/class/scsi_disk/0:0:0:0/cache_type")
+    unit.stopped.set()
+    lost(READ)
+    time.sleep(4)
+    machine.send("reboot -f")
+    machine.console.wait("iscsi_init: .* has answered nothing for .* waiting ends", guest.SHUTDOWN)
+    machine.wait_end(guest.SHUTDOWN)

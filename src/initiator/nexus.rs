@@ -27,7 +27,8 @@ use crate::{
             CommandList,
             HostStatus,
             Identification,
-            Operations, //
+            Operations,
+            Reset, //
         },
         tcp::Connection, //
     },
@@ -47,11 +48,13 @@ use core::sync::atomic::{
     Ordering, //
 };
 use kernel::{
+    new_condvar,
     new_mutex,
     new_spinlock,
     prelude::*,
     sync::{
         Arc,
+        CondVar,
         Mutex,
         SpinLock, //
     }, //
@@ -132,6 +135,9 @@ pub(crate) struct Nexus {
     pub(super) returned: Event,
     #[pin]
     connection: SpinLock<Option<Arc<Connection<Wire>>>>,
+    /// Notified of a new connection, and of when there will be none.
+    #[pin]
+    decided: CondVar,
     sending: AtomicBool,
     /// So many commands are under way that more of them at a time are worth a little wait.
     pub(super) busy: AtomicBool,
@@ -176,6 +182,7 @@ impl Nexus {
                 unwanted: AtomicUsize::new(NO_TAG),
                 returned <- Event::new(),
                 connection <- new_spinlock!(None, "iscsi_init connection"),
+                decided <- new_condvar!("iscsi_init decided"),
                 sending: AtomicBool::new(false),
                 busy: AtomicBool::new(false),
                 refusing: AtomicBool::new(false),
@@ -201,6 +208,7 @@ impl Nexus {
 
         drop(previous);
         if let Some(connection) = connection {
+            self.decided.notify_all();
             connection.with(|wire, stream| wire.pump(stream));
         }
     }
@@ -210,12 +218,29 @@ impl Nexus {
         self.connection.lock().is_some()
     }
 
-    /// Has the connection fail for this reason, if there is one.
-    pub(super) fn fail(&self, failure: Failure) {
-        let connection = self.connection.lock().clone();
+    /// Has the connection fail for this reason, if there is one, and returns it.
+    pub(super) fn fail(&self, failure: Failure) -> Option<Arc<Connection<Wire>>> {
+        let connection = self.connection.lock().clone()?;
 
-        if let Some(connection) = connection {
-            connection.with(|wire, _| wire.fail(failure));
+        connection.with(|wire, _| wire.fail(failure));
+        Some(connection)
+    }
+
+    /// Waits for another connection than `failed`, or for the news that there will be none.
+    fn wait_for_another(&self, failed: Option<&Arc<Connection<Wire>>>) -> Reset {
+        let mut connection = self.connection.lock();
+
+        loop {
+            if self.is_hopeless() {
+                return Reset::Hopeless;
+            }
+            let is_failed = |found| failed.is_some_and(|failed| Arc::ptr_eq(found, failed));
+            if connection.as_ref().is_some_and(|found| !is_failed(found)) {
+                return Reset::Done;
+            }
+            if self.decided.wait_interruptible(&mut connection) {
+                return Reset::Failed;
+            }
         }
     }
 
@@ -337,15 +362,23 @@ impl Nexus {
     /// Has every command fail from now on.
     pub(super) fn refuse(&self) {
         self.refusing.store(true, Ordering::SeqCst);
-        self.drain();
+        self.give_up();
     }
 
     /// Has commands fail, or wait again, while there is no session.
     pub(super) fn set_failing(&self, failing: bool) {
         self.failing.store(failing, Ordering::SeqCst);
         if failing {
-            self.drain();
+            self.give_up();
         }
+    }
+
+    /// Ends what waits for a connection.
+    fn give_up(&self) {
+        // Whoever has looked before waits by then.
+        drop(self.connection.lock());
+        self.decided.notify_all();
+        self.drain();
     }
 
     /// Whether commands fail at once.
@@ -430,8 +463,14 @@ impl Operations for Nexus {
         }
     }
 
-    fn reset(&self) {
-        self.fail(Failure::ResetRequested);
+    fn reset(&self) -> Reset {
+        // The mid-layer gives a unit up for good that does not answer soon after this. The wait
+        // holds nobody up: who removes the host or takes the machine down has said so before, from
+        // when on the recovery thread decides in bounded time, for which it needs no command of the
+        // mid-layer's.
+        let failed = self.fail(Failure::ResetRequested);
+
+        self.wait_for_another(failed.as_ref())
     }
 
     fn stable_pages(&self) -> bool {

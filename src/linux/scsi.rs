@@ -28,7 +28,8 @@ pub(crate) use command::{
 pub(crate) use host::{
     Host,
     Limits,
-    Operations, //
+    Operations,
+    Reset, //
 };
 pub(crate) use identification::{
     identifications,

@@ -38,8 +38,9 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// host's. Process context.
     fn abort(&self, tag: usize);
 
-    /// Somebody asked for the host to be reset. Process context.
-    fn reset(&self);
+    /// The error handler, or somebody by an ioctl, wants the host to be reset: on return commands
+    /// reach their units again, or never will. Process context; a signal ends the wait.
+    fn reset(&self) -> Reset;
 
     /// Whether the pages of a write must not change until it has ended.
     fn stable_pages(&self) -> bool;
@@ -47,6 +48,17 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// After how many seconds the timer of a logical unit's commands expires, at most an hour; the
     /// kernel's own time without it.
     fn timeout(&self) -> Option<u32>;
+}
+
+/// What a reset of the host has come to (`enum scsi_disposition`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reset {
+    /// The units can be asked whether they are ready.
+    Done = bindings::scsi_disposition_SUCCESS as isize,
+    /// There is no way to them: commands end with an error, which is not their units' fault.
+    Hopeless = bindings::scsi_disposition_FAST_IO_FAIL as isize,
+    /// It is not known to be done.
+    Failed = bindings::scsi_disposition_FAILED as isize,
 }
 
 /// How much a host can take.
@@ -309,8 +321,7 @@ unsafe extern "C" fn reset_callback<T: Operations>(command: *mut bindings::scsi_
     let host = unsafe { host_of(command) };
 
     // SAFETY: The host is one of this template.
-    unsafe { operations::<T>(host) }.reset();
-    bindings::scsi_disposition_SUCCESS as c_int
+    unsafe { operations::<T>(host) }.reset() as c_int
 }
 
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
@@ -455,7 +466,7 @@ mod tests {
         let success = bindings::scsi_disposition_SUCCESS as c_int;
         assert_eq!(&*answers, [(success, true), (success, true)].as_slice());
         assert_eq!((told, told_later), (ABORTED, RESET));
-        assert_eq!(answer, success);
+        assert_eq!(answer, bindings::scsi_disposition_FAST_IO_FAIL as c_int);
         Ok(())
     }
 }

@@ -9,7 +9,8 @@ use super::{
     HostStatus,
     Limits,
     Operations,
-    Outcome, //
+    Outcome,
+    Reset, //
 };
 use crate::linux::{
     bindings,
@@ -176,8 +177,9 @@ impl Operations for Target {
         self.told.raise(ABORTED);
     }
 
-    fn reset(&self) {
+    fn reset(&self) -> Reset {
         self.told.raise(RESET);
+        Reset::Hopeless
     }
 
     fn timeout(&self) -> Option<u32> {
