@@ -147,6 +147,8 @@ void iscsi_init_host_unscheduled(struct Scsi_Host *shost);
 void iscsi_init_device_set_timeout(struct scsi_device *sdev, unsigned int seconds);
 void iscsi_init_limits_stable(struct queue_limits *limits);
 void **iscsi_init_host_private(struct Scsi_Host *shost);
+void **iscsi_init_host_lock(struct Scsi_Host *shost);
+void iscsi_init_host_unlock(struct Scsi_Host *shost);
 struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev);
 
 /* The device's LUN and, of its Device Identification page, what fits @page; how much that is. */

@@ -7,6 +7,7 @@
 #include <linux/bvec.h>
 #include <linux/device.h>
 #include <linux/skbuff.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uio.h>
 #include <scsi/scsi_cmnd.h>
@@ -136,6 +137,18 @@ void iscsi_init_limits_stable(struct queue_limits *limits)
 void **iscsi_init_host_private(struct Scsi_Host *shost)
 {
 	return shost_priv(shost);
+}
+
+/* Returns the private data, with the lock held. */
+void **iscsi_init_host_lock(struct Scsi_Host *shost)
+{
+	spin_lock_irq(shost->host_lock);
+	return shost_priv(shost);
+}
+
+void iscsi_init_host_unlock(struct Scsi_Host *shost)
+{
+	spin_unlock_irq(shost->host_lock);
 }
 
 struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev)

@@ -18,7 +18,10 @@ use kernel::{
     ffi::c_int,
     prelude::*,
     str::as_char_ptr_in_const_context,
-    sync::Arc, //
+    sync::{
+        Arc,
+        ArcBorrow, //
+    }, //
 };
 
 /// What the mid-layer asks of a host.
@@ -73,6 +76,11 @@ pub(crate) struct Limits {
 }
 
 /// A registered host; dropping it removes its disks, waiting for what they still have to write.
+///
+/// # Invariants
+///
+/// The host was added, and its private data is a pointer to `_operations` until it has been
+/// removed; then it is null, which it becomes with the host's lock held.
 pub(crate) struct Host<T: Operations> {
     host: NonNull<bindings::Scsi_Host>,
     // The callbacks borrow it through the host's private data.
@@ -128,6 +136,7 @@ impl<T: Operations> Host<T> {
         }
         // SAFETY: The host was added, and has no logical units yet.
         unsafe { bindings::iscsi_init_host_unscheduled(host.as_ptr()) };
+        // INVARIANT: As was done above.
         Ok(Self {
             host,
             _operations: operations,
@@ -166,6 +175,15 @@ impl<T: Operations> Drop for Host<T> {
     fn drop(&mut self) {
         // SAFETY: The host is registered, and is removed once.
         unsafe { bindings::scsi_remove_host(self.as_ptr()) };
+        // Whoever has a disk open may still ask for a reset.
+        // SAFETY: The reference is ours; process context, with interrupts on.
+        let private = unsafe { bindings::iscsi_init_host_lock(self.as_ptr()) };
+        // INVARIANT: The host has been removed, and its lock is held.
+        // SAFETY: The private data is one pointer. Those callbacks that read it without the lock
+        // run no more, as `operations` tells.
+        unsafe { *private = core::ptr::null_mut() };
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::iscsi_init_host_unlock(self.as_ptr()) };
         // SAFETY: The reference is ours.
         unsafe { bindings::scsi_host_put(self.as_ptr()) };
     }
@@ -204,17 +222,52 @@ const SCAN_WILD_CARD: u64 = u64::MAX;
 
 const NAME: &CStr = c"iscsi_init";
 
+/// The operations of a host, for callbacks that `scsi_remove_host` waits for. Those are:
+///
+/// - `queuecommand` and `commit_rqs`, which belong to commands of the block layer's or the error
+///   handler's. A device that goes waits until all commands have ended, the error handler's too.
+/// - `eh_timed_out` and `eh_abort_handler`, called for a command that has not ended, and does not
+///   before they return.
+/// - `sdev_configure`, called with the mutex of scans held: `scsi_remove_host` takes it, and no
+///   scan begins after that.
+///
 /// # Safety
 ///
-/// `host` was made by [`Host::new`] for the same `T`, and has not been removed.
+/// `host` was made by [`Host::new`] for the same `T`; called by one of these callbacks, for no
+/// longer than it runs.
 unsafe fn operations<'a, T: Operations>(host: *mut bindings::Scsi_Host) -> &'a T {
     // SAFETY: By this function's contract.
     let private = unsafe { bindings::iscsi_init_host_private(host) };
-    // SAFETY: `Host` has written this pointer before anybody could know of the host.
+    // SAFETY: `Host` has written this pointer before anybody could know of the host, and writes it
+    // again only after `scsi_remove_host`, which waits for the caller.
     let operations = unsafe { *private };
     // SAFETY: It is to a `T`, by this function's contract. `Host` keeps the operations alive until
-    // the host has been removed, when no callback runs any more.
+    // `scsi_remove_host` has returned, and so until the caller has.
     unsafe { &*operations.cast::<T>() }
+}
+
+/// The operations of a host, for a callback that may come at any time while there is a reference to
+/// a device of it; `None` once the host has been removed.
+///
+/// # Safety
+///
+/// `host` was made by [`Host::new`] for the same `T`, and is referenced; process context, with
+/// interrupts on.
+unsafe fn held_operations<T: Operations>(host: *mut bindings::Scsi_Host) -> Option<Arc<T>> {
+    // SAFETY: By this function's contract; the lock is not held.
+    let private = unsafe { bindings::iscsi_init_host_lock(host) };
+    // SAFETY: The private data is one pointer, which is written with the lock held, or before
+    // anybody could know of the host.
+    let operations = NonNull::new(unsafe { *private });
+    let held = operations.map(|operations| {
+        // SAFETY: By `Host`'s invariants it is to what its `Arc<T>` points to, which it lets go of
+        // only after it has had this lock, to make it null.
+        let borrow = unsafe { ArcBorrow::from_raw(operations.as_ptr().cast_const().cast::<T>()) };
+        Arc::from(borrow)
+    });
+    // SAFETY: The lock was taken above.
+    unsafe { bindings::iscsi_init_host_unlock(host) };
+    held
 }
 
 /// # Safety
@@ -224,7 +277,7 @@ unsafe extern "C" fn queue_callback<T: Operations>(
     host: *mut bindings::Scsi_Host,
     command: *mut bindings::scsi_cmnd,
 ) -> bindings::scsi_qc_status {
-    // SAFETY: The mid-layer calls with a host of this template.
+    // SAFETY: The mid-layer calls with a host of this template; this is `queuecommand`.
     let operations = unsafe { operations::<T>(host) };
     // SAFETY: The command is the host's from now on, but not yet in use.
     let last = unsafe { (*command).flags } & bindings::SCMD_LAST as c_int != 0;
@@ -241,7 +294,7 @@ unsafe extern "C" fn queue_callback<T: Operations>(
 ///
 /// Called by the mid-layer.
 unsafe extern "C" fn commit_callback<T: Operations>(host: *mut bindings::Scsi_Host, _queue: u16) {
-    // SAFETY: The mid-layer calls with a host of this template.
+    // SAFETY: The mid-layer calls with a host of this template; this is `commit_rqs`.
     unsafe { operations::<T>(host) }.commit();
 }
 
@@ -254,7 +307,7 @@ unsafe extern "C" fn configure_callback<T: Operations>(
 ) -> c_int {
     // SAFETY: The mid-layer calls with a device of a host of this template.
     let host = unsafe { bindings::iscsi_init_host_of_device(device) };
-    // SAFETY: As above.
+    // SAFETY: As above; this is `sdev_configure`.
     let operations = unsafe { operations::<T>(host) };
 
     if let Some(seconds) = operations.timeout() {
@@ -292,7 +345,7 @@ unsafe extern "C" fn timed_out_callback<T: Operations>(
     if let Some(expiries) = unsafe { Command::count_expiry(command) } {
         // SAFETY: As above.
         let tag = unsafe { bindings::iscsi_init_command_tag(command) };
-        // SAFETY: The host is one of this template.
+        // SAFETY: The host is one of this template; this is `eh_timed_out`.
         // CAST: 32 bits fit a machine word.
         unsafe { operations::<T>(host) }.expired(tag as usize, expiries);
     }
@@ -308,7 +361,7 @@ unsafe extern "C" fn abort_callback<T: Operations>(command: *mut bindings::scsi_
     // SAFETY: As above.
     let tag = unsafe { bindings::iscsi_init_command_tag(command) };
 
-    // SAFETY: The host is one of this template.
+    // SAFETY: The host is one of this template; this is `eh_abort_handler`.
     unsafe { operations::<T>(host) }.abort(tag as usize);
     bindings::scsi_disposition_SUCCESS as c_int
 }
@@ -320,8 +373,11 @@ unsafe extern "C" fn reset_callback<T: Operations>(command: *mut bindings::scsi_
     // SAFETY: The mid-layer keeps the command and its device alive during the call.
     let host = unsafe { host_of(command) };
 
-    // SAFETY: The host is one of this template.
-    unsafe { operations::<T>(host) }.reset() as c_int
+    // SAFETY: The host is one of this template, and referenced by the device. Nobody calls this
+    // with a lock held: it may sleep.
+    let operations = unsafe { held_operations::<T>(host) };
+
+    operations.map_or(Reset::Failed, |operations| operations.reset()) as c_int
 }
 
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
@@ -336,6 +392,7 @@ mod tests {
         Unit,
         ABORTED,
         EXPIRED,
+        HELD,
         NO_TIMEOUT,
         PROCESSOR,
         RESET, //
@@ -378,8 +435,11 @@ mod tests {
         // SAFETY: As above.
         assert!(unsafe { bindings::scsi_host_lookup(number) }.is_null());
         // Whoever still has the logical unit gets no command through.
-        let ended = unit.execute_without_data(&crate::linux::scsi::testing::HELD);
+        let ended = unit.execute_without_data(&HELD);
         assert!(ended.is_err() || ended.is_ok_and(|answer| answer.host != 0));
+        // Nor does it get a reset, which the kernel lets pass.
+        assert_eq!(unit.reset(), Reset::Failed as c_int);
+        assert_eq!(target.told.wait(1), 0);
         assert!(Arc::into_unique_or_drop(target).is_some());
         Ok(())
     }

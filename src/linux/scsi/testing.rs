@@ -22,6 +22,7 @@ use crate::linux::{
     },
 };
 use core::{
+    mem::MaybeUninit,
     ops::Range,
     ptr::NonNull,
     sync::atomic::{
@@ -37,6 +38,7 @@ use kernel::{
         from_err_ptr,
         to_result, //
     },
+    ffi::c_int,
     prelude::*,
     sync::Arc, //
 };
@@ -333,6 +335,19 @@ impl Unit {
         // SAFETY: The request is ours, and is freed once.
         unsafe { bindings::blk_mq_free_request(request) };
         answer
+    }
+
+    /// Asks for a reset of the host as SG_SCSI_RESET does: with a command that no queue knows.
+    pub(crate) fn reset(&self) -> c_int {
+        // SAFETY: Zeroes are what the mid-layer begins with.
+        let mut command: bindings::scsi_cmnd = unsafe { MaybeUninit::zeroed().assume_init() };
+        command.device = self.0.as_ptr();
+        // SAFETY: The device is referenced, and so is its host.
+        let host = unsafe { bindings::iscsi_init_host_of_device(command.device) };
+        // SAFETY: The template is valid for ever.
+        let reset = unsafe { (*(*host).hostt).eh_host_reset_handler };
+        // SAFETY: The command has its device, which is all that is looked at.
+        reset.map_or(0, |reset| unsafe { reset(&mut command) })
     }
 
     /// Has a command without data executed.
