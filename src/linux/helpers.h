@@ -149,6 +149,7 @@ void iscsi_init_limits_stable(struct queue_limits *limits);
 void **iscsi_init_host_private(struct Scsi_Host *shost);
 void **iscsi_init_host_lock(struct Scsi_Host *shost);
 void iscsi_init_host_unlock(struct Scsi_Host *shost);
+void iscsi_init_device_wait_callers(struct scsi_device *sdev);
 struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev);
 
 /* The device's LUN and, of its Device Identification page, what fits @page; how much that is. */

@@ -3,6 +3,7 @@
  * SCSI commands, hosts and disks, for helpers.h.
  */
 
+#include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
 #include <linux/device.h>
@@ -149,6 +150,15 @@ void **iscsi_init_host_lock(struct Scsi_Host *shost)
 void iscsi_init_host_unlock(struct Scsi_Host *shost)
 {
 	spin_unlock_irq(shost->host_lock);
+}
+
+/*
+ * Waits for who is still in queuecommand or commit_rqs. When a device goes, its commands have
+ * ended, but a caller may be on its way out. The host drops the tag set's lock later.
+ */
+void iscsi_init_device_wait_callers(struct scsi_device *sdev)
+{
+	blk_mq_wait_quiesce_done(&sdev->host->tag_set);
 }
 
 struct Scsi_Host *iscsi_init_host_of_device(struct scsi_device *sdev)

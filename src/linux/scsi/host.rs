@@ -205,6 +205,7 @@ impl<T: Operations> Template<T> {
         template.commit_rqs = Some(commit_callback::<T>);
         template.change_queue_depth = Some(bindings::scsi_change_queue_depth);
         template.sdev_configure = Some(configure_callback::<T>);
+        template.sdev_destroy = Some(bindings::iscsi_init_device_wait_callers);
         template.eh_timed_out = Some(timed_out_callback::<T>);
         template.eh_abort_handler = Some(abort_callback::<T>);
         template.eh_host_reset_handler = Some(reset_callback::<T>);
@@ -225,7 +226,8 @@ const NAME: &CStr = c"iscsi_init";
 /// The operations of a host, for callbacks that `scsi_remove_host` waits for. Those are:
 ///
 /// - `queuecommand` and `commit_rqs`, which belong to commands of the block layer's or the error
-///   handler's. A device that goes waits until all commands have ended, the error handler's too.
+///   handler's. A device that goes waits until all commands have ended, the error handler's too;
+///   then, in `sdev_destroy`, for callers that have not returned though their command has ended.
 /// - `eh_timed_out` and `eh_abort_handler`, called for a command that has not ended, and does not
 ///   before they return.
 /// - `sdev_configure`, called with the mutex of scans held: `scsi_remove_host` takes it, and no
