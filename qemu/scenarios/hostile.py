@@ -141,7 +141,8 @@ def hostile_error_handler(lab: Lab) -> None:
     # Somebody asks for a reset by an ioctl, and wants to wait no longer.
     unit.gone.set()
     lost(RESET)
-    machine.check("kill $(cat /run/waits); while kill -0 $(cat /run/waits) 2>/dev/null; do sleep 0.1; done")
+    time.sleep(GIVES_UP)
+    machine.check("kill $(cat /run/waits) && while kill -0 $(cat /run/waits) 2>/dev/null; do sleep 0.1; done")
     unit.gone.clear()
     machine.check(READ)
 

@@ -91,25 +91,25 @@ fn tries<T>(
     portals: usize,
     mut again: impl FnMut() -> Result<T, LoginFailure>,
 ) -> Result<T, End> {
-    let most = portals.max(TRIES);
     let mut others = KVec::new();
     let mut attempt = 1;
+    let mut last = portals;
 
     loop {
         let failure = match again() {
             Ok(done) => return Ok(done),
             Err(failure) => failure,
         };
-        let last = match Hope::of(&failure) {
-            Hope::Soon => most,
-            Hope::Elsewhere => portals,
+        last = match Hope::of(&failure) {
+            Hope::Soon => last.max(TRIES),
+            Hope::Elsewhere => last,
             Hope::None => 0,
         };
         if attempt >= last || attempts.are_over() {
             return Err(End { failure, others });
         }
         attempts.tell(core::format_args!(
-            "login attempt {attempt} of {most}: {failure}"
+            "login attempt {attempt} of {last}: {failure}"
         ));
         if let Err(error) = others.push(failure, GFP_KERNEL) {
             let failure = LoginFailure::Memory(error.into());

@@ -11,8 +11,9 @@
 //!
 //! Another LUN with another name than before, or none any more, fails its commands, and nothing is
 //! sent to it. A unit that had no names to be compared ([`identification`]) is taken for the same,
-//! as long as it is the same target's. One that is busy, or silent, may be either: there is no
-//! session before it is known. Another target's is not the same: its disk must have a name that no
+//! as long as it is the same target's. One that is busy is asked again for some time, and then
+//! fails its commands as another disk would, unless it is the boot disk's; one that is silent holds
+//! the session back. Another target's is not the same: its disk must have a name that no
 //! other disk in the world has. And since the target before may still have commands, whose effect
 //! must not come after those that are sent again, the unit is reset, which ends the commands of all
 //! (RFC 7143 section 11.5.1); without that there is no session, but for what has no blocks: of
@@ -88,8 +89,10 @@ use kernel::prelude::*;
 /// How long all of it may take, in milliseconds, and how much longer for each logical unit.
 const VERIFY_TIMEOUT: u64 = 10_000;
 const SHARE: u64 = 100;
-/// How long what one logical unit is asked may take.
+/// How long what one logical unit is asked may take, and for how long all those that are busy are
+/// asked again, which is less.
 const UNIT_TIMEOUT: u64 = 5_000;
+const BUSY_TIMEOUT: u64 = 4_000;
 /// How long the logout may take from a session whose disks are others.
 const LEAVE_TIMEOUT: u64 = 1_000;
 /// The Initiator Task Tag of what is asked here, before there are other commands.
@@ -119,7 +122,7 @@ enum Answer {
     Page(usize),
     /// There is no such unit.
     Gone,
-    /// It is not ready.
+    /// It is not ready, or busy.
     NotReady,
     /// It does not tell.
     Nothing,
@@ -191,9 +194,12 @@ fn look(
     let mut to_reset: KVec<&Identification> = KVec::new();
     let mut has_boot_unit = false;
     let portal = connected.portal();
-    let end = clock::milliseconds().saturating_add(time_for(units.len()));
+    let begin = clock::milliseconds();
+    let end = begin.saturating_add(time_for(units.len()));
+    let patience = begin.saturating_add(BUSY_TIMEOUT);
 
-    for unit in &units {
+    // The boot disk's, which is the last, first: it has more of the time than others.
+    for unit in units.iter().rev() {
         let is_boot_unit = nexus.is_boot_unit(unit.lun);
         has_boot_unit |= is_boot_unit;
         if !has_medium(unit.kind) {
@@ -210,12 +216,12 @@ fn look(
         let mut page = [0; identification::LENGTH as usize];
         let mut asked = Asked::new(connected, session, buffer, unit.lun, end);
         // What the unit has to tell of before is told, so that what comes later is news.
-        let readiness = asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
+        let readiness = asked.ask_until_told(&TEST_UNIT_READY, &mut [], patience)?;
         // Of others that may be usual, as of a CD drive without a CD.
         if is_boot_unit && matches!(readiness, Answer::NotReady) {
             return Err(LoginFailure::UnitNotReady(portal, unit.lun));
         }
-        let answer = asked.ask_until_told(&identification::inquiry(), &mut page)?;
+        let answer = asked.ask_until_told(&identification::inquiry(), &mut page, patience)?;
         let is_same = match answer {
             Answer::Page(length) => {
                 let now = page.get(..length).unwrap_or_default();
@@ -229,8 +235,12 @@ fn look(
             }
             // What another disk in its place would do has been settled before.
             Answer::Gone => whose == Whose::Same && !nexus.is_foreign(unit.lun),
-            Answer::NotReady => return Err(LoginFailure::UnitNotReady(portal, unit.lun)),
-            Answer::Nothing => whose == Whose::Same && !identification::is_telling(unit.page()),
+            Answer::NotReady if is_boot_unit => {
+                return Err(LoginFailure::UnitNotReady(portal, unit.lun));
+            }
+            Answer::NotReady | Answer::Nothing => {
+                whose == Whose::Same && !identification::is_telling(unit.page())
+            }
         };
         if is_same {
             if is_served_elsewhere && !matches!(answer, Answer::Gone) {
@@ -266,7 +276,9 @@ fn look(
             Err(LoginFailure::UnitNotReset(..)) if !has_blocks(unit.kind) => {}
             result => result?,
         }
-        asked.ask_until_told(&TEST_UNIT_READY, &mut [])?;
+        // What it has to tell of that; whatever else it says, it is known by now.
+        let mut asked = Asked::new(connected, session, buffer, unit.lun, end);
+        asked.ask_until_told(&TEST_UNIT_READY, &mut [], patience)?;
     }
     for unit in foreign.iter().filter(|unit| !nexus.is_foreign(unit.lun)) {
         pr_err!(
@@ -321,20 +333,22 @@ impl<'a> Asked<'a> {
     }
 
     /// The same as [`Self::ask`], again and again where the unit has something else to tell of, or
-    /// is busy.
-    fn ask_until_told(&mut self, cdb: &[u8], data: &mut [u8]) -> Result<Answer, LoginFailure> {
+    /// is busy: until `patience`, on the clock.
+    fn ask_until_told(
+        &mut self,
+        cdb: &[u8],
+        data: &mut [u8],
+        patience: u64,
+    ) -> Result<Answer, LoginFailure> {
         let mut attentions = 0..ATTENTIONS;
         loop {
             match self.ask(cdb, data)? {
                 Said::Answer(answer) => return Ok(answer),
                 Said::Attention if attentions.next().is_some() => {}
-                Said::Attention | Said::Busy => {
-                    if self.connected.left() <= u64::from(PAUSE) {
-                        let portal = self.connected.portal();
-                        return Err(LoginFailure::UnitNotReady(portal, self.lun));
-                    }
+                Said::Attention | Said::Busy if clock::milliseconds() < patience => {
                     clock::sleep(PAUSE);
                 }
+                Said::Attention | Said::Busy => return Ok(Answer::NotReady),
             }
         }
     }

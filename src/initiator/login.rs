@@ -511,8 +511,8 @@ impl core::fmt::Display for LoginFailure {
             ),
             Self::UnitSilent(portal, lun) => write!(
                 f,
-                "LUN {lun} of the target at {portal} does not answer, though the target does; \
-                 check what it has behind that LUN"
+                "LUN {lun} of the target at {portal} does not answer; check the target, and what \
+                 it has behind that LUN"
             ),
             Self::Memory(error) => write!(f, "out of memory: {error:?}"),
         }

@@ -329,7 +329,7 @@ impl Nexus {
         if sense.is_no_unit() && self.is_boot_unit(lun) {
             return Err(Failure::UnitGone(lun));
         }
-        if sense.is_not_ready() && self.is_boot_unit(lun) {
+        if sense.is_not_ready() && self.is_boot_unit(lun) && origin == Origin::First {
             return Err(Failure::UnitNotReady(lun));
         }
         if sense.is_doubtful() && self.is_boot_unit(lun) && origin == Origin::First {

@@ -88,11 +88,6 @@ impl Connected {
         self.digests = (parameters.header_digest, parameters.data_digest);
     }
 
-    /// How long the next step may take, in milliseconds; 0 when the time is up.
-    pub(super) fn left(&self) -> u64 {
-        self.time.left()
-    }
-
     /// Where it leads.
     pub(super) fn portal(&self) -> Portal {
         self.portal
@@ -175,7 +170,7 @@ impl Connected {
 
     fn fill(&self, mut buffer: &mut [u8]) -> Result<(), LoginFailure> {
         while !buffer.is_empty() {
-            let left = self.left();
+            let left = self.time.left();
             if left == 0 {
                 return Err(LoginFailure::Timeout(self.portal));
             }

@@ -4,7 +4,7 @@ import time
 
 from ..disk import blocks
 from ..target import Command, Connection
-from . import case, drop
+from . import case, drop, fails
 
 BROKEN = "the connection broke"
 TEST_UNIT_READY, INQUIRY = 0x00, 0x12
@@ -57,6 +57,12 @@ def not_ready(c: Connection, command: Command) -> bool:
         return False
     c.check(command, *NOT_READY)
     return True
+
+
+@case("11.4.7.2", fails(), "read", always=True)
+def communication_failure(c: Connection, command: Command) -> None:
+    """NOT READY for a command alone, as LIO says when its disk has an error: the session goes on, and the command's error is told."""
+    c.check(command, 0x02, 0x08)
 
 
 def second_unit(c: Connection, command: Command) -> bool:

@@ -228,8 +228,9 @@ const NAME: &CStr = c"iscsi_init";
 /// - `queuecommand` and `commit_rqs`, which belong to commands of the block layer's or the error
 ///   handler's. A device that goes waits until all commands have ended, the error handler's too;
 ///   then, in `sdev_destroy`, for callers that have not returned though their command has ended.
-/// - `eh_timed_out` and `eh_abort_handler`, called for a command that has not ended, and does not
-///   before they return.
+/// - `eh_timed_out`, during which the block layer has references to the request and its queue, and
+///   `eh_abort_handler`, called for a command that does not end before it returns. A device that
+///   goes waits for both.
 /// - `sdev_configure`, called with the mutex of scans held: `scsi_remove_host` takes it, and no
 ///   scan begins after that.
 ///

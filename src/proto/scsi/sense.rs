@@ -55,11 +55,17 @@ impl Sense {
         self.key == Self::UNIT_ATTENTION && self.code.0 == 0x29
     }
 
-    /// Whether the logical unit is not ready, and will be or has to be seen to. One that waits for
-    /// the command that starts it (INITIALIZING COMMAND REQUIRED) is not meant: whoever wants to
-    /// send that has to reach it.
+    /// Whether the logical unit takes no commands for now (LOGICAL UNIT NOT READY, MEDIUM NOT
+    /// PRESENT). Not meant is one that waits for the command that starts it (INITIALIZING COMMAND
+    /// REQUIRED), since whoever sends that has to reach it, nor one that lacks space for some
+    /// writes (SPACE ALLOCATION IN PROGRESS), nor what else comes with this key: LIO has it for any
+    /// error of the disk behind.
     pub const fn is_not_ready(self) -> bool {
-        self.key == Self::NOT_READY && !matches!(self.code, (0x04, 0x02))
+        self.key == Self::NOT_READY
+            && match self.code {
+                (0x04, qualifier) => !matches!(qualifier, 0x02 | 0x14),
+                (code, _) => code == 0x3a,
+            }
     }
 
     /// Whether it says nothing but that the command was not executed this time.
@@ -113,7 +119,10 @@ mod tests {
         assert!(!Sense::parse(&[0x72, 6, 0x3f, 0x01]).is_some_and(Sense::is_unit_changed));
         assert!(Sense::parse(&[0x72, 2, 0x04, 0x01]).is_some_and(Sense::is_not_ready));
         assert!(Sense::parse(&[0x72, 2, 0x3a, 0x00]).is_some_and(Sense::is_not_ready));
-        assert!(!Sense::parse(&[0x72, 2, 0x04, 0x02]).is_some_and(Sense::is_not_ready));
+        for code in [[0x04, 0x02], [0x04, 0x14], [0x08, 0x00]] {
+            let sense = Sense::parse(&[0x72, 2, code[0], code[1]]);
+            assert!(!sense.is_some_and(Sense::is_not_ready));
+        }
         assert!(Sense::parse(&[0x72, 0xb, 0x47, 0x01]).is_some_and(Sense::is_aborted));
     }
 
