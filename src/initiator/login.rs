@@ -211,16 +211,14 @@ pub(crate) enum LoginFailure {
 }
 
 impl LoginFailure {
-    /// Whether it will not end by itself: it is for what the target has as a logical unit, or for
+    /// Whether it may not end by itself: it is for what the target has as a logical unit, or for
     /// want of an address that leads there.
     pub(super) const fn is_lasting(&self) -> bool {
-        matches!(
-            self,
-            Self::UnitGone(..)
-                | Self::UnitReplaced(..)
-                | Self::UnitNotReset(..)
-                | Self::Connect(_, ENETUNREACH | EADDRNOTAVAIL | EAFNOSUPPORT)
-        )
+        self.is_of_unit()
+            || matches!(
+                self,
+                Self::Connect(_, ENETUNREACH | EADDRNOTAVAIL | EAFNOSUPPORT)
+            )
     }
 
     /// Whether the target is as it should be, but for a logical unit.

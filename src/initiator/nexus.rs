@@ -264,8 +264,8 @@ impl Nexus {
         Ok(())
     }
 
-    /// The logical units whose disks must still be the ones they were: the boot disk's with what it
-    /// was called first of all, and the others with what they have said last.
+    /// The logical units whose disks must still be the ones they were, with what they have said
+    /// last, and behind them the boot disk's, with what it was called first of all.
     pub(super) fn identifications(&self) -> Result<KVVec<Identification>> {
         let mut units = self.host().map_or(Ok(KVVec::new()), identifications)?;
         let boot = self.boot_identification.lock().clone();

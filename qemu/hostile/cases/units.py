@@ -1,4 +1,4 @@
-"""Logical units that are busy or not ready: nothing is sent to them before they are, and no command fails."""
+"""Logical units that are busy or not ready: nothing is sent to them before they are, and what waits does not fail."""
 
 import time
 

@@ -121,12 +121,10 @@ impl Targets {
         self.whose()
     }
 
-    /// Says why this one is not used where that will not end by itself, or is for a unit: once in
-    /// an outage.
+    /// Says why this one is not used where that may not end by itself, once in an outage.
     pub(super) fn tell(&mut self, reason: &LoginFailure) {
         let bit = bit(self.account.place);
-        let is_told = reason.is_lasting() || reason.is_of_unit();
-        if is_told && self.refused & bit == 0 {
+        if reason.is_lasting() && self.refused & bit == 0 {
             self.refused |= bit;
             pr_warn!(
                 "target {} does not take the place of the lost one: {}\n",
