@@ -106,15 +106,16 @@ impl Command {
     pub(super) unsafe fn from_raw(command: *mut bindings::scsi_cmnd) -> Option<Self> {
         let command = NonNull::new(command)?;
 
+        let memory = private(command.as_ptr());
         // SAFETY: By this function's contract there is such memory, large enough and aligned as the
-        // command is, and nobody else uses it now.
-        unsafe {
-            private(command.as_ptr()).write(Private {
-                node: bindings::llist_node::default(),
-                expiries: AtomicU8::new(0),
-                holders: Refcount::new(1),
-            })
-        };
+        // command is. The mid-layer has filled it with zeroes, which are an atomic byte.
+        let expiries = unsafe { &(*memory).expiries };
+        // A timer of this command's that expired before it was queued again may just be counted.
+        expiries.store(0, Ordering::Relaxed);
+        // SAFETY: As above; nobody else uses this field now.
+        unsafe { (&raw mut (*memory).node).write(bindings::llist_node::default()) };
+        // SAFETY: As above.
+        unsafe { (&raw mut (*memory).holders).write(Refcount::new(1)) };
         // INVARIANT: By this function's contract; the count of one is this handle's.
         Some(Self::new(command))
     }
