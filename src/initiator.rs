@@ -138,7 +138,7 @@ impl Initiator {
             }
             longest_login = longest_login.max(account.node.longest_login().as_millis());
         }
-        let nexus = Nexus::new(digests, account.node.timeouts.command)?;
+        let nexus = Nexus::new(digests, account.node.timeouts)?;
         let timeout = END_TIMEOUT.saturating_add(longest_login);
         let tasks = Tasks::new(COMMANDS)?;
         let session = Session::new(established);

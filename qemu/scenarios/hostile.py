@@ -92,6 +92,7 @@ class Stopped:
     def __init__(self) -> None:
         self.stopped = threading.Event()
         self.gone = threading.Event()
+        self.frozen = threading.Event()
 
     def read(self, c: Connection, command: Command) -> bool:
         """NOT READY, INITIALIZING COMMAND REQUIRED."""
@@ -100,16 +101,20 @@ class Stopped:
         return self.stopped.is_set()
 
     def other(self, c: Connection, command: Command) -> bool:
-        """START STOP UNIT."""
+        """START STOP UNIT, and TEST UNIT READY of a frozen target."""
         if command.cdb[0] == 0x1B and self.stopped.is_set():
             self.stopped.clear()
             self.gone.set()
             c.reset()
-        return False
+        return command.cdb[0] == 0 and self.frozen.is_set()
+
+    def nop(self, *_: object) -> bool:
+        """No answer to a ping of a frozen target."""
+        return self.frozen.is_set()
 
     def login(self, c: Connection, *_: object) -> bool:
-        """No login while the target is gone."""
-        if self.gone.is_set():
+        """No login while the target is gone or frozen."""
+        if self.gone.is_set() or self.frozen.is_set():
             c.reset()
         return False
 
@@ -117,6 +122,8 @@ class Stopped:
 # What the mid-layer's error handler does before it puts a unit offline that it cannot reach, where it waits a second for each
 # answer: START STOP UNIT, the reset of the host, 10 s of rest, and both commands again. And some more.
 GIVES_UP = 20
+# After so many seconds without an answer it does so, which is later than a frozen target's connection is given up, after 10.
+PATIENCE = 15
 READ = f"dd if=/dev/sda of=/run/seen bs={BLOCK} skip={ARMED} count=8 iflag=direct 2>/dev/null"
 # SG_SCSI_RESET of the host, with O_NONBLOCK, so that nothing but the driver keeps it.
 RESET = "exec perl -e 'sysopen(D, \"/dev/sda\", 2048) or die; my $what = pack(\"i\", 3); ioctl(D, 0x2284, $what) or die'"
@@ -124,37 +131,59 @@ RESET = "exec perl -e 'sysopen(D, \"/dev/sda\", 2048) or die; my $what = pack(\"
 
 @seldom
 def hostile_error_handler(lab: Lab) -> None:
-    """The target goes while the mid-layer's error handler is at work: it waits for a session, and holds up nobody who does not want to."""
+    """The target goes while the mid-layer's error handler is at work, which does without it: the disk stays, and commands wait."""
     unit = Stopped()
-    hooks = {"read": unit.read, "other": unit.other, "login": unit.login}
+    hooks = {"read": unit.read, "other": unit.other, "nop": unit.nop, "login": unit.login}
     Server(SERVER, 3260, {"stopped": Behaviour(hooks, always=True)})
     lab.capture.judged = f"ip.src == {ADDRESS}"
     machine = lab.bench(programs=["perl"])
     done = guest.insmod(machine, f"if=eth0:{ADDRESS}:{NETMASK} target={SERVER}:{PREFIX}stopped")
     expect(done.errno == 0, "the disk", done.log)
     machine.check("chmod +x /bin/perl /bin/ld-*; mkdir -p /run; echo 1 >/sys/class/scsi_disk/0:0:0:0/allow_restart")
+    patience = machine.check("cat /sys/block/sda/device/eh_timeout").strip()
+    expect(patience == str(PATIENCE), "the error handler to wait for longer than it takes to give a connection up", patience)
 
     def lost(script: str) -> None:
-        machine.check(f"({script}) >/dev/null 2>&1 &\necho $! >/run/waits")
+        machine.check(f"rm -f /run/status; ({script}; echo $? >/run/status) >/dev/null 2>&1 &")
         machine.console.wait("iscsi_init: session with .* lost", guest.SHUTDOWN)
 
-    # Somebody asks for a reset by an ioctl, and wants to wait no longer.
-    unit.gone.set()
-    lost(RESET)
-    time.sleep(GIVES_UP)
-    machine.check("kill $(cat /run/waits) && while kill -0 $(cat /run/waits) 2>/dev/null; do sleep 0.1; done")
-    unit.gone.clear()
-    machine.check(READ)
+    def waits() -> None:
+        machine.check("! test -e /run/status")
 
+    def ends_well() -> None:
+        machine.check("until test -e /run/status; do sleep 0.1; done", guest.SHUTDOWN)
+        seen = machine.check("cat /run/status /sys/block/sda/device/state; sha256sum </run/seen").split()[:3]
+        expect(seen == ["0", "running", expected(ARMED, 8)], "the read to end well, and the disk to be there", seen)
+
+    # Somebody asks for a reset by an ioctl.
+    unit.gone.set()
+    lost(f"({RESET}) && {READ}")
+    time.sleep(GIVES_UP)
+    waits()
+    unit.gone.clear()
+    ends_well()
+
+    # The target is gone for all that the error handler does.
     machine.check("echo 1 >/sys/block/sda/device/eh_timeout")
     unit.stopped.set()
-    lost(f"{READ}; echo $? >/run/status")
+    lost(READ)
     time.sleep(GIVES_UP)
-    machine.check("echo 60 >/sys/block/sda/device/eh_timeout; ! test -e /run/status")
+    waits()
     unit.gone.clear()
-    machine.check("until test -e /run/status; do sleep 0.1; done", guest.SHUTDOWN)
-    seen = machine.check("cat /run/status /sys/block/sda/device/state; sha256sum </run/seen").split()[:3]
-    expect(seen == ["0", "running", expected(ARMED, 8)], "the read to end well, and the disk to be there", seen)
+    ends_well()
+
+    # It is back during the rest, and frozen after that.
+    machine.check(f"echo {PATIENCE} >/sys/block/sda/device/eh_timeout")
+    unit.stopped.set()
+    lost(READ)
+    unit.gone.clear()
+    machine.console.wait("iscsi_init: session with .* restored", guest.SHUTDOWN)
+    unit.frozen.set()
+    machine.console.wait("iscsi_init: session with .* lost", guest.SHUTDOWN)
+    time.sleep(GIVES_UP)
+    waits()
+    unit.frozen.clear()
+    ends_well()
 
     # The end of the machine waits for the error handler, to have the disk write its cache out.
     machine.check("echo 1 >/sys/block/sda/device/eh_timeout; echo temporary write back >/sys/class/scsi_disk/0:0:0:0/cache_type")

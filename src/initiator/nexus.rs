@@ -27,16 +27,17 @@ use crate::{
             CommandList,
             HostStatus,
             Identification,
-            Operations,
-            Reset, //
+            Operations, //
         },
         tcp::Connection, //
     },
     proto::{
-        config::target::Portal,
+        config::{
+            iscsi_conf::Timeouts,
+            target::Portal, //
+        },
         iscsi::tag::Itt,
-        scsi::sense::Sense,
-        time::Duration, //
+        scsi::sense::Sense, //
     }, //
 };
 use core::sync::atomic::{
@@ -48,13 +49,11 @@ use core::sync::atomic::{
     Ordering, //
 };
 use kernel::{
-    new_condvar,
     new_mutex,
     new_spinlock,
     prelude::*,
     sync::{
         Arc,
-        CondVar,
         Mutex,
         SpinLock, //
     }, //
@@ -89,6 +88,11 @@ const NO_UNIT: u64 = u64::MAX;
 
 /// How many logical units besides the boot disk's may have another disk than before.
 pub(super) const FOREIGN_MAX: usize = 16;
+
+/// How much longer the error handler waits for a unit's answer than the target is waited for, and
+/// for how long at most, in seconds.
+const PATIENCE: u64 = 5;
+const PATIENCE_MAX: u32 = 3_600;
 
 /// How long an abort waits before it asks again, in milliseconds.
 const ABORT_REMINDER: u64 = 30_000;
@@ -135,9 +139,6 @@ pub(crate) struct Nexus {
     pub(super) returned: Event,
     #[pin]
     connection: SpinLock<Option<Arc<Connection<Wire>>>>,
-    /// Notified of a new connection, and of when there will be none.
-    #[pin]
-    decided: CondVar,
     sending: AtomicBool,
     /// So many commands are under way that more of them at a time are worth a little wait.
     pub(super) busy: AtomicBool,
@@ -164,16 +165,15 @@ pub(crate) struct Nexus {
     pub(super) status: Status,
     /// Data is protected by a digest, which it must fit until it has been sent.
     digests: bool,
-    /// How long a command may be without an answer, if that is not the kernel's to say.
-    command_timeout: Option<Duration>,
+    /// What takes how long with the first target.
+    timeouts: Timeouts,
 }
 
 impl Nexus {
     /// A nexus without a connection.
     ///
-    /// `digests` tells whether data goes with a digest on any of its connections, and
-    /// `command_timeout` how long a command may be without an answer, if anybody cares.
-    pub(super) fn new(digests: bool, command_timeout: Option<Duration>) -> Result<Arc<Self>> {
+    /// `digests` tells whether data goes with a digest on any of its connections.
+    pub(super) fn new(digests: bool, timeouts: Timeouts) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 pending: CommandList::new(),
@@ -182,7 +182,6 @@ impl Nexus {
                 unwanted: AtomicUsize::new(NO_TAG),
                 returned <- Event::new(),
                 connection <- new_spinlock!(None, "iscsi_init connection"),
-                decided <- new_condvar!("iscsi_init decided"),
                 sending: AtomicBool::new(false),
                 busy: AtomicBool::new(false),
                 refusing: AtomicBool::new(false),
@@ -196,7 +195,7 @@ impl Nexus {
                 unproved: AtomicU32::new(0),
                 status <- Status::new(),
                 digests,
-                command_timeout,
+                timeouts,
             }),
             GFP_KERNEL,
         )
@@ -207,9 +206,9 @@ impl Nexus {
         let previous = core::mem::replace(&mut *self.connection.lock(), connection.clone());
 
         drop(previous);
-        if let Some(connection) = connection {
-            self.decided.notify_all();
-            connection.with(|wire, stream| wire.pump(stream));
+        match connection {
+            Some(connection) => connection.with(|wire, stream| wire.pump(stream)),
+            None => self.drain(Command::is_error_handlers),
         }
     }
 
@@ -218,29 +217,12 @@ impl Nexus {
         self.connection.lock().is_some()
     }
 
-    /// Has the connection fail for this reason, if there is one, and returns it.
-    pub(super) fn fail(&self, failure: Failure) -> Option<Arc<Connection<Wire>>> {
-        let connection = self.connection.lock().clone()?;
+    /// Has the connection fail for this reason, if there is one.
+    pub(super) fn fail(&self, failure: Failure) {
+        let connection = self.connection.lock().clone();
 
-        connection.with(|wire, _| wire.fail(failure));
-        Some(connection)
-    }
-
-    /// Waits for another connection than `failed`, or for the news that there will be none.
-    fn wait_for_another(&self, failed: Option<&Arc<Connection<Wire>>>) -> Reset {
-        let mut connection = self.connection.lock();
-
-        loop {
-            if self.is_hopeless() {
-                return Reset::Hopeless;
-            }
-            let is_failed = |found| failed.is_some_and(|failed| Arc::ptr_eq(found, failed));
-            if connection.as_ref().is_some_and(|found| !is_failed(found)) {
-                return Reset::Done;
-            }
-            if self.decided.wait_interruptible(&mut connection) {
-                return Reset::Failed;
-            }
+        if let Some(connection) = connection {
+            connection.with(|wire, _| wire.fail(failure));
         }
     }
 
@@ -352,7 +334,7 @@ impl Nexus {
         }
         for command in self.pending.take() {
             if self.is_foreign(command.lun()) {
-                no_connection(command);
+                command.end(HostStatus::NoConnect);
             } else if let Some(itt) = tasks.insert(command) {
                 each(itt);
             }
@@ -362,23 +344,15 @@ impl Nexus {
     /// Has every command fail from now on.
     pub(super) fn refuse(&self) {
         self.refusing.store(true, Ordering::SeqCst);
-        self.give_up();
+        self.drain(|_| true);
     }
 
     /// Has commands fail, or wait again, while there is no session.
     pub(super) fn set_failing(&self, failing: bool) {
         self.failing.store(failing, Ordering::SeqCst);
         if failing {
-            self.give_up();
+            self.drain(|_| true);
         }
-    }
-
-    /// Ends what waits for a connection.
-    fn give_up(&self) {
-        // Whoever has looked before waits by then.
-        drop(self.connection.lock());
-        self.decided.notify_all();
-        self.drain();
     }
 
     /// Whether commands fail at once.
@@ -391,10 +365,14 @@ impl Nexus {
         self.refusing.load(Ordering::SeqCst)
     }
 
-    /// Fails the commands that nobody has taken.
-    fn drain(&self) {
+    /// Ends those of the commands that nobody has taken which `concerned` picks.
+    fn drain(&self, concerned: impl Fn(&Command) -> bool) {
         for command in self.pending.take() {
-            no_connection(command);
+            if concerned(&command) {
+                command.end(HostStatus::NoConnect);
+            } else {
+                self.pending.push(command);
+            }
         }
     }
 
@@ -420,11 +398,15 @@ impl Nexus {
 impl Operations for Nexus {
     fn queue(&self, command: Command, last: bool) {
         if self.is_hopeless() {
-            return no_connection(command);
+            return command.end(HostStatus::NoConnect);
         }
+        let is_error_handlers = command.is_error_handlers();
         let alone = self.pending.push(command);
         if self.is_hopeless() {
-            return self.drain();
+            return self.drain(|_| true);
+        }
+        if is_error_handlers && !self.is_connected() {
+            self.drain(Command::is_error_handlers);
         }
         if !last {
             return;
@@ -463,14 +445,8 @@ impl Operations for Nexus {
         }
     }
 
-    fn reset(&self) -> Reset {
-        // The mid-layer gives a unit up for good that does not answer soon after this. The wait
-        // holds nobody up: who removes the host or takes the machine down has said so before, from
-        // when on the recovery thread decides in bounded time, for which it needs no command of the
-        // mid-layer's.
-        let failed = self.fail(Failure::ResetRequested);
-
-        self.wait_for_another(failed.as_ref())
+    fn reset(&self) {
+        self.fail(Failure::ResetRequested);
     }
 
     fn stable_pages(&self) -> bool {
@@ -478,8 +454,16 @@ impl Operations for Nexus {
     }
 
     fn timeout(&self) -> Option<u32> {
-        let seconds = self.command_timeout?.as_secs();
+        let seconds = self.timeouts.command?.as_secs();
         Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
+
+    fn patience(&self) -> Option<u32> {
+        // By then it is known whether it is the unit that is silent, or the target.
+        let silence = self.timeouts.active?.as_secs();
+        let ping = self.timeouts.ping?.as_secs();
+        let known = silence.saturating_add(ping).saturating_add(PATIENCE);
+        Some(u32::try_from(known).unwrap_or(u32::MAX).min(PATIENCE_MAX))
     }
 }
 
@@ -487,16 +471,4 @@ impl Reboot for Nexus {
     fn reboot(&self, _how: How) {
         self.events.raise(CLOSING);
     }
-}
-
-/// Ends a command that nothing can be done about.
-fn no_connection(command: Command) {
-    let residual = command.length();
-
-    command.complete(crate::linux::scsi::Outcome {
-        host: HostStatus::NoConnect,
-        status: 0,
-        residual,
-        sense: &[],
-    });
 }

@@ -51,7 +51,10 @@ use crate::{
             NoReclaim, //
         },
         random,
-        scsi::HostStatus,
+        scsi::{
+            Command,
+            HostStatus, //
+        },
         socket::Socket,
         tcp::Connection,
         thread::Run, //
@@ -311,9 +314,10 @@ impl Link {
         nexus.busy.store(false, Ordering::Relaxed);
         connection.abort();
         let (tasks, progress) = connection.with(|wire, _| (wire.take_tasks(), wire.progress()));
-        let Some(tasks) = tasks else {
+        let Some(mut tasks) = tasks else {
             return;
         };
+        tasks.end_those(HostStatus::NoConnect, Command::is_error_handlers);
         let now = clock::milliseconds();
         pr_warn!(
             "session with {} lost: {}; {} commands wait for a new one\n",
@@ -380,9 +384,9 @@ impl Link {
         let reason = match result {
             Ok((connected, established, session)) => {
                 let socket = connected.into_socket();
-                outage
-                    .tasks
-                    .end_those(HostStatus::NoConnect, |lun| nexus.is_foreign(lun));
+                outage.tasks.end_those(HostStatus::NoConnect, |command| {
+                    nexus.is_foreign(command.lun())
+                });
                 let count = outage.tasks.len();
                 // They have waited as well, and are renewed with the others.
                 nexus.hand_over(&mut outage.tasks, |_| {});

@@ -10,8 +10,7 @@ use crate::{
     linux::scsi::{
         Buffer,
         Command,
-        HostStatus,
-        Outcome, //
+        HostStatus, //
     },
     proto::iscsi::{
         tag::Itt,
@@ -172,7 +171,7 @@ impl Tasks {
             if sent && !running.command.repeatable() {
                 self.count = self.count.saturating_sub(1);
                 if let Some(running) = place.running.take() {
-                    running.end(HostStatus::Disrupted);
+                    running.command.end(HostStatus::Disrupted);
                 }
                 continue;
             }
@@ -189,13 +188,13 @@ impl Tasks {
         self.end_those(status, |_| true);
     }
 
-    /// Ends the commands that `concerned` picks by their logical unit.
-    pub(super) fn end_those(&mut self, status: HostStatus, concerned: impl Fn(u64) -> bool) {
+    /// Ends the commands that `concerned` picks.
+    pub(super) fn end_those(&mut self, status: HostStatus, concerned: impl Fn(&Command) -> bool) {
         for place in &mut self.places {
             let running = &mut place.running;
-            if let Some(running) = running.take_if(|running| concerned(running.command.lun())) {
+            if let Some(running) = running.take_if(|running| concerned(&running.command)) {
                 self.count = self.count.saturating_sub(1);
-                running.end(status);
+                running.command.end(status);
             }
         }
     }
@@ -206,17 +205,6 @@ impl Running {
     pub(super) fn again(self) -> Command {
         self.command.set_sent(false);
         self.command
-    }
-
-    /// Completes a command that has no result from the device.
-    pub(super) fn end(self, status: HostStatus) {
-        let residual = self.command.length();
-        self.command.complete(Outcome {
-            host: status,
-            status: 0,
-            residual,
-            sense: &[],
-        });
     }
 }
 
@@ -245,7 +233,8 @@ mod tests {
                 Submitted,
                 NO_TIMEOUT,
                 PROCESSOR, //
-            }, //
+            },
+            scsi::Outcome, //
         },
         proto::iscsi::{
             lun::Lun,

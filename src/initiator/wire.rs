@@ -554,7 +554,7 @@ fn conclude(running: Running, outcome: Outcome, sense: &[u8]) -> Option<Command>
         }),
         Outcome::Failed(failure) => {
             report(&running, failure);
-            running.end(HostStatus::Error);
+            running.command.end(HostStatus::Error);
         }
     }
     None

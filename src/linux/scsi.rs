@@ -28,8 +28,7 @@ pub(crate) use command::{
 pub(crate) use host::{
     Host,
     Limits,
-    Operations,
-    Reset, //
+    Operations, //
 };
 pub(crate) use identification::{
     identifications,

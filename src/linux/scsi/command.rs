@@ -199,6 +199,12 @@ impl Command {
         unsafe { !bindings::iscsi_init_command_passthrough(self.command.as_ptr()) }
     }
 
+    /// Whether the mid-layer's error handler waits for the command.
+    pub(crate) fn is_error_handlers(&self) -> bool {
+        let handlers = bindings::scsi_cmnd_submitter_SUBMITTED_BY_SCSI_ERROR_HANDLER;
+        self.fields().submitter == handlers
+    }
+
     /// The mid-layer's number of the logical unit.
     pub(crate) fn lun(&self) -> u64 {
         // SAFETY: A queued command's device exists.
@@ -279,6 +285,25 @@ impl Command {
         core::mem::forget(self);
         // INVARIANT: The handle was a holder, whose place this takes.
         drop(Held(command));
+    }
+
+    /// The same for a command that has no result from the device.
+    ///
+    /// The error handler puts a unit offline for good of which it hears nothing: it is told that
+    /// the unit is busy, gives the commands back that it has taken, and they wait for a session.
+    pub(crate) fn end(self, host: HostStatus) {
+        let (host, status) = if self.is_error_handlers() {
+            (HostStatus::Ok, bindings::sam_status_SAM_STAT_BUSY as u8)
+        } else {
+            (host, 0)
+        };
+        let residual = self.length();
+        self.complete(Outcome {
+            host,
+            status,
+            residual,
+            sense: &[],
+        });
     }
 
     /// Notes what the command ends with.

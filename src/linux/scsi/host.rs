@@ -5,6 +5,7 @@
 use super::command::Command;
 use crate::linux::{
     bindings,
+    clock,
     module::this_module,
     platform, //
 };
@@ -15,7 +16,10 @@ use core::{
 };
 use kernel::{
     error::to_result,
-    ffi::c_int,
+    ffi::{
+        c_int,
+        c_uint, //
+    },
     prelude::*,
     str::as_char_ptr_in_const_context,
     sync::{
@@ -41,9 +45,8 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// host's. Process context.
     fn abort(&self, tag: usize);
 
-    /// The error handler, or somebody by an ioctl, wants the host to be reset: on return commands
-    /// reach their units again, or never will. Process context; a signal ends the wait.
-    fn reset(&self) -> Reset;
+    /// The error handler, or somebody by an ioctl, wants the host to be reset. Process context.
+    fn reset(&self);
 
     /// Whether the pages of a write must not change until it has ended.
     fn stable_pages(&self) -> bool;
@@ -51,17 +54,10 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// After how many seconds the timer of a logical unit's commands expires, at most an hour; the
     /// kernel's own time without it.
     fn timeout(&self) -> Option<u32>;
-}
 
-/// What a reset of the host has come to (`enum scsi_disposition`).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Reset {
-    /// The units can be asked whether they are ready.
-    Done = bindings::scsi_disposition_SUCCESS as isize,
-    /// There is no way to them: commands end with an error, which is not their units' fault.
-    Hopeless = bindings::scsi_disposition_FAST_IO_FAIL as isize,
-    /// It is not known to be done.
-    Failed = bindings::scsi_disposition_FAILED as isize,
+    /// After how many seconds the error handler gives a logical unit up that does not answer it, at
+    /// most an hour; the kernel's own time without it.
+    fn patience(&self) -> Option<u32>;
 }
 
 /// How much a host can take.
@@ -317,6 +313,12 @@ unsafe extern "C" fn configure_callback<T: Operations>(
         // SAFETY: The device has its queue, and is not in use yet.
         unsafe { bindings::iscsi_init_device_set_timeout(device, seconds) };
     }
+    if let Some(seconds) = operations.patience() {
+        let patience = clock::jiffies(u64::from(seconds).saturating_mul(1_000));
+        // SAFETY: As above.
+        // CAST: An hour has fewer than 2^32.
+        unsafe { (*device).eh_timeout = patience as c_uint };
+    }
     if operations.stable_pages() {
         // SAFETY: The limits are the caller's, to be changed here.
         unsafe { bindings::iscsi_init_limits_stable(limits) };
@@ -376,11 +378,14 @@ unsafe extern "C" fn reset_callback<T: Operations>(command: *mut bindings::scsi_
     // SAFETY: The mid-layer keeps the command and its device alive during the call.
     let host = unsafe { host_of(command) };
 
-    // SAFETY: The host is one of this template, and referenced by the device. Nobody calls this
-    // with a lock held: it may sleep.
+    // SAFETY: The host is one of this template, and referenced by the device; process context.
     let operations = unsafe { held_operations::<T>(host) };
 
-    operations.map_or(Reset::Failed, |operations| operations.reset()) as c_int
+    let Some(operations) = operations else {
+        return bindings::scsi_disposition_FAILED as c_int;
+    };
+    operations.reset();
+    bindings::scsi_disposition_SUCCESS as c_int
 }
 
 #[cfg(CONFIG_ISCSI_INIT_KUNIT_TEST)]
@@ -441,7 +446,7 @@ mod tests {
         let ended = unit.execute_without_data(&HELD);
         assert!(ended.is_err() || ended.is_ok_and(|answer| answer.host != 0));
         // Nor does it get a reset, which the kernel lets pass.
-        assert_eq!(unit.reset(), Reset::Failed as c_int);
+        assert_eq!(unit.reset(), bindings::scsi_disposition_FAILED as c_int);
         assert_eq!(target.told.wait(1), 0);
         assert!(Arc::into_unique_or_drop(target).is_some());
         Ok(())
@@ -529,7 +534,7 @@ mod tests {
         let success = bindings::scsi_disposition_SUCCESS as c_int;
         assert_eq!(&*answers, [(success, true), (success, true)].as_slice());
         assert_eq!((told, told_later), (ABORTED, RESET));
-        assert_eq!(answer, bindings::scsi_disposition_FAST_IO_FAIL as c_int);
+        assert_eq!(answer, success);
         Ok(())
     }
 }

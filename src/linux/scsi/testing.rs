@@ -9,8 +9,7 @@ use super::{
     HostStatus,
     Limits,
     Operations,
-    Outcome,
-    Reset, //
+    Outcome, //
 };
 use crate::linux::{
     bindings,
@@ -179,12 +178,15 @@ impl Operations for Target {
         self.told.raise(ABORTED);
     }
 
-    fn reset(&self) -> Reset {
+    fn reset(&self) {
         self.told.raise(RESET);
-        Reset::Hopeless
     }
 
     fn timeout(&self) -> Option<u32> {
+        None
+    }
+
+    fn patience(&self) -> Option<u32> {
         None
     }
 
