@@ -208,6 +208,27 @@ fn routes_are_made_as_iproute2_makes_them() {
 }
 
 #[test]
+fn routes_to_an_addresses_own_network_are_made_as_iproute2_makes_them() {
+    let route = |address: &str, prefix_length| Request::NetworkRoute {
+        index: 3,
+        address: address.parse().expect("an address"),
+        prefix_length,
+    };
+    // ip route add 10.0.0.0/24 dev v0 proto kernel scope link src 10.0.0.2
+    assert_written(
+        route("10.0.0.2", 24),
+        "34000000 18000506 a33f036b 00000000 02180000 fe02fd01 00000000
+         08000100 0a000000 08000700 0a000002 08000400 03000000",
+    );
+    // ip route add 2001:db8:0:8::/61 dev v0 proto kernel metric 256
+    assert_written(
+        route("2001:db8:0:a::5", 61),
+        "40000000 18000506 a33f036b 00000000 0a3d0000 fe020001 00000000
+         14000100 20010db8 00000008 00000000 00000000 08000600 00010000 08000400 03000000",
+    );
+}
+
+#[test]
 fn all_links_are_asked_for() {
     // As `ip link` does, less its filter attribute.
     assert_written(
@@ -437,6 +458,7 @@ fn addresses_are_listed() {
         prefix_length: 8,
         is_global: false,
         is_permanent: true,
+        has_route: true,
     };
     let ours = Address {
         index: 4,
@@ -444,8 +466,27 @@ fn addresses_are_listed() {
         prefix_length: 24,
         is_global: true,
         is_permanent: true,
+        has_route: true,
     };
     assert_eq!(bodies, [Body::Address(loopback), Body::Address(ours)]);
+
+    // With `noprefixroute`; the second one of a network; one that is a network by itself.
+    let last = datagram.len() - 88;
+    for (offset, to) in [(65, 0x02), (18, 0x81), (17, 32)] {
+        let mut other = datagram[last..].to_vec();
+        other[offset] = to;
+        let first = answers(&other).next().map(|answer| answer.body);
+        assert!(
+            matches!(
+                first,
+                Some(Body::Address(Address {
+                    has_route: false,
+                    ..
+                }))
+            ),
+            "{first:?}"
+        );
+    }
 
     let mut other_family = datagram.clone();
     other_family[16] = 10;
@@ -478,6 +519,7 @@ fn what_changes_is_told_with_who_changed_it() {
         prefix_length: 24,
         is_global: true,
         is_permanent: false,
+        has_route: true,
     };
     let expected = [
         (29_956, Body::Address(address)),

@@ -171,6 +171,7 @@ fn addresses_are_listed() {
             is_duplicate: false,
             is_permanent: true,
             is_advertised: false,
+            has_route: true,
         })
     };
     let expected = [

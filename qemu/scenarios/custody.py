@@ -223,6 +223,8 @@ def custody_taken_away(lab: Lab) -> None:
     route = "a route to 0.0.0.0/0"
     takes("ip address flush dev eth0", f"eth0: the address {address} was removed({by}), and is put back", f"eth0: {route} was removed")
     takes("ip route delete default", f"eth0: {route} was removed({by}), and is put back")
+    network = "the route to its own network 192.168.7.0/24"
+    takes("ip route flush dev eth0", f"eth0: {network} was removed({by}), and is put back", f"eth0: {route} was removed")
     takes("ip link set eth0 down", f"eth0 was set down, and is set up again({by})", f"eth0: {route} was removed")
     takes("ip link set eth0 down; ip link set eth0 name lan0; ip link set lan0 up", "eth0 is called lan0 now", f"lan0: {route} was removed")
     device = machine.check("basename $(readlink -f /sys/class/net/lan0/device)")

@@ -25,6 +25,7 @@ use crate::proto::{
     rtnetlink::{
         answer::Link,
         request::{
+            network,
             Change,
             Request,
             RouteProtocol, //
@@ -32,6 +33,7 @@ use crate::proto::{
     },
 };
 use core::net::{
+    IpAddr,
     Ipv4Addr,
     Ipv6Addr, //
 };
@@ -265,6 +267,25 @@ impl Changes {
                 each(step);
             }
         }
+    }
+
+    /// Makes the route to the network of an address again that the kernel has made with it, where
+    /// it is not there any more, and gives that network. Without it no other host there is reached,
+    /// nor the router.
+    pub(super) fn restore_network(
+        &mut self,
+        index: i32,
+        address: IpAddr,
+        prefix_length: u8,
+    ) -> Option<IpAddr> {
+        let again = Request::NetworkRoute {
+            index,
+            address,
+            prefix_length,
+        };
+        // As in `restore`.
+        self.netlink.change(&again).ok()?;
+        Some(network(address, prefix_length))
     }
 
     /// Takes addresses and routes of `family` back, but remembers them.

@@ -110,11 +110,13 @@ struct NdUserOptionHeader {
     even_more_padding: U32,
 }
 
-/// The attributes of a route (`RTA_*`).
+/// The attributes of a route (`RTA_*`); `RTA_PREFSRC` is called `SOURCE`.
 mod route {
     pub(super) const DESTINATION: u16 = 1;
     pub(super) const OUTPUT_DEVICE: u16 = 4;
     pub(super) const GATEWAY: u16 = 5;
+    pub(super) const PRIORITY: u16 = 6;
+    pub(super) const SOURCE: u16 = 7;
 }
 
 /// The attributes of an address (`IFA_*`); `IFA_CACHEINFO` is called `LIFETIMES`, and `IFA_PROTO`
@@ -156,6 +158,8 @@ mod link {
     }
 }
 
+/// No route is made with an address (`IFA_F_NOPREFIXROUTE`).
+const NO_PREFIX_ROUTE: u32 = 0x200;
 /// The administrative state of a link (`IFF_UP`).
 const UP: u32 = 0x1;
 /// `RTM_NEWLINK` and `RTM_DELLINK`.

@@ -330,7 +330,7 @@ impl Ipv4Keeper {
                 }
                 self.found(own, &addresses);
                 if own.is_permanent && self.owner == Owner::Driver {
-                    self.restore();
+                    self.restore(own.has_route.then_some(own));
                 } else if !own.is_permanent {
                     self.hand_over(own);
                 }
@@ -405,12 +405,13 @@ impl Ipv4Keeper {
             self.owner = Owner::Driver;
             self.tenancy.resume();
         }
-        self.restore();
+        self.restore(None);
         self.bare_since = None;
     }
 
-    /// Puts back what was made and is not there any more.
-    fn restore(&mut self) {
+    /// Puts back what was made and is not there any more; with `address` there is the route to its
+    /// network.
+    fn restore(&mut self, address: Option<&Address>) {
         let Self {
             changes,
             link,
@@ -420,8 +421,19 @@ impl Ipv4Keeper {
             lines,
             ..
         } = self;
+        let by = By(culprit.as_ref());
+        if let Some(own) = address {
+            let (address, length) = (own.address.into(), own.prefix_length);
+            if let Some(network) = changes.restore_network(own.index, address, length) {
+                *repairs = repairs.saturating_add(1);
+                lines.warn(core::format_args!(
+                    "{}: the route to its own network {network}/{length} was removed{by}, and is \
+                     put back",
+                    link.name
+                ));
+            }
+        }
         changes.restore(Family::Ipv4, |step| {
-            let by = By(culprit.as_ref());
             *repairs = repairs.saturating_add(1);
             match step {
                 Step::Address => lines.warn(core::format_args!(

@@ -28,6 +28,7 @@ use super::{
     NEW_ADDRESS,
     NEW_LINK,
     NEW_ND_USER_OPTION,
+    NO_PREFIX_ROUTE,
     UP, //
 };
 use crate::proto::{
@@ -260,6 +261,8 @@ pub struct Address {
     pub is_global: bool,
     /// Whether it has no lifetime, at whose end it goes.
     pub is_permanent: bool,
+    /// Whether the kernel has made a route to its network with it.
+    pub has_route: bool,
 }
 
 impl Address {
@@ -267,6 +270,9 @@ impl Address {
     fn parse(body: &[u8]) -> Option<Self> {
         /// `IFA_F_PERMANENT`.
         const PERMANENT: u8 = 0x80;
+
+        /// `IFA_F_SECONDARY`.
+        const SECONDARY: u8 = 0x01;
 
         let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
         let value = find(attributes, address::LOCAL).filter(|_| header.family == INET)?;
@@ -276,8 +282,18 @@ impl Address {
             prefix_length: header.prefix_length,
             is_global: header.scope == scope::UNIVERSE,
             is_permanent: header.flags & PERMANENT != 0,
+            has_route: header.flags & SECONDARY == 0
+                && header.prefix_length < 32
+                && makes_route(find(attributes, address::FLAGS)),
         })
     }
+}
+
+/// Whether the kernel makes a route to the network of an address with these flags (`IFA_FLAGS`,
+/// which has more of them than the header).
+fn makes_route(flags: Option<&[u8]>) -> bool {
+    let flags = flags.and_then(|flags| flags.first_chunk().copied());
+    flags.map_or(0, u32::from_ne_bytes) & NO_PREFIX_ROUTE == 0
 }
 
 /// An IPv6 address of a network device.
@@ -299,6 +315,8 @@ pub struct Ipv6Address {
     pub is_permanent: bool,
     /// Whether the kernel has made it of what a router advertises.
     pub is_advertised: bool,
+    /// Whether the kernel has made a route to its network with it.
+    pub has_route: bool,
 }
 
 impl Ipv6Address {
@@ -320,9 +338,11 @@ impl Ipv6Address {
         let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
         let mut own = None;
         let mut maker = None;
+        let mut flags = None;
         for (kind, value) in Attributes(Reader::new(attributes)) {
             match kind {
                 address::MAKER => maker = Some(value),
+                address::FLAGS => flags = Some(value),
                 // On a point-to-point link the other one is the peer's.
                 address::LOCAL => own = Some(value),
                 address::ADDRESS => own = own.or(Some(value)),
@@ -339,6 +359,7 @@ impl Ipv6Address {
             is_permanent: header.flags & PERMANENT != 0,
             // Temporary ones (RFC 8981) say nothing of their maker, who is the kernel.
             is_advertised: maker == Some(ADVERTISED) || header.flags & TEMPORARY != 0,
+            has_route: header.prefix_length < 128 && makes_route(flags),
         })
     }
 }

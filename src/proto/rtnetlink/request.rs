@@ -4,6 +4,7 @@
 //! lists something, with that.
 
 use core::net::{
+    IpAddr,
     Ipv4Addr,
     Ipv6Addr, //
 };
@@ -36,6 +37,7 @@ use super::{
     NEW_ADDRESS,
     NEW_LINK,
     NEW_ROUTE,
+    NO_PREFIX_ROUTE,
     UP, //
 };
 use crate::proto::{
@@ -159,6 +161,16 @@ pub enum Request {
         index: i32,
         /// The router.
         gateway: Ipv6Addr,
+    },
+    /// Makes the route to an address's own network as the kernel does where it makes the address:
+    /// it goes with that. An error (`EEXIST`) where there is one.
+    NetworkRoute {
+        /// The device.
+        index: i32,
+        /// The address.
+        address: IpAddr,
+        /// How many of the address's bits are the network's.
+        prefix_length: u8,
     },
 }
 
@@ -311,9 +323,6 @@ impl Request {
             } => {
                 /// `INFINITY_LIFE_TIME`.
                 const FOREVER: u32 = u32::MAX;
-                /// `IFA_F_NOPREFIXROUTE`.
-                const NO_PREFIX_ROUTE: u32 = 0x200;
-
                 let (kind, flags) = ADDRESS.of(change);
                 let header = AddressHeader {
                     family: INET6,
@@ -363,6 +372,59 @@ impl Request {
                 body.attribute(route::OUTPUT_DEVICE, index.to_ne_bytes())?;
                 body.finish(kind, flags | ACK, sequence)
             }
+            Self::NetworkRoute {
+                index,
+                address,
+                prefix_length,
+            } => {
+                /// `IP6_RT_PRIO_ADDRCONF`.
+                const PRIORITY: u32 = 256;
+
+                let (family, scope) = match address {
+                    IpAddr::V4(_) => (INET, scope::LINK),
+                    IpAddr::V6(_) => (INET6, scope::UNIVERSE),
+                };
+                let header = RouteHeader {
+                    family,
+                    destination_length: prefix_length,
+                    source_length: 0,
+                    tos: 0,
+                    table: 254,  // RT_TABLE_MAIN
+                    protocol: 2, // RTPROT_KERNEL
+                    scope,
+                    kind: 1, // RTN_UNICAST
+                    flags: U32::ZERO,
+                };
+                let mut body = Body::new(buffer, &header)?;
+                match (address, network(address, prefix_length)) {
+                    (IpAddr::V4(address), IpAddr::V4(network)) => {
+                        body.attribute(route::DESTINATION, network.octets())?;
+                        body.attribute(route::SOURCE, address.octets())?;
+                    }
+                    (IpAddr::V6(_), IpAddr::V6(network)) => {
+                        body.attribute(route::DESTINATION, network.octets())?;
+                        body.attribute(route::PRIORITY, PRIORITY.to_ne_bytes())?;
+                    }
+                    _ => return None,
+                }
+                body.attribute(route::OUTPUT_DEVICE, index.to_ne_bytes())?;
+                body.finish(NEW_ROUTE, EXCLUSIVELY | ACK, sequence)
+            }
+        }
+    }
+}
+
+/// The network of an address, `prefix_length` of whose bits are the network's.
+pub fn network(address: IpAddr, prefix_length: u8) -> IpAddr {
+    let length = u32::from(prefix_length);
+    match address {
+        IpAddr::V4(address) => {
+            let host = u32::MAX.checked_shr(length).unwrap_or(0);
+            Ipv4Addr::from_bits(address.to_bits() & !host).into()
+        }
+        IpAddr::V6(address) => {
+            let host = u128::MAX.checked_shr(length).unwrap_or(0);
+            Ipv6Addr::from_bits(address.to_bits() & !host).into()
         }
     }
 }

@@ -216,7 +216,7 @@ impl Holding {
             if !address.is_permanent {
                 self.hand_over(tools);
             } else if self.owner == Owner::Driver {
-                self.restore(tools);
+                self.restore(address.has_route.then_some(address), tools);
             }
             return Ok(());
         }
@@ -262,12 +262,13 @@ impl Holding {
             self.owner = Owner::Driver;
             self.tenancy.resume();
         }
-        self.restore(tools);
+        self.restore(None, tools);
         self.bare_since = None;
     }
 
-    /// Puts back what was made and is not there any more.
-    fn restore(&mut self, tools: &mut Tools<'_>) {
+    /// Puts back what was made and is not there any more; with `address` there is the route to its
+    /// network.
+    fn restore(&mut self, address: Option<&Ipv6Address>, tools: &mut Tools<'_>) {
         let Tools {
             link,
             changes,
@@ -277,8 +278,18 @@ impl Holding {
             reconnect,
         } = tools;
         let mut has_gone = false;
+        let (name, by) = (&link.name, By(*culprit));
+        if let Some(own) = address {
+            let (address, length) = (own.address.into(), own.prefix_length);
+            if let Some(network) = changes.restore_network(own.index, address, length) {
+                **repairs = repairs.saturating_add(1);
+                lines.warn(core::format_args!(
+                    "{name}: the route to its own network {network}/{length} was removed{by}, and \
+                     is put back"
+                ));
+            }
+        }
         changes.restore(Family::Ipv6, |step| {
-            let (name, by) = (&link.name, By(*culprit));
             **repairs = repairs.saturating_add(1);
             has_gone |= matches!(step, Step::Ipv6Address(_));
             lines.warn(core::format_args!(
