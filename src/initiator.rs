@@ -132,13 +132,15 @@ impl Initiator {
         let digests =
             established.parameters.data_digest != Digest::None || fallbacks.iter().any(wanted);
         let mut longest_login = 0;
+        let mut silence = account.node.timeouts.silence();
         for account in Iterator::chain(core::iter::once(&mut account), fallbacks.iter_mut()) {
             if !digests {
                 account.node.offer.data_digest = DigestChoice::Never;
             }
             longest_login = longest_login.max(account.node.longest_login().as_millis());
+            silence = silence.max(account.node.timeouts.silence());
         }
-        let nexus = Nexus::new(digests, account.node.timeouts)?;
+        let nexus = Nexus::new(digests, account.node.timeouts.command, silence)?;
         let timeout = END_TIMEOUT.saturating_add(longest_login);
         let tasks = Tasks::new(COMMANDS)?;
         let session = Session::new(established);

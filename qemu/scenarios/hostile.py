@@ -157,9 +157,10 @@ def hostile_error_handler(lab: Lab) -> None:
 
     # Somebody asks for a reset by an ioctl.
     unit.gone.set()
-    lost(f"({RESET}) && {READ}")
+    lost(f"({RESET}) && echo >/run/reset && {READ}")
     time.sleep(GIVES_UP)
     waits()
+    machine.check("test -e /run/reset")
     unit.gone.clear()
     ends_well()
 

@@ -32,21 +32,22 @@ use crate::{
         tcp::Connection, //
     },
     proto::{
-        config::{
-            iscsi_conf::Timeouts,
-            target::Portal, //
-        },
+        config::target::Portal,
         iscsi::tag::Itt,
-        scsi::sense::Sense, //
+        scsi::sense::Sense,
+        time::Duration, //
     }, //
 };
-use core::sync::atomic::{
-    fence,
-    AtomicBool,
-    AtomicU32,
-    AtomicU64,
-    AtomicUsize,
-    Ordering, //
+use core::{
+    ops::RangeInclusive,
+    sync::atomic::{
+        fence,
+        AtomicBool,
+        AtomicU32,
+        AtomicU64,
+        AtomicUsize,
+        Ordering, //
+    },
 };
 use kernel::{
     new_mutex,
@@ -90,9 +91,9 @@ const NO_UNIT: u64 = u64::MAX;
 pub(super) const FOREIGN_MAX: usize = 16;
 
 /// How much longer the error handler waits for a unit's answer than the target is waited for, and
-/// for how long at most, in seconds.
+/// for how long in all, in seconds. The kernel's own time is 10.
 const PATIENCE: u64 = 5;
-const PATIENCE_MAX: u32 = 3_600;
+const PATIENCE_RANGE: RangeInclusive<u64> = 15..=3_600;
 
 /// How long an abort waits before it asks again, in milliseconds.
 const ABORT_REMINDER: u64 = 30_000;
@@ -165,15 +166,23 @@ pub(crate) struct Nexus {
     pub(super) status: Status,
     /// Data is protected by a digest, which it must fit until it has been sent.
     digests: bool,
-    /// What takes how long with the first target.
-    timeouts: Timeouts,
+    /// How long a command may be without an answer, if that is not the kernel's to say.
+    command_timeout: Option<Duration>,
+    /// After how much of its silence any of the targets is given up.
+    silence: Duration,
 }
 
 impl Nexus {
     /// A nexus without a connection.
     ///
-    /// `digests` tells whether data goes with a digest on any of its connections.
-    pub(super) fn new(digests: bool, timeouts: Timeouts) -> Result<Arc<Self>> {
+    /// `digests` tells whether data goes with a digest on any of its connections,
+    /// `command_timeout` how long a command may be without an answer, if anybody cares, and
+    /// `silence` after how much of it any of the targets is given up.
+    pub(super) fn new(
+        digests: bool,
+        command_timeout: Option<Duration>,
+        silence: Duration,
+    ) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 pending: CommandList::new(),
@@ -195,7 +204,8 @@ impl Nexus {
                 unproved: AtomicU32::new(0),
                 status <- Status::new(),
                 digests,
-                timeouts,
+                command_timeout,
+                silence,
             }),
             GFP_KERNEL,
         )
@@ -206,9 +216,8 @@ impl Nexus {
         let previous = core::mem::replace(&mut *self.connection.lock(), connection.clone());
 
         drop(previous);
-        match connection {
-            Some(connection) => connection.with(|wire, stream| wire.pump(stream)),
-            None => self.drain(Command::is_error_handlers),
+        if let Some(connection) = connection {
+            connection.with(|wire, stream| wire.pump(stream));
         }
     }
 
@@ -344,14 +353,14 @@ impl Nexus {
     /// Has every command fail from now on.
     pub(super) fn refuse(&self) {
         self.refusing.store(true, Ordering::SeqCst);
-        self.drain(|_| true);
+        self.drain();
     }
 
     /// Has commands fail, or wait again, while there is no session.
     pub(super) fn set_failing(&self, failing: bool) {
         self.failing.store(failing, Ordering::SeqCst);
         if failing {
-            self.drain(|_| true);
+            self.drain();
         }
     }
 
@@ -365,14 +374,10 @@ impl Nexus {
         self.refusing.load(Ordering::SeqCst)
     }
 
-    /// Ends those of the commands that nobody has taken which `concerned` picks.
-    fn drain(&self, concerned: impl Fn(&Command) -> bool) {
+    /// Ends the commands that nobody has taken.
+    fn drain(&self) {
         for command in self.pending.take() {
-            if concerned(&command) {
-                command.end(HostStatus::NoConnect);
-            } else {
-                self.pending.push(command);
-            }
+            command.end(HostStatus::NoConnect);
         }
     }
 
@@ -402,11 +407,10 @@ impl Operations for Nexus {
         }
         let is_error_handlers = command.is_error_handlers();
         let alone = self.pending.push(command);
-        if self.is_hopeless() {
-            return self.drain(|_| true);
-        }
-        if is_error_handlers && !self.is_connected() {
-            self.drain(Command::is_error_handlers);
+        // The error handler begins once all commands of the host have failed, and lets none
+        // through: its own is the only one here.
+        if self.is_hopeless() || is_error_handlers && !self.is_connected() {
+            return self.drain();
         }
         if !last {
             return;
@@ -454,16 +458,17 @@ impl Operations for Nexus {
     }
 
     fn timeout(&self) -> Option<u32> {
-        let seconds = self.timeouts.command?.as_secs();
+        let seconds = self.command_timeout?.as_secs();
         Some(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
-    fn patience(&self) -> Option<u32> {
+    fn patience(&self) -> u32 {
         // By then it is known whether it is the unit that is silent, or the target.
-        let silence = self.timeouts.active?.as_secs();
-        let ping = self.timeouts.ping?.as_secs();
-        let known = silence.saturating_add(ping).saturating_add(PATIENCE);
-        Some(u32::try_from(known).unwrap_or(u32::MAX).min(PATIENCE_MAX))
+        let (least, most) = PATIENCE_RANGE.into_inner();
+        let patience = self.silence.as_secs().saturating_add(PATIENCE);
+        let patience = patience.clamp(least, most);
+        // CAST: An hour at most.
+        patience as u32
     }
 }
 

@@ -410,7 +410,8 @@ impl Link {
                         self.state = State::Up(connection);
                         return;
                     }
-                    Err((tasks, error)) => {
+                    Err((mut tasks, error)) => {
+                        tasks.end_those(HostStatus::NoConnect, Command::is_error_handlers);
                         outage.tasks = tasks;
                         LoginFailure::Memory(error)
                     }

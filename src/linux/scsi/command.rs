@@ -108,7 +108,8 @@ impl Command {
 
         let memory = private(command.as_ptr());
         // SAFETY: By this function's contract there is such memory, large enough and aligned as the
-        // command is. The mid-layer has filled it with zeroes, which are an atomic byte.
+        // command is. It was allocated as zeroes, and all that was written there since are values of
+        // this type, and zeroes.
         let expiries = unsafe { &(*memory).expiries };
         // A timer of this command's that expired before it was queued again may just be counted.
         expiries.store(0, Ordering::Relaxed);
@@ -290,7 +291,8 @@ impl Command {
     /// The same for a command that has no result from the device.
     ///
     /// The error handler puts a unit offline for good of which it hears nothing: it is told that
-    /// the unit is busy, gives the commands back that it has taken, and they wait for a session.
+    /// the unit is busy, which it takes for an answer to TEST UNIT READY. So it gives the commands
+    /// back that it has taken, and they wait for a session.
     pub(crate) fn end(self, host: HostStatus) {
         let (host, status) = if self.is_error_handlers() {
             (HostStatus::Ok, bindings::sam_status_SAM_STAT_BUSY as u8)

@@ -55,9 +55,9 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// kernel's own time without it.
     fn timeout(&self) -> Option<u32>;
 
-    /// After how many seconds the error handler gives a logical unit up that does not answer it, at
-    /// most an hour; the kernel's own time without it.
-    fn patience(&self) -> Option<u32>;
+    /// For how many seconds the error handler waits for each answer of a logical unit, at most an
+    /// hour.
+    fn patience(&self) -> u32;
 }
 
 /// How much a host can take.
@@ -313,12 +313,10 @@ unsafe extern "C" fn configure_callback<T: Operations>(
         // SAFETY: The device has its queue, and is not in use yet.
         unsafe { bindings::iscsi_init_device_set_timeout(device, seconds) };
     }
-    if let Some(seconds) = operations.patience() {
-        let patience = clock::jiffies(u64::from(seconds).saturating_mul(1_000));
-        // SAFETY: As above.
-        // CAST: An hour has fewer than 2^32.
-        unsafe { (*device).eh_timeout = patience as c_uint };
-    }
+    let patience = clock::jiffies(u64::from(operations.patience()).saturating_mul(1_000));
+    // SAFETY: The device is not in use yet.
+    // CAST: An hour has fewer than 2^32.
+    unsafe { (*device).eh_timeout = patience as c_uint };
     if operations.stable_pages() {
         // SAFETY: The limits are the caller's, to be changed here.
         unsafe { bindings::iscsi_init_limits_stable(limits) };

@@ -186,8 +186,8 @@ impl Operations for Target {
         None
     }
 
-    fn patience(&self) -> Option<u32> {
-        None
+    fn patience(&self) -> u32 {
+        10
     }
 
     fn stable_pages(&self) -> bool {

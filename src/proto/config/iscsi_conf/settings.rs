@@ -113,6 +113,18 @@ pub struct Timeouts {
     pub command: Option<Duration>,
 }
 
+impl Timeouts {
+    /// The target's silence before it is given up, with commands under way; without end where it
+    /// is not.
+    pub fn silence(&self) -> Duration {
+        let milliseconds = match (self.active, self.ping) {
+            (Some(active), Some(ping)) => active.as_millis().saturating_add(ping.as_millis()),
+            _ => u64::MAX,
+        };
+        Duration::from_millis(milliseconds)
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
