@@ -319,13 +319,20 @@ impl Link {
         };
         tasks.end_those(HostStatus::NoConnect, Command::is_error_handlers);
         let now = clock::milliseconds();
+        let previous = self.previous.take().filter(|_| progress == self.progress);
+        let hint = match failure {
+            Failure::Silent(_) if previous.is_some() => {
+                ", nor any command in this session (large packets may be lost: check the MTU of \
+                 all that is on the way)"
+            }
+            _ => "",
+        };
         pr_warn!(
-            "session with {} lost: {}; {} commands wait for a new one\n",
+            "session with {} lost: {}{hint}; {} commands wait for a new one\n",
             core::format_args!("{}", self.targets.account.target),
             core::format_args!("{failure}"),
             tasks.len()
         );
-        let previous = self.previous.take().filter(|_| progress == self.progress);
         let (pace, next_attempt) = match previous {
             Some(mut pace) => {
                 let next_attempt = pace.next_attempt(now);
