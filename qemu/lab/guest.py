@@ -15,6 +15,8 @@ from .scenario import BOOT_FAILED, BOOTED
 INSMOD = 420
 # The ways to end that a machine must have come to within this time, in seconds.
 SHUTDOWN = 120
+# What the driver says of a session that is lost with commands under way.
+UNDER_WAY = "iscsi_init: session with .* lost: .*; [1-9][0-9]* commands wait"
 # What a failed insmod must have put back.
 INTERFACES = "grep . /sys/class/net/eth*/flags /sys/class/net/eth*/mtu; ip -4 -o address show | grep -v ' lo '; ip -4 route"
 # The levels of errors and worse in the kernel's log, as `dmesg -r` prints them.

@@ -60,6 +60,9 @@ class Relay:
         try:
             while data := source.recv(1 << 16):
                 self.flows.wait()
+                # What was held back of a connection that has ended since is lost, as it is on a wire.
+                if source not in self.initiators:
+                    break
                 sink.sendall(data)
         except OSError:
             pass

@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -104,6 +105,12 @@ class Tgt:
     def stop(self) -> None:
         """Ends tgtd as a crash would: by its process id, without a farewell to anyone."""
         self.daemon.stop(signal.SIGKILL)
+
+    def crash(self) -> None:
+        """The same with commands under way, as long as some come."""
+        self.freeze()
+        time.sleep(1)
+        self.stop()
 
     def freeze(self) -> None:
         """Has tgtd do nothing any more, with its connections open, until `thaw`."""

@@ -104,8 +104,8 @@ def data_restart_under_fio(lab: Lab) -> None:
             "w() { awk '{ print $7 }' /sys/block/sdb/stat; }; n=$(w); until test $(w) -gt $((n + 20000)); do sleep 0.1; done",
             300,
         )
-        target.stop()
-        client.console.wait("iscsi_init: .*", 120)
+        target.crash()
+        client.console.wait(guest.UNDER_WAY, 120)
         target.start()
     client.check("until test -e /run/fio.status; do sleep 0.5; done", 600)
     expect(client.check("cat /run/fio.status") == "0", "fio to find no error", client.check("cat /run/fio.out"))

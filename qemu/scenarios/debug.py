@@ -7,7 +7,7 @@ from lab.machine import BOOT, Machine
 from lab.net import SERVER
 from lab.scenario import Lab, scenario, seldom, with_kasan, without_kasan
 from lab.targets import NAME
-from lab.writer import LOST
+from lab.writer import LOST, Writer
 
 from . import faults
 from .chap import SECRET, USER, account
@@ -58,13 +58,14 @@ def under_load(lab: Lab, *, digests: bool) -> None:
     fio(client, f"--name=raw --rw=randwrite {raw} --iodepth=64 --numjobs=2")
     fio(client, "--name=file --directory=/srv --rw=randwrite --bs=16k --size=16m --iodepth=16 --fsync=16 --end_fsync=1")
     client.check("(dd if=/dev/zero of=/dev/sdb bs=64k count=1024 oflag=direct >/run/dd 2>&1; touch /run/dd.end) >/dev/null 2>&1 &")
-    target.stop()
-    client.console.wait("iscsi_init: session with .* lost", 120)
+    target.crash()
+    client.console.wait(guest.UNDER_WAY, 120)
     target.start()
     client.console.wait("iscsi_init: session with .* restored", 120)
     client.check("until test -e /run/dd.end; do sleep 0.5; done", 300)
     expect("copied" in client.check("cat /run/dd"), "the writes to end well", client.check("cat /run/dd"))
     ends(client)
+    expect(not any(other.read_bytes()[: 64 * MIB]), "what was written on the server's side")
 
 
 def ends(client: Machine) -> None:
@@ -133,13 +134,15 @@ def debug_no_memory(lab: Lab) -> None:
     lab.dnsmasq()
     client = lab.builtin("root=/dev/sda1 iscsi-if=eth0", cpus=2, memory=1024, debug=True)
     client.wait_agent(600)
+    writer = Writer(client)
     client.check(f"{FAILURES} for task in $(pgrep iscsi_init); do echo 1 >/proc/$task/make-it-fail; done")
-    for number in range(3):
-        target.stop()
-        client.console.wait("iscsi_init: session with .* lost", 120)
+    for _ in range(3):
+        target.crash()
+        client.console.wait(guest.UNDER_WAY, 120)
         target.start()
         client.console.wait("iscsi_init: session with .* restored", 300)
-        client.check(f"dd if=/dev/zero of=/srv/file{number} bs=64k count=16 conv=fsync", 300)
+        writer.goes_on()
+    writer.ends()
     # Past all caches it is the writer itself that sends.
     digest = client.check(f"dd if=/dev/urandom of=/run/raw bs=1M count={raw.stat().st_size // MIB} status=none; sha256sum /run/raw").split()[0]
     write = "dd if=/run/raw of=/dev/sdb bs=16k oflag=direct status=none"

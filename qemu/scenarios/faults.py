@@ -17,6 +17,7 @@ from lab.targets import NAME, Tgt
 from lab.writer import FILES, Writer, content, synced
 
 LOST, RESTORED = "iscsi_init: session with .* lost", "iscsi_init: session with .* restored"
+SILENT = f"{LOST}: the target has not answered a ping"
 MIB = 1 << 20
 # For how long a program waits before Debian's kernel speaks of it (hung_task_timeout_secs), in seconds.
 HUNG = 120
@@ -68,12 +69,16 @@ def faults_connection(lab: Lab) -> None:
     guest.boots(client)
     writer = Writer(client)
     for breaks in (relay.reset, relay.finish, relay.reset):
+        # Commands are under way that are not answered any more.
+        relay.flows.clear()
+        time.sleep(1)
         breaks()
-        client.console.wait(LOST, 60)
+        client.console.wait(guest.UNDER_WAY, 60)
+        relay.flows.set()
         client.console.wait(RESTORED, 60)
         writer.goes_on()
     relay.flows.clear()
-    client.console.wait(f"{LOST}: the target has not answered a ping", 60)
+    client.console.wait(SILENT, 60)
     relay.flows.set()
     client.console.wait(RESTORED, 60)
     writer.goes_on()
@@ -85,7 +90,7 @@ def frozen(lab: Lab, seconds: int) -> None:
     client, target = boots(lab)
     writer = Writer(client)
     target.freeze()
-    client.console.wait(f"{LOST}: the target has not answered a ping", 60)
+    client.console.wait(SILENT, 60)
     # Time that passes is the fault, here and below.
     time.sleep(seconds)
     target.thaw()
@@ -160,16 +165,48 @@ def long_cable(lab: Lab) -> None:
     unplugged(lab, 60, 600)
 
 
-@scenario
-def faults_black_hole(lab: Lab) -> None:
-    """Large packets do not arrive any more, without a word of it; small ones do. After 40 s all do again."""
+def switched_off(lab: Lab, *seconds: int) -> None:
+    """The switch is gone for so long, again and again, and the cable to it has a carrier all the time."""
     client, _ = boots(lab)
     writer = Writer(client)
-    # The machine's side goes on with packets of 1500 bytes.
+    for duration in seconds:
+        run("ip", "link", "set", "tap0", "nomaster")
+        client.console.wait(SILENT, 60)
+        time.sleep(duration)
+        run("ip", "link", "set", "tap0", "master", "br0")
+        client.console.wait(RESTORED, 120)
+        writer.goes_on()
+    ends(lab, client, writer, waited=max(seconds) >= HUNG)
+
+
+@scenario
+def faults_switch(lab: Lab) -> None:
+    """The switch restarts within 20 s."""
+    switched_off(lab, 20)
+
+
+@scenario
+def long_switch(lab: Lab) -> None:
+    """... within a minute, and within ten."""
+    switched_off(lab, 60, 600)
+
+
+@scenario
+def faults_black_hole(lab: Lab) -> None:
+    """Large packets do not arrive any more, without a word of it; small ones do: each new session is lost again until all arrive."""
+    # The target's side goes on with packets of 1500 bytes, each of them sent as it is: a bridge keeps an MTU once that was changed.
+    for mtu in ("1400", "1500"):
+        run("ip", "link", "set", "br0", "mtu", mtu, "gso_max_segs", "1")
+    client, _ = boots(lab)
+    writer = Writer(client)
+    # What is in the page cache needs no packet; without it nothing can be begun on the machine.
+    read = "sleep 2; echo 3 >/proc/sys/vm/drop_caches; until cat /data/* /bin/* >/dev/null; do :; done; touch /run/read.end"
+    client.check(f"({read}) >/dev/null 2>&1 &")
     run("ip", "link", "set", "tap0", "mtu", "600")
-    # What is in the page cache needs no packet.
-    client.check("(until cat /data/* /bin/* >/dev/null; do :; done; touch /run/read.end) >/dev/null 2>&1 & echo 3 >/proc/sys/vm/drop_caches")
-    time.sleep(40)
+    client.console.wait(SILENT, 60)
+    client.console.wait(RESTORED, 60)
+    client.console.wait(f"{SILENT} .*check the MTU", 60)
+    client.console.wait(RESTORED, 60)
     run("ip", "link", "set", "tap0", "mtu", "1500")
     writer.goes_on()
     client.check("until test -e /run/read.end; do sleep 0.2; done", 300)

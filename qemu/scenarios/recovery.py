@@ -21,8 +21,8 @@ def recovery_target_restart(lab: Lab) -> None:
     guest.boots(client)
     writer = Writer(client)
     for _ in range(2):
-        target.stop()
-        client.console.wait("iscsi_init: .*", 120)
+        target.crash()
+        client.console.wait(guest.UNDER_WAY, 120)
         target.start()
         writer.goes_on()
     target.stop()
