@@ -179,7 +179,7 @@ def switched_off(lab: Lab, *seconds: int) -> None:
     ends(lab, client, writer, waited=max(seconds) >= HUNG)
 
 
-@scenario
+@seldom
 def faults_switch(lab: Lab) -> None:
     """The switch restarts within 20 s."""
     switched_off(lab, 20)
@@ -189,6 +189,20 @@ def faults_switch(lab: Lab) -> None:
 def long_switch(lab: Lab) -> None:
     """... within a minute, and within ten."""
     switched_off(lab, 60, 600)
+
+
+@seldom
+def faults_failover(lab: Lab) -> None:
+    """Another machine takes the target's address over, so that it has another network card, of which the network is not told."""
+    client, target = boots(lab)
+    writer = Writer(client)
+    target.crash()
+    run("ip", "link", "set", "br0", "address", "02:00:00:00:07:99")
+    client.console.wait(guest.UNDER_WAY, 60)
+    target.start()
+    client.console.wait(RESTORED, 120)
+    writer.goes_on()
+    ends(lab, client, writer)
 
 
 @scenario

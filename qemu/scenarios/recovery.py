@@ -7,7 +7,7 @@ from lab import guest, images
 from lab.errors import expect
 from lab.net import SERVER
 from lab.relay import Relay
-from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario
+from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom
 from lab.targets import NAME
 from lab.writer import FILES, LOST, Writer
 
@@ -117,6 +117,24 @@ def shutdown_without_target(lab: Lab) -> None:
     client.plug(0, False)
     client.send("/tmp/busybox poweroff -f")
     client.wait_end(guest.SHUTDOWN)
+
+
+@seldom
+def shutdown_debian_without_target(lab: Lab) -> None:
+    """`systemctl poweroff` with the target gone and much to be written: Debian, which needs its disk for that, waits and then ends well."""
+    disk = lab.debian_disk()
+    target = lab.tgt(disk)
+    lab.dnsmasq()
+    client = lab.client(ALL_FROM_DHCP, memory=1024, cpus=2)
+    client.wait_agent()
+    digest = client.check("dd if=/dev/urandom of=/srv/random bs=1M count=16 status=none; sha256sum /srv/random").split()[0]
+    target.stop()
+    client.send("systemctl poweroff")
+    client.console.wait("Reached target .*poweroff.target", 300)
+    target.start()
+    client.wait_end(guest.SHUTDOWN)
+    guest.on_disk(disk, "/srv/random", digest)
+    images.check_file_system(disk)
 
 
 @scenario
