@@ -330,7 +330,8 @@ impl Ipv4Keeper {
                 }
                 self.found(own, &addresses);
                 if own.is_permanent && self.owner == Owner::Driver {
-                    self.restore(own.has_route.then_some(own));
+                    let has_route = own.has_route && !link.is_part;
+                    self.restore(has_route.then_some(own));
                 } else if !own.is_permanent {
                     self.hand_over(own);
                 }

@@ -216,7 +216,8 @@ impl Holding {
             if !address.is_permanent {
                 self.hand_over(tools);
             } else if self.owner == Owner::Driver {
-                self.restore(address.has_route.then_some(address), tools);
+                let has_route = address.has_route && !tools.link.is_part;
+                self.restore(has_route.then_some(address), tools);
             }
             return Ok(());
         }

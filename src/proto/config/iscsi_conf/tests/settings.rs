@@ -245,6 +245,15 @@ fn times_are_read_each_into_its_own() {
 }
 
 #[test]
+fn silence_ends_with_the_ping_that_it_brings_about() {
+    let silence = |file: &str| settings(file).timeouts.silence().as_millis();
+    assert_eq!(silence(""), 10_000);
+    assert_eq!(silence("ActiveTimeout=7\nPingTimeout=2m"), 127_000);
+    assert_eq!(silence("ActiveTimeout=0"), u64::MAX);
+    assert_eq!(silence("PingTimeout=0"), u64::MAX);
+}
+
+#[test]
 fn a_time_to_wait_is_read_in_every_form() {
     let seconds = |file: &str| settings(file).timeouts.conn_fail.map(Duration::as_secs);
     assert_eq!(seconds(""), None);
