@@ -56,6 +56,11 @@ def insmod(machine: Machine, parameters: str = "", timeout: float = INSMOD) -> I
     return Insmod(ran.status, output.strip(), log.strip().split("\n"))
 
 
+def count(machine: Machine, what: str) -> int:
+    """A number that /proc/iscsi_init tells."""
+    return int(machine.check(f"sed -n 's/^{what}: //p' /proc/iscsi_init"))
+
+
 def succeeds(machine: Machine, parameters: str = "") -> Insmod:
     """Loads the module, which must bring the disk without an error in the log."""
     done = insmod(machine, parameters)

@@ -39,6 +39,8 @@ def aborts_lio(lab: Lab) -> None:
             lost = machine.log("iscsi_init: session with .* lost", start)
             expect(not lost, "the session to be kept", "\n".join(lost))
     writer.ends()
+    for what in ("aborts", "lun-resets", "commands-sent-again"):
+        expect(guest.count(machine, what) > 0, f"{what} to be counted")
     machine.check("kill $(cat /run/reads); umount /data; until rmmod iscsi_init; do sleep 0.1; done", guest.SHUTDOWN)
     target.stop()
     images.check_file_system(disk)

@@ -232,6 +232,8 @@ def custody_taken_away(lab: Lab) -> None:
     machine.check(f"echo {device} >{driver}/unbind")
     says(machine, f"lan0 is gone({by})", 30)
     takes(f"echo {device} >{driver}/bind", "lan0 is back, as eth0", f"eth0: the address {address} was removed", f"eth0: {route} was removed")
+    repairs = guest.count(machine, "network-repairs")
+    expect(repairs >= 9, "each repair to be counted", repairs)
     load.ends()
     expect(not machine.check("ip -4 -o address show eth0"), "no address once the module is gone")
 

@@ -33,6 +33,7 @@ def recovery_target_restart(lab: Lab) -> None:
     client.console.wait(f"iscsi_init: session with {moved.portal}:.* restored", 120)
     writer.goes_on()
     writer.ends()
+    expect(guest.count(client, "outages") == 3 and guest.count(client, "commands-sent-again") > 1, "outages and commands to be counted")
     digest = client.check("cat /data/* | sha256sum").split()[0]
     written = writer.count()
     guest.reboots(client)

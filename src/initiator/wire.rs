@@ -460,7 +460,8 @@ impl Wire {
         let mut sense = response::sense(self.receive.side());
         let verdict = match &outcome {
             Outcome::Completed(status) if status.status == ScsiStatus::CHECK_CONDITION => {
-                // Before the mid-layer sees it: its error handler would stop the host to ask for it.
+                // Before the mid-layer sees it: its error handler would stop the host to ask for
+                // it.
                 sense = response::autosense(self.receive.side())?;
                 let origin = match (running.command.repeatable(), running.repeated) {
                     (false, _) => Origin::Passthrough,

@@ -108,8 +108,8 @@ impl Command {
 
         let memory = private(command.as_ptr());
         // SAFETY: By this function's contract there is such memory, large enough and aligned as the
-        // command is. It was allocated as zeroes, and all that was written there since are values of
-        // this type, and zeroes.
+        // command is. It was allocated as zeroes, and all that was written there since are values
+        // of this type, and zeroes.
         let expiries = unsafe { &(*memory).expiries };
         // A timer of this command's that expired before it was queued again may just be counted.
         expiries.store(0, Ordering::Relaxed);
