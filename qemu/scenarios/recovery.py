@@ -122,18 +122,19 @@ def shutdown_without_target(lab: Lab) -> None:
 
 @seldom
 def shutdown_debian_without_target(lab: Lab) -> None:
-    """`systemctl poweroff` with the target gone and much to be written: Debian, which needs its disk for that, waits and then ends well."""
+    """The target goes while Debian shuts down, with much to be written: Debian needs its disk for that, waits, and then ends well."""
     disk = lab.debian_disk()
     target = lab.tgt(disk)
     lab.dnsmasq()
     client = lab.client(ALL_FROM_DHCP, memory=1024, cpus=2)
     client.wait_agent()
     digest = client.check("dd if=/dev/urandom of=/srv/random bs=1M count=16 status=none; sha256sum /srv/random").split()[0]
-    target.stop()
     client.send("systemctl poweroff")
-    client.console.wait("Reached target .*poweroff.target", 300)
+    client.console.wait("Stopped target .*multi-user.target", 300)
+    target.stop()
+    client.console.wait("iscsi_init: no session since .* still trying", 120)
     target.start()
-    client.wait_end(guest.SHUTDOWN)
+    client.wait_end(300)
     guest.on_disk(disk, "/srv/random", digest)
     images.check_file_system(disk)
 
