@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from .net import SERVER
+from .process import wait_until
 from .targets import PORT
 
 HEADER = 48
@@ -27,8 +28,16 @@ class Relay:
         self.initiators: list[socket.socket] = []
         self.flows = threading.Event()
         self.flows.set()
+        # Something of an initiator's is held back.
+        self.holds = threading.Event()
         self.listener = socket.create_server((SERVER, port))
         threading.Thread(target=self._serve, daemon=True).start()
+
+    def hold(self) -> None:
+        """Has nothing pass any more, and returns when something would."""
+        self.holds.clear()
+        self.flows.clear()
+        wait_until(self.holds.is_set, "an initiator to send something", 60)
 
     def reset(self) -> None:
         """Sends every initiator a RST."""
@@ -59,6 +68,8 @@ class Relay:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         try:
             while data := source.recv(1 << 16):
+                if not self.flows.is_set():
+                    self.holds.set()
                 self.flows.wait()
                 # What was held back of a connection that has ended since is lost, as it is on a wire.
                 if source not in self.initiators:

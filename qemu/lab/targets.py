@@ -5,7 +5,6 @@ import signal
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -107,9 +106,11 @@ class Tgt:
         self.daemon.stop(signal.SIGKILL)
 
     def crash(self) -> None:
-        """The same with commands under way, as long as some come."""
+        """The same once commands are under way."""
         self.freeze()
-        time.sleep(1)
+        # Recv-Q: what the kernel has for tgtd.
+        unread = ["ss", "--no-header", "--tcp", "--numeric", "state", "established", "sport", "=", f":{self.port}"]
+        wait_until(lambda: any(int(line.split()[0]) for line in run(*unread).splitlines()), "something of the initiator's", 60)
         self.stop()
 
     def freeze(self) -> None:

@@ -70,8 +70,7 @@ def faults_connection(lab: Lab) -> None:
     writer = Writer(client)
     for breaks in (relay.reset, relay.finish, relay.reset):
         # Commands are under way that are not answered any more.
-        relay.flows.clear()
-        time.sleep(1)
+        relay.hold()
         breaks()
         client.console.wait(guest.UNDER_WAY, 60)
         relay.flows.set()
