@@ -325,7 +325,7 @@ def ipv6_custody(lab: Lab) -> None:
     for breakage, line in (
         (f"ip -6 address del {OWN}/64 dev eth0", f"{says}: the address {OWN} was removed, and is put back"),
         ("ip link set eth0 down", f"{says} was set down, and is set up again"),
-        ("ip -6 route flush dev eth0", f"{says}: the route to its own network {PREFIX6}:/64 was removed .by .*, and is put back"),
+        (f"ip -6 route delete {PREFIX6}:/64 dev eth0", f"{says}: the route to its own network {PREFIX6}:/64 was removed .by .*, and is put back"),
         (
             "cd /sys/bus/virtio/drivers/virtio_net; device=$(ls -d virtio*); echo $device >unbind; echo $device >bind",
             f"{says} is back, as eth0",
