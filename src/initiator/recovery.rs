@@ -321,7 +321,7 @@ impl Link {
         let now = clock::milliseconds();
         let previous = self.previous.take().filter(|_| progress == self.progress);
         let hint = match failure {
-            Failure::Silent(_) if previous.is_some() => {
+            Failure::Silent(_) if previous.is_some() && tasks.len() > 0 => {
                 ", nor any command in this session (large packets may be lost: check the MTU of \
                  all that is on the way)"
             }

@@ -119,14 +119,15 @@ mod route {
     pub(super) const SOURCE: u16 = 7;
 }
 
-/// The attributes of an address (`IFA_*`); `IFA_CACHEINFO` is called `LIFETIMES`, and `IFA_PROTO`
-/// `MAKER`.
+/// The attributes of an address (`IFA_*`); `IFA_CACHEINFO` is called `LIFETIMES`, `IFA_RT_PRIORITY`
+/// `PRIORITY`, and `IFA_PROTO` `MAKER`.
 mod address {
     pub(super) const ADDRESS: u16 = 1;
     pub(super) const LOCAL: u16 = 2;
     pub(super) const BROADCAST: u16 = 4;
     pub(super) const LIFETIMES: u16 = 6;
     pub(super) const FLAGS: u16 = 8;
+    pub(super) const PRIORITY: u16 = 9;
     pub(super) const MAKER: u16 = 11;
 }
 

@@ -283,17 +283,24 @@ impl Address {
             is_global: header.scope == scope::UNIVERSE,
             is_permanent: header.flags & PERMANENT != 0,
             has_route: header.flags & SECONDARY == 0
-                && header.prefix_length < 32
-                && makes_route(find(attributes, address::FLAGS)),
+                && (1..32).contains(&header.prefix_length)
+                && makes_route(attributes),
         })
     }
 }
 
-/// Whether the kernel makes a route to the network of an address with these flags (`IFA_FLAGS`,
-/// which has more of them than the header).
-fn makes_route(flags: Option<&[u8]>) -> bool {
-    let flags = flags.and_then(|flags| flags.first_chunk().copied());
+/// Whether the kernel makes an ordinary route to the network of an address with these attributes:
+/// `IFA_FLAGS` has more flags than the header; a route of another priority, or to a peer's network,
+/// is user space's wish.
+fn makes_route(attributes: &[u8]) -> bool {
+    let flags = find(attributes, address::FLAGS).and_then(|flags| flags.first_chunk().copied());
+    let (local, peer) = (
+        find(attributes, address::LOCAL),
+        find(attributes, address::ADDRESS),
+    );
     flags.map_or(0, u32::from_ne_bytes) & NO_PREFIX_ROUTE == 0
+        && find(attributes, address::PRIORITY).is_none()
+        && (local.is_none() || peer.is_none() || local == peer)
 }
 
 /// An IPv6 address of a network device.
@@ -338,11 +345,9 @@ impl Ipv6Address {
         let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
         let mut own = None;
         let mut maker = None;
-        let mut flags = None;
         for (kind, value) in Attributes(Reader::new(attributes)) {
             match kind {
                 address::MAKER => maker = Some(value),
-                address::FLAGS => flags = Some(value),
                 // On a point-to-point link the other one is the peer's.
                 address::LOCAL => own = Some(value),
                 address::ADDRESS => own = own.or(Some(value)),
@@ -359,7 +364,7 @@ impl Ipv6Address {
             is_permanent: header.flags & PERMANENT != 0,
             // Temporary ones (RFC 8981) say nothing of their maker, who is the kernel.
             is_advertised: maker == Some(ADVERTISED) || header.flags & TEMPORARY != 0,
-            has_route: header.prefix_length < 128 && makes_route(flags),
+            has_route: (1..128).contains(&header.prefix_length) && makes_route(attributes),
         })
     }
 }
