@@ -470,9 +470,17 @@ fn addresses_are_listed() {
     };
     assert_eq!(bodies, [Body::Address(loopback), Body::Address(ours)]);
 
-    // With `noprefixroute`; the second one of a network; one that is a network by itself.
+    // With `noprefixroute`; the second one of a network; a network by itself, and that of
+    // everything; a peer's; a metric (in the place of the broadcast address).
     let last = datagram.len() - 88;
-    for (offset, to) in [(65, 0x02), (18, 0x81), (17, 32)] {
+    for (offset, to) in [
+        (65, 0x02),
+        (18, 0x81),
+        (17, 32),
+        (17, 0),
+        (31, 0x03),
+        (42, 9),
+    ] {
         let mut other = datagram[last..].to_vec();
         other[offset] = to;
         let first = answers(&other).next().map(|answer| answer.body);

@@ -268,11 +268,9 @@ pub struct Address {
 impl Address {
     /// Reads the body of a message about an address; `None` when that is none of IPv4.
     fn parse(body: &[u8]) -> Option<Self> {
-        /// `IFA_F_PERMANENT`.
-        const PERMANENT: u8 = 0x80;
-
-        /// `IFA_F_SECONDARY`.
+        /// `IFA_F_SECONDARY` and `IFA_F_PERMANENT`.
         const SECONDARY: u8 = 0x01;
+        const PERMANENT: u8 = 0x80;
 
         let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
         let value = find(attributes, address::LOCAL).filter(|_| header.family == INET)?;

@@ -323,6 +323,7 @@ impl Request {
             } => {
                 /// `INFINITY_LIFE_TIME`.
                 const FOREVER: u32 = u32::MAX;
+
                 let (kind, flags) = ADDRESS.of(change);
                 let header = AddressHeader {
                     family: INET6,
