@@ -184,6 +184,23 @@ fn addresses_are_listed() {
     let usable = |body: &Body| matches!(body, Body::Ipv6Address(address) if address.is_usable());
     assert_eq!(bodies.iter().position(usable), Some(1));
 
+    // A network by itself, and one with `noprefixroute`.
+    for (offset, to) in [(17, 128), (69, 0x02)] {
+        let mut other = datagram.clone();
+        other[offset] = to;
+        let first = answers(&other).next().map(|answer| answer.body);
+        assert!(
+            matches!(
+                first,
+                Some(Body::Ipv6Address(Ipv6Address {
+                    has_route: false,
+                    ..
+                }))
+            ),
+            "{first:?}"
+        );
+    }
+
     // Duplicate address detection has found another host.
     let mut duplicate = datagram;
     duplicate[18] = 0x88;
