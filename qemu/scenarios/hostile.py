@@ -8,10 +8,11 @@ from hostile import cases, selftest
 from hostile.bench import ADDRESS, run_group
 from hostile.data import expected
 from hostile.target import ARMED, BLOCK, PREFIX, Behaviour, Command, Connection, Server
-from lab import guest
+from lab import guest, settings
 from lab.errors import expect
 from lab.net import NETMASK, SERVER
 from lab.scenario import Lab, scenario, seldom
+from lab.wire import Pdu as Received
 
 cases.load()
 # Which cases run: the cut for every check, all of them, or those whose names begin with one of these, with commas between.
@@ -194,3 +195,64 @@ def hostile_error_handler(lab: Lab) -> None:
     machine.send("reboot -f")
     machine.console.wait("iscsi_init: .* has answered nothing for .* waiting ends", guest.SHUTDOWN)
     machine.wait_end(guest.SHUTDOWN)
+
+
+# `timeout` of the disk, in seconds, where times are held against a clock; the usual one is 30.
+TIMEOUT = 10
+# How much later each step may come: the block layer looks once a second, and the machine has to get to it.
+LATE = 4 * settings.PATIENCE
+FUNCTIONS = {1: "abort", 5: "unit reset", 6: "target reset"}
+CLOCK = {
+    "does-all": {"abort": 2 * TIMEOUT, "unit reset": 4 * TIMEOUT, "target reset": 6 * TIMEOUT, "login": 8 * TIMEOUT},
+    "answers-nothing": {"abort": 2 * TIMEOUT, "unit reset": 2 * TIMEOUT + 10, "login": 2 * TIMEOUT + 10 + 30},
+}
+
+
+class Deaf:
+    """A disk whose first session has no answer for a read; notes when it is asked for what on its behalf, in seconds after the read."""
+
+    def __init__(self, answers: bool) -> None:
+        self.answers = answers
+        self.begun = 0.0
+        self.steps: list[tuple[str, float]] = []
+
+    def _note(self, what: str) -> None:
+        if self.begun:
+            self.steps.append((what, time.monotonic() - self.begun))
+
+    def read(self, c: Connection, command: Command) -> bool:
+        """Silence in the first session; what is aborted is sent again, and has no answer either."""
+        self.begun = self.begun or time.monotonic()
+        return c.number == 1
+
+    def task(self, c: Connection, pdu: Received) -> bool:
+        """All that is asked for is done, or nothing is answered."""
+        self._note(FUNCTIONS[pdu.header[1] & 0x7F])
+        return not self.answers
+
+    def login(self, c: Connection, *_: object) -> bool:
+        """A new session."""
+        if c.number == 2 and self.steps[-1][0] != "login":
+            self._note("login")
+        return False
+
+
+@seldom
+def hostile_clock(lab: Lab) -> None:
+    """A command without an answer: each step of the error handling comes at its time, where the target does all or answers nothing."""
+    units = {"does-all": Deaf(True), "answers-nothing": Deaf(False)}
+    behaviours = {
+        name: Behaviour({"read": unit.read, "task": unit.task, "login": unit.login}, always=True) for name, unit in units.items()
+    }
+    Server(SERVER, 3260, behaviours)
+    lab.capture.judged = f"ip.src == {ADDRESS}"
+    machine = lab.bench()
+    machine.check(f"mkdir -p /etc; echo DiskCommandTimeout={TIMEOUT} >/etc/iscsi.conf")
+    for name, steps in CLOCK.items():
+        done = guest.insmod(machine, f"if=eth0:{ADDRESS}:{NETMASK} target={SERVER}:{PREFIX}{name}")
+        expect(done.errno == 0, "the disk", done.log)
+        machine.check(READ, guest.SHUTDOWN)
+        machine.check("rmmod iscsi_init")
+        seen = units[name].steps
+        right = [what for what, _ in seen] == list(steps) and all(at <= when <= at + LATE for (_, when), at in zip(seen, steps.values()))
+        expect(right, f"with {name} {steps}, in seconds", seen)
