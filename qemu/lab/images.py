@@ -49,11 +49,13 @@ def prepare() -> None:
     _tiny(settings.BUILD / "tiny.img")
 
 
-def client_initrd(directory: Path, files: Mapping[str, bytes], conf: Path | None = None) -> Path:
-    """The initrd of a client, with the shipped linuxrc, the agent, and `files` and a configuration file besides."""
+def client_initrd(directory: Path, files: Mapping[str, bytes], conf: Path | None = None, modules: tuple[str, ...] = ()) -> Path:
+    """The initrd of a client, with the shipped linuxrc, the agent, and `files`, a configuration file and `modules` besides."""
     out = directory / "client.initrd"
     initrd = settings.BUILD / "client.initrd"
-    if conf:
+    if modules:
+        initrd = _initrd("larger", settings.MODULE, CLIENT_MODULES + modules, LINUXRC)
+    elif conf:
         initrd = _initrd("configured", settings.MODULE, CLIENT_MODULES, LINUXRC, conf)
         expect(initrd.stat().st_mode & 0o777 == 0o600, "an initrd with secrets to be private", oct(initrd.stat().st_mode))
     own = {"/agent": guest("agent"), "/test-init": guest("test-init")}

@@ -178,21 +178,22 @@ class Lab:
         files: Mapping[str, bytes] | None = None,
         conf: Path | None = None,
         initrd: Path | None = None,
+        modules: tuple[str, ...] = (),
         cpus: int = 1,
         memory: int = 512,
         firmware: Sequence[str] = (),
         name: str = "client",
     ) -> Machine:
-        """Starts a diskless machine with the kernel arguments `append`, and `initrd` or one that has `files` and `conf` added.
+        """Starts a diskless machine with the kernel arguments `append`, and `initrd` or one that has `files`, `conf` or `modules` added.
 
-        `firmware`: arguments of QEMU's with what the machine's firmware is to have left.
+        `firmware`: arguments of QEMU's with what the machine's firmware is to have left, or with further devices.
         """
         machine = Machine(
             name,
             self.directory,
             self.sockets,
             kernel=settings.KERNEL,
-            initrd=initrd or images.client_initrd(self.directory, files or {}, conf),
+            initrd=initrd or images.client_initrd(self.directory, files or {}, conf, modules),
             append=append,
             nics=[self.nic()] if nics is None else nics,
             cpus=cpus,

@@ -5,9 +5,12 @@ import os
 from lab import guest, howto, images, settings
 from lab.errors import expect
 from lab.process import run
+from lab.reports import WAITING
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom, without_kasan
 from lab.targets import NAME
 from lab.writer import Writer
+
+from .recovery import shuts_down
 
 SECTOR = 512
 
@@ -92,3 +95,29 @@ def howto_growing_lio(lab: Lab) -> None:
     guest.reboots(client)
     target.stop()
     images.check_file_system(disk)
+
+
+@without_kasan
+@seldom
+def howto_watchdog(lab: Lab) -> None:
+    """The target goes while Debian reboots, and stays away: a hardware watchdog ends that, and a power-off, too, as a reboot."""
+    target = lab.tgt(lab.debian_disk())
+    lab.dnsmasq()
+    (commands,) = howto.blocks("A hardware watchdog")
+    for how in ("reboot", "poweroff"):
+        client = lab.client(
+            f"{ALL_FROM_DHCP} i6300esb.nowayout=1",
+            modules=("i6300esb",),
+            memory=1024,
+            cpus=2,
+            firmware=["-device", "i6300esb"],
+            name=how,
+        )
+        client.wait_agent()
+        client.check(commands)
+        watched = client.check("cat /sys/class/watchdog/watchdog0/state /sys/class/watchdog/watchdog0/timeout").split()
+        expect(watched == ["active", "30"], "systemd to look after the watchdog", watched)
+        shuts_down(client, target, how)
+        client.provokes(WAITING)
+        client.wait_end(400)
+        target.start()

@@ -5,10 +5,11 @@ import time
 
 from lab import guest, images
 from lab.errors import expect
+from lab.machine import Machine
 from lab.net import SERVER
 from lab.relay import Relay
 from lab.scenario import ALL_FROM_DHCP, ROOT_PATH, Lab, scenario, seldom
-from lab.targets import NAME
+from lab.targets import NAME, Tgt
 from lab.writer import FILES, LOST, Writer
 
 @scenario
@@ -120,19 +121,25 @@ def shutdown_without_target(lab: Lab) -> None:
     client.wait_end(guest.SHUTDOWN)
 
 
+def shuts_down(client: Machine, target: Tgt, how: str) -> str:
+    """Debian is told to end with much to be written, and its target goes meanwhile; returns the digest of /srv/random."""
+    digest = client.check("dd if=/dev/urandom of=/srv/random bs=1M count=16 status=none; sha256sum /srv/random").split()[0]
+    client.send(f"systemctl {how}")
+    client.console.wait("Stopped target .*multi-user.target", 300)
+    target.stop()
+    client.console.wait("iscsi_init: no session since .* still trying", 120)
+    return digest
+
+
 @seldom
 def shutdown_debian_without_target(lab: Lab) -> None:
-    """The target goes while Debian shuts down, with much to be written: Debian needs its disk for that, waits, and then ends well."""
+    """The target goes while Debian shuts down: Debian needs its disk for that, waits, and then ends well."""
     disk = lab.debian_disk()
     target = lab.tgt(disk)
     lab.dnsmasq()
     client = lab.client(ALL_FROM_DHCP, memory=1024, cpus=2)
     client.wait_agent()
-    digest = client.check("dd if=/dev/urandom of=/srv/random bs=1M count=16 status=none; sha256sum /srv/random").split()[0]
-    client.send("systemctl poweroff")
-    client.console.wait("Stopped target .*multi-user.target", 300)
-    target.stop()
-    client.console.wait("iscsi_init: no session since .* still trying", 120)
+    digest = shuts_down(client, target, "poweroff")
     target.start()
     client.wait_end(300)
     guest.on_disk(disk, "/srv/random", digest)
