@@ -229,6 +229,19 @@ fn routes_to_an_addresses_own_network_are_made_as_iproute2_makes_them() {
 }
 
 #[test]
+fn the_route_to_an_own_address_is_made_as_iproute2_makes_it() {
+    // ip route add local 10.0.0.2 dev v0 table local proto kernel scope host src 10.0.0.2
+    assert_written(
+        Request::LocalRoute {
+            index: 3,
+            address: Ipv4Addr::new(10, 0, 0, 2),
+        },
+        "34000000 18000506 a33f036b 00000000 02200000 ff02fe02 00000000
+         08000100 0a000002 08000700 0a000002 08000400 03000000",
+    );
+}
+
+#[test]
 fn all_links_are_asked_for() {
     // As `ip link` does, less its filter attribute.
     assert_written(

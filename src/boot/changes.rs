@@ -288,6 +288,15 @@ impl Changes {
         Some(network(address, prefix_length))
     }
 
+    /// Makes the route again by which the kernel takes an address for its own, where it is not
+    /// there; whether it was not. Without it what is sent to the address is not taken in.
+    pub(super) fn restore_local(&mut self, index: i32, address: Ipv4Addr) -> bool {
+        // As in `restore`.
+        self.netlink
+            .change(&Request::LocalRoute { index, address })
+            .is_ok()
+    }
+
     /// Takes addresses and routes of `family` back, but remembers them.
     pub(super) fn withdraw(&mut self, family: Family) {
         for undo in self.done.iter().rev() {

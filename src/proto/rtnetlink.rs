@@ -135,6 +135,7 @@ mod address {
 mod scope {
     pub(super) const UNIVERSE: u8 = 0;
     pub(super) const LINK: u8 = 253;
+    pub(super) const HOST: u8 = 254;
 }
 
 /// The attributes of a link (`IFLA_*`); `IFLA_AF_SPEC` is called `FAMILIES`.

@@ -330,8 +330,7 @@ impl Ipv4Keeper {
                 }
                 self.found(own, &addresses);
                 if own.is_permanent && self.owner == Owner::Driver {
-                    let has_route = own.has_route && !link.is_part;
-                    self.restore(has_route.then_some(own));
+                    self.restore((!link.is_part).then_some(own));
                 } else if !own.is_permanent {
                     self.hand_over(own);
                 }
@@ -410,8 +409,8 @@ impl Ipv4Keeper {
         self.bare_since = None;
     }
 
-    /// Puts back what was made and is not there any more; with `address` there is the route to its
-    /// network.
+    /// Puts back what was made and is not there any more; with `address` there are the routes that
+    /// the kernel makes with one.
     fn restore(&mut self, address: Option<&Address>) {
         let Self {
             changes,
@@ -424,6 +423,17 @@ impl Ipv4Keeper {
         } = self;
         let by = By(culprit.as_ref());
         if let Some(own) = address {
+            // The kernel says nothing where it has no memory for it.
+            if changes.restore_local(own.index, own.address) {
+                *repairs = repairs.saturating_add(1);
+                lines.warn(core::format_args!(
+                    "{}: the route to its own address {} was removed{by}, and is put back",
+                    link.name,
+                    own.address
+                ));
+            }
+        }
+        if let Some(own) = address.filter(|own| own.has_route) {
             let (address, length) = (own.address.into(), own.prefix_length);
             if let Some(network) = changes.restore_network(own.index, address, length) {
                 *repairs = repairs.saturating_add(1);

@@ -172,6 +172,14 @@ pub enum Request {
         /// How many of the address's bits are the network's.
         prefix_length: u8,
     },
+    /// Makes the route by which the kernel takes an IPv4 address for its own, as it does where it
+    /// makes the address: it goes with that. An error (`EEXIST`) where there is one.
+    LocalRoute {
+        /// The device.
+        index: i32,
+        /// The address.
+        address: Ipv4Addr,
+    },
 }
 
 impl Request {
@@ -408,6 +416,24 @@ impl Request {
                     }
                     _ => return None,
                 }
+                body.attribute(route::OUTPUT_DEVICE, index.to_ne_bytes())?;
+                body.finish(NEW_ROUTE, EXCLUSIVELY | ACK, sequence)
+            }
+            Self::LocalRoute { index, address } => {
+                let header = RouteHeader {
+                    family: INET,
+                    destination_length: 32,
+                    source_length: 0,
+                    tos: 0,
+                    table: 255,  // RT_TABLE_LOCAL
+                    protocol: 2, // RTPROT_KERNEL
+                    scope: scope::HOST,
+                    kind: 2, // RTN_LOCAL
+                    flags: U32::ZERO,
+                };
+                let mut body = Body::new(buffer, &header)?;
+                body.attribute(route::DESTINATION, address.octets())?;
+                body.attribute(route::SOURCE, address.octets())?;
                 body.attribute(route::OUTPUT_DEVICE, index.to_ne_bytes())?;
                 body.finish(NEW_ROUTE, EXCLUSIVELY | ACK, sequence)
             }
