@@ -1,5 +1,7 @@
 """The driver on a kernel that looks for mistakes: locks taken in two orders, sleeping where that is not allowed, and more."""
 
+from collections.abc import Callable
+
 from lab import guest, images
 from lab.data import fio
 from lab.errors import expect
@@ -9,7 +11,7 @@ from lab.scenario import Lab, scenario, seldom, with_kasan, without_kasan
 from lab.targets import NAME
 from lab.writer import LOST, Writer
 
-from . import faults
+from . import custody, faults
 from .chap import SECRET, USER, account
 
 MIB = 1 << 20
@@ -115,7 +117,7 @@ def debug_bad_network(lab: Lab) -> None:
     ends(client)
 
 
-# Has one in so many allocations fail of each task that is told to: in percent.
+# Has so many allocations in a hundred fail of each task whose make-it-fail is 1, and that one of which its fail-nth says the number.
 FAILING = 5
 FAILURES = (
     "mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; cd /sys/kernel/debug;"
@@ -154,6 +156,37 @@ def debug_no_memory(lab: Lab) -> None:
     ends(client)
 
 
+def loads(lab: Lab, machine: Machine, number: int, fails: str) -> int:
+    """Loads the module, has allocations of insmod's fail by `fails` once it looks for a DHCP server, and starts that: it must succeed, or say
+    why and leave nothing behind. Returns its errno."""
+    before = machine.check(guest.INTERFACES)
+    machine.check(f"echo '<6>lab: round {number}' >/dev/kmsg")
+    machine.check("rm -f /run/errno; (cat /lib/modules/iscsi_init.ko | insmod /proc/self/fd/0; echo $? >/run/errno) >/dev/null 2>&1 &")
+    # What loads a module is not the matter here.
+    machine.console.wait("iscsi_init: interface eth0", 60)
+    machine.check(f"cd /proc/$(pidof insmod); {fails}")
+    server = lab.dnsmasq()
+    errno = int(machine.check("until test -s /run/errno; do sleep 0.1; done; cat /run/errno", guest.INSMOD))
+    if errno:
+        said = machine.check(f"dmesg -r | sed '1,/lab: round {number}$/d' | grep '^<3>.*iscsi_init: '").split("\n")
+        expect(len(said) == 1, f"one line that says why errno {errno}", said)
+        machine.check("test ! -e /dev/sda; ! grep -q '^iscsi_init ' /proc/modules")
+    else:
+        machine.check("dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct; rmmod iscsi_init")
+    server.stop()
+    after = machine.check(guest.INTERFACES)
+    expect(after == before, f"the interfaces as before, after errno {errno}", f"{after}\nbefore:\n{before}")
+    return errno
+
+
+def loads_well(lab: Lab, machine: Machine) -> None:
+    """With memory again the module must load, and no memory be lost."""
+    lab.dnsmasq()
+    guest.succeeds(machine)
+    machine.check("rmmod iscsi_init")
+    guest.has_lost_no_memory(machine)
+
+
 @with_kasan
 @seldom
 def debug_no_memory_insmod(lab: Lab) -> None:
@@ -161,31 +194,69 @@ def debug_no_memory_insmod(lab: Lab) -> None:
     lab.tgt(lab.tiny_disk())
     machine = lab.bench("iscsi-if=eth0 iscsi-lun=1")
     machine.check(f"mount -t proc proc /proc; {FAILURES}")
-    before = machine.check(guest.INTERFACES)
-    errnos = set()
-    for number in range(12):
-        machine.check(f"echo '<6>lab: round {number}' >/dev/kmsg")
-        machine.check("rm -f /run/errno; (cat /lib/modules/iscsi_init.ko | insmod /proc/self/fd/0; echo $? >/run/errno) >/dev/null 2>&1 &")
-        # What loads a module is not the matter here.
-        machine.console.wait("iscsi_init: interface eth0", 60)
-        machine.check("echo 1 >/proc/$(pidof insmod)/make-it-fail")
-        server = lab.dnsmasq()
-        errno = int(machine.check("until test -s /run/errno; do sleep 0.1; done; cat /run/errno", guest.INSMOD))
-        errnos.add(errno)
-        if errno:
-            said = machine.check(f"dmesg -r | sed '1,/lab: round {number}$/d' | grep '^<3>.*iscsi_init: '").split("\n")
-            expect(len(said) == 1, f"one line that says why errno {errno}", said)
-            machine.check("test ! -e /dev/sda; ! grep -q '^iscsi_init ' /proc/modules")
-        else:
-            machine.check("dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct; rmmod iscsi_init")
-        server.stop()
-        after = machine.check(guest.INTERFACES)
-        expect(after == before, f"the interfaces as before, after errno {errno}", f"{after}\nbefore:\n{before}")
+    errnos = {loads(lab, machine, number, "echo 1 >make-it-fail") for number in range(12)}
     expect(errnos - {0}, "an insmod to fail")
-    lab.dnsmasq()
-    guest.succeeds(machine)
-    machine.check("rmmod iscsi_init")
-    guest.has_lost_no_memory(machine)
+    loads_well(lab, machine)
+
+
+# After so many rounds in which no allocation is said to fail there is none left that could.
+UNSAID = 10
+
+
+@with_kasan
+@scenario
+def long_debug_allocations_insmod(lab: Lab) -> None:
+    """... each of them in turn."""
+    lab.tgt(lab.tiny_disk())
+    machine = lab.bench("iscsi-if=eth0 iscsi-lun=1")
+    machine.check(f"mount -t proc proc /proc; {FAILURES} for kind in failslab fail_page_alloc; do echo 1 >$kind/verbose; done")
+    number, unsaid, failed = 0, 0, 0
+    while unsaid < UNSAID:
+        number += 1
+        start = machine.console.end()
+        failed += loads(lab, machine, number, f"echo {number} >fail-nth") != 0
+        # Not of one that is told to be quiet about it.
+        unsaid = 0 if machine.log("FAULT_INJECTION: forcing a failure", start) else unsaid + 1
+    expect(failed > UNSAID, "insmods to fail", failed)
+    loads_well(lab, machine)
+
+
+@scenario
+def long_debug_allocations(lab: Lab) -> None:
+    """Of each of the driver's threads every allocation fails in turn: of a new session, then of a repair of the network, with renewals of the lease."""
+    target = lab.tgt(lab.tiny_disk())
+    custody.dhcpd(lab)
+    client = lab.builtin("root=/dev/sda1 iscsi-if=eth0", debug=True)
+    guest.boots(client)
+    writer = Writer(client)
+    client.check(FAILURES)
+
+    def each(thread: str, act: Callable[[], None]) -> None:
+        """Has `act` done again and again, until the thread asks for less memory in it than would have to fail."""
+        task = client.check(f"pidof {thread}").strip()
+        number, left = 0, 0
+        while not left:
+            number += 1
+            client.check(f"echo '<6>lab: allocation {number} of {thread} fails' >/dev/kmsg; echo {number} >/proc/{task}/fail-nth")
+            act()
+            left = int(client.check(f"cat /proc/{task}/fail-nth"))
+        client.check(f"echo 0 >/proc/{task}/fail-nth")
+        expect(number > 20, f"{thread} to ask for memory", number)
+
+    def loses_session() -> None:
+        faults.reconnects(client, target)
+
+    def loses_address() -> None:
+        client.check("ip address flush dev eth0; until ip -4 route | grep -q ^default; do sleep 0.1; done")
+        client.check("dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct")
+
+    each("iscsi_init", loses_session)
+    each("iscsi_init_net", loses_address)
+    writer.goes_on()
+    writer.ends()
+    guest.has_lost_no_memory(client)
+    guest.reboots(client)
+    images.check_file_system(lab.directory / "lun.img")
 
 
 @scenario
