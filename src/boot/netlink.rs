@@ -59,7 +59,15 @@ impl Netlink {
     ///
     /// The errno the kernel answers with.
     pub(super) fn change(&mut self, request: &Request) -> Result {
-        self.exchange(request, &mut [0; ACK_SIZE], |_| Ok(()))
+        let mut ask = || self.exchange(request, &mut [0; ACK_SIZE], |_| Ok(()));
+        match ask() {
+            // There was no memory for the request, or only none for the word that it is done.
+            Err(ENOBUFS) => match ask() {
+                Err(EEXIST) => Ok(()),
+                result => result,
+            },
+            result => result,
+        }
     }
 
     /// Takes back what was done, if it is still there; again where there is no memory for that,
