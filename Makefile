@@ -36,7 +36,10 @@ check-seldom: module ## the scenarios that every check leaves out to be done in 
 	@qemu/run --seldom
 
 check-reliability: module ## what takes too long for every check: long outages, power cuts, many reconnects, many insmods
+	@scripts/built-in --debug
+	@scripts/built-in --kasan-module
 	@qemu/run 'long-*'
+	@qemu/run --kasan long-reloads long-debug-allocations-insmod
 
 bench: ## the driver beside iscsi_tcp and nvme-tcp, in tables of ratios; BENCH_PAIRS (2): how often each row is measured
 	@qemu/bench/run

@@ -17,8 +17,10 @@ INSMOD = 420
 SHUTDOWN = 120
 # What the driver says of a session that is lost with commands under way.
 UNDER_WAY = "iscsi_init: session with .* lost: .*; [1-9][0-9]* commands wait"
+# IPv4's routes, those by which the kernel takes addresses for its own too.
+ROUTES = "ip -4 route; ip -4 route show table local"
 # What a failed insmod must have put back.
-INTERFACES = "grep . /sys/class/net/eth*/flags /sys/class/net/eth*/mtu; ip -4 -o address show | grep -v ' lo '; ip -4 route"
+INTERFACES = f"grep . /sys/class/net/eth*/flags /sys/class/net/eth*/mtu; ip -4 -o address show | grep -v ' lo '; {ROUTES}"
 # The levels of errors and worse in the kernel's log, as `dmesg -r` prints them.
 ERROR = "^<[0-3]>"
 # The arguments of a kernel that runs the driver's unit tests and ends.

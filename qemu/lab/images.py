@@ -53,10 +53,9 @@ def client_initrd(directory: Path, files: Mapping[str, bytes], conf: Path | None
     """The initrd of a client, with the shipped linuxrc, the agent, and `files`, a configuration file and `modules` besides."""
     out = directory / "client.initrd"
     initrd = settings.BUILD / "client.initrd"
-    if modules:
-        initrd = _initrd("larger", settings.MODULE, CLIENT_MODULES + modules, LINUXRC)
-    elif conf:
-        initrd = _initrd("configured", settings.MODULE, CLIENT_MODULES, LINUXRC, conf)
+    if conf or modules:
+        initrd = _initrd("configured", settings.MODULE, CLIENT_MODULES + modules, LINUXRC, conf)
+    if conf:
         expect(initrd.stat().st_mode & 0o777 == 0o600, "an initrd with secrets to be private", oct(initrd.stat().st_mode))
     own = {"/agent": guest("agent"), "/test-init": guest("test-init")}
     cpio.append(initrd, {**own, **files}, out)

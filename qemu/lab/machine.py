@@ -171,11 +171,11 @@ class Machine:
         """Presses keys of the keyboard at the same time, by QEMU's names for them."""
         self._qmp_command("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
 
-    def wait_asleep(self, timeout: float = COMMAND) -> None:
-        """Returns when the machine has suspended itself to its memory."""
+    def wait_event(self, event: str, timeout: float = COMMAND) -> None:
+        """Returns when QEMU tells of an event by that name: SUSPEND when the machine has suspended itself to its memory, for one."""
         timeout *= settings.PATIENCE
         deadline = time.monotonic() + timeout
-        while json.loads(self.qmp.receive(deadline)).get("event") != "SUSPEND":
+        while json.loads(self.qmp.receive(deadline)).get("event") != event:
             pass
 
     def wake(self) -> None:

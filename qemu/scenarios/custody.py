@@ -208,14 +208,14 @@ def custody_taken_away(lab: Lab) -> None:
     guest.succeeds(machine)
     load = Load(lab, machine)
     address = machine.check("ip -4 -o address show eth0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'")
-    routes = machine.check("ip -4 route")
+    routes = machine.check(guest.ROUTES)
 
     def takes(command: str, *words: str) -> None:
         machine.check(command)
         for pattern in words:
             says(machine, pattern, 30)
         load.goes_on()
-        seen = machine.check("ip -4 route").replace("lan0", "eth0")
+        seen = machine.check(guest.ROUTES).replace("lan0", "eth0")
         expect(seen == routes, "the routes as before", f"{seen}\nbefore:\n{routes}")
 
     # The program may be gone by the time.
@@ -237,7 +237,8 @@ def custody_taken_away(lab: Lab) -> None:
     repairs = guest.count(machine, "network-repairs")
     expect(repairs >= 10, "each repair to be counted", repairs)
     load.ends()
-    expect(not machine.check("ip -4 -o address show eth0"), "no address once the module is gone")
+    left = machine.check(f"ip -4 -o address show eth0; ({guest.ROUTES}) | grep {address} || true")
+    expect(not left, "neither address nor routes once the module is gone", left)
 
 
 @scenario

@@ -7,6 +7,7 @@ from lab.data import fio
 from lab.errors import expect
 from lab.machine import BOOT, Machine
 from lab.net import SERVER
+from lab.process import wait_until
 from lab.scenario import Lab, scenario, seldom, with_kasan, without_kasan
 from lab.targets import NAME
 from lab.writer import LOST, Writer
@@ -199,8 +200,8 @@ def debug_no_memory_insmod(lab: Lab) -> None:
     loads_well(lab, machine)
 
 
-# After so many rounds in which no allocation is said to fail there is none left that could.
-UNSAID = 10
+# What is left of an insmod's fail-nth is looked at so often, in seconds, and that it has asked for less memory than that after the last look is known.
+LOOK, UNSEEN = 0.2, 50
 
 
 @with_kasan
@@ -209,23 +210,22 @@ def long_debug_allocations_insmod(lab: Lab) -> None:
     """... each of them in turn."""
     lab.tgt(lab.tiny_disk())
     machine = lab.bench("iscsi-if=eth0 iscsi-lun=1")
-    machine.check(f"mount -t proc proc /proc; {FAILURES} for kind in failslab fail_page_alloc; do echo 1 >$kind/verbose; done")
-    number, unsaid, failed = 0, 0, 0
-    while unsaid < UNSAID:
+    machine.check(f"mount -t proc proc /proc; {FAILURES}")
+    looks = f"(while cat fail-nth; do sleep {LOOK}; done >/run/left) 2>/dev/null &"
+    number, left, failed = 0, 0, 0
+    while left < UNSEEN:
         number += 1
-        start = machine.console.end()
-        failed += loads(lab, machine, number, f"echo {number} >fail-nth") != 0
-        # Not of one that is told to be quiet about it.
-        unsaid = 0 if machine.log("FAULT_INJECTION: forcing a failure", start) else unsaid + 1
-    expect(failed > UNSAID, "insmods to fail", failed)
+        failed += loads(lab, machine, number, f"echo {number} >fail-nth; {looks}") != 0
+        left = int(machine.check("tail -n 1 /run/left"))
+    expect(failed > 10, "insmods to fail", failed)
     loads_well(lab, machine)
 
 
 @scenario
 def long_debug_allocations(lab: Lab) -> None:
-    """Of each of the driver's threads every allocation fails in turn: of a new session, then of a repair of the network, with renewals of the lease."""
+    """Of each of the driver's threads every allocation fails in turn: of a new session, of a repair of the network, of a renewal of the lease."""
     target = lab.tgt(lab.tiny_disk())
-    custody.dhcpd(lab)
+    server = custody.dhcpd(lab)
     client = lab.builtin("root=/dev/sda1 iscsi-if=eth0", debug=True)
     guest.boots(client)
     writer = Writer(client)
@@ -241,7 +241,7 @@ def long_debug_allocations(lab: Lab) -> None:
             act()
             left = int(client.check(f"cat /proc/{task}/fail-nth"))
         client.check(f"echo 0 >/proc/{task}/fail-nth")
-        expect(number > 20, f"{thread} to ask for memory", number)
+        expect(number > 5, f"{thread} to ask for memory", number)
 
     def loses_session() -> None:
         faults.reconnects(client, target)
@@ -250,8 +250,13 @@ def long_debug_allocations(lab: Lab) -> None:
         client.check("ip address flush dev eth0; until ip -4 route | grep -q ^default; do sleep 0.1; done")
         client.check("dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct")
 
+    def renews() -> None:
+        before = server.output().count("DHCPACK")
+        wait_until(lambda: server.output().count("DHCPACK") > before, "the lease to be renewed", 4 * custody.LEASE)
+
     each("iscsi_init", loses_session)
     each("iscsi_init_net", loses_address)
+    each("iscsi_init_net", renews)
     writer.goes_on()
     writer.ends()
     guest.has_lost_no_memory(client)

@@ -107,7 +107,7 @@ def falls_asleep(client: Machine) -> None:
 
 def wakes(client: Machine) -> None:
     """Wakes it once it sleeps, after a while in which the target hears nothing from it."""
-    client.wait_asleep()
+    client.wait_event("SUSPEND")
     time.sleep(5)
     client.wake()
     client.wait_agent()

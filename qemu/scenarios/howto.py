@@ -100,24 +100,16 @@ def howto_growing_lio(lab: Lab) -> None:
 @without_kasan
 @seldom
 def howto_watchdog(lab: Lab) -> None:
-    """The target goes while Debian reboots, and stays away: a hardware watchdog ends that, and a power-off, too, as a reboot."""
+    """The target goes while Debian reboots, and stays away: a hardware watchdog ends that."""
     target = lab.tgt(lab.debian_disk())
     lab.dnsmasq()
+    client = lab.client(ALL_FROM_DHCP, modules=("i6300esb",), memory=1024, cpus=2, firmware=["-device", "i6300esb"])
+    client.wait_agent()
     (commands,) = howto.blocks("A hardware watchdog")
-    for how in ("reboot", "poweroff"):
-        client = lab.client(
-            f"{ALL_FROM_DHCP} i6300esb.nowayout=1",
-            modules=("i6300esb",),
-            memory=1024,
-            cpus=2,
-            firmware=["-device", "i6300esb"],
-            name=how,
-        )
-        client.wait_agent()
-        client.check(commands)
-        watched = client.check("cat /sys/class/watchdog/watchdog0/state /sys/class/watchdog/watchdog0/timeout").split()
-        expect(watched == ["active", "30"], "systemd to look after the watchdog", watched)
-        shuts_down(client, target, how)
-        client.provokes(WAITING)
-        client.wait_end(400)
-        target.start()
+    client.check(commands)
+    watched = client.check("cat /sys/class/watchdog/watchdog0/state")
+    expect(watched == "inactive", "a watchdog that no outage wakes", watched)
+    shuts_down(client, target, "reboot")
+    client.provokes(WAITING)
+    client.wait_event("WATCHDOG", 400)
+    client.wait_end()

@@ -289,7 +289,8 @@ impl Changes {
     }
 
     /// Makes the route again by which the kernel takes an address for its own, where it is not
-    /// there; whether it was not. Without it what is sent to the address is not taken in.
+    /// there; whether it was not. Without it what is sent to the address is not taken in. (From then
+    /// on the kernel looks at the source of what it receives more closely, as with any such route.)
     pub(super) fn restore_local(&mut self, index: i32, address: Ipv4Addr) -> bool {
         // As in `restore`.
         self.netlink
@@ -559,7 +560,7 @@ impl Changes {
         undo: Request,
     ) -> Result<(), Failure<'static>> {
         self.done.reserve(1, GFP_KERNEL).map_err(Failure::kernel)?;
-        match self.netlink.change(request) {
+        match self.netlink.make(request) {
             Ok(()) => self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel),
             // Somebody has made it before, so it is not this module's to take back.
             Err(EEXIST) => {

@@ -59,14 +59,23 @@ impl Netlink {
     ///
     /// The errno the kernel answers with.
     pub(super) fn change(&mut self, request: &Request) -> Result {
-        let mut ask = || self.exchange(request, &mut [0; ACK_SIZE], |_| Ok(()));
-        match ask() {
-            // There was no memory for the request, or only none for the word that it is done.
-            Err(ENOBUFS) => match ask() {
+        self.exchange(request, &mut [0; ACK_SIZE], |_| Ok(()))?
+    }
+
+    /// The same of something that is to be there only once.
+    ///
+    /// # Errors
+    ///
+    /// The same; `EEXIST` where it was there before.
+    pub(super) fn make(&mut self, request: &Request) -> Result {
+        match self.exchange(request, &mut [0; ACK_SIZE], |_| Ok(())) {
+            // The kernel had no memory to say that it has made it, or, what is less likely, that it
+            // has not.
+            Err(ENOBUFS) => match self.change(request) {
                 Err(EEXIST) => Ok(()),
                 result => result,
             },
-            result => result,
+            result => result?,
         }
     }
 
@@ -91,7 +100,7 @@ impl Netlink {
                 links.push(link, GFP_KERNEL)?;
             }
             Ok(())
-        })?;
+        })??;
         Ok(links)
     }
 
@@ -105,7 +114,7 @@ impl Netlink {
                 addresses.push(address, GFP_KERNEL)?;
             }
             Ok(())
-        })?;
+        })??;
         Ok(addresses)
     }
 
@@ -119,22 +128,31 @@ impl Netlink {
                 addresses.push(address, GFP_KERNEL)?;
             }
             Ok(())
-        })?;
+        })??;
         Ok(addresses)
     }
 
+    /// Sends a request, and has each answer taken in; what the kernel has said in the end.
+    ///
+    /// # Errors
+    ///
+    /// The errno for which no more is heard of what has become of the request.
     fn exchange(
         &mut self,
         request: &Request,
         buffer: &mut [u8],
         mut each: impl FnMut(Body) -> Result,
-    ) -> Result {
+    ) -> Result<Result> {
         let mut message = [0; MAX_LENGTH];
 
         self.sequence = self.sequence.wrapping_add(1);
-        let length = request.write(self.sequence, &mut message).ok_or(EMSGSIZE)?;
-        self.socket
-            .send_all(message.get(..length).ok_or(EMSGSIZE)?)?;
+        let length = request.write(self.sequence, &mut message);
+        let Some(message) = length.and_then(|length| message.get(..length)) else {
+            return Ok(Err(EMSGSIZE));
+        };
+        if let Err(error) = self.socket.send_all(message) {
+            return Ok(Err(error));
+        }
         loop {
             let length = self.socket.receive(buffer)?;
             let datagram = buffer.get(..length).unwrap_or_default();
@@ -143,8 +161,8 @@ impl Netlink {
                     continue;
                 }
                 match answer.body {
-                    Body::Done | Body::Error(0) => return Ok(()),
-                    Body::Error(errno) => return Err(Error::from_errno(errno)),
+                    Body::Done | Body::Error(0) => return Ok(Ok(())),
+                    Body::Error(errno) => return Ok(Err(Error::from_errno(errno))),
                     Body::Other => {}
                     body => each(body)?,
                 }

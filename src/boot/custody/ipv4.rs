@@ -422,7 +422,7 @@ impl Ipv4Keeper {
             ..
         } = self;
         let by = By(culprit.as_ref());
-        if let Some(own) = address {
+        if let Some(own) = address.filter(|own| !own.is_secondary) {
             // The kernel says nothing where it has no memory for it.
             if changes.restore_local(own.index, own.address) {
                 *repairs = repairs.saturating_add(1);

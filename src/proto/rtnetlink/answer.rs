@@ -261,6 +261,8 @@ pub struct Address {
     pub is_global: bool,
     /// Whether it has no lifetime, at whose end it goes.
     pub is_permanent: bool,
+    /// Whether the device had another address of the same network before, whose routes it shares.
+    pub is_secondary: bool,
     /// Whether the kernel has made a route to its network with it.
     pub has_route: bool,
 }
@@ -274,13 +276,15 @@ impl Address {
 
         let (header, attributes) = AddressHeader::ref_from_prefix(body).ok()?;
         let value = find(attributes, address::LOCAL).filter(|_| header.family == INET)?;
+        let is_secondary = header.flags & SECONDARY != 0;
         Some(Self {
             index: header.index.get(),
             address: <[u8; 4]>::try_from(value).ok()?.into(),
             prefix_length: header.prefix_length,
             is_global: header.scope == scope::UNIVERSE,
             is_permanent: header.flags & PERMANENT != 0,
-            has_route: header.flags & SECONDARY == 0
+            is_secondary,
+            has_route: !is_secondary
                 && (1..32).contains(&header.prefix_length)
                 && makes_route(attributes),
         })
