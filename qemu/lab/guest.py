@@ -18,7 +18,7 @@ SHUTDOWN = 120
 # What the driver says of a session that is lost with commands under way.
 UNDER_WAY = "iscsi_init: session with .* lost: .*; [1-9][0-9]* commands wait"
 # IPv4's routes, those by which the kernel takes addresses for its own too.
-ROUTES = "ip -4 route; ip -4 route show table local"
+ROUTES = "ip -4 route; ip -4 route show table local | grep -v ' dev lo ' || true"
 # What a failed insmod must have put back.
 INTERFACES = f"grep . /sys/class/net/eth*/flags /sys/class/net/eth*/mtu; ip -4 -o address show | grep -v ' lo '; {ROUTES}"
 # The levels of errors and worse in the kernel's log, as `dmesg -r` prints them.

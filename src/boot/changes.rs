@@ -201,7 +201,12 @@ impl Changes {
 
     /// Makes addresses and routes of `family` again that were made and are not there any more, and
     /// tells of each.
-    pub(super) fn restore(&mut self, family: Family, mut each: impl FnMut(Step)) {
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` or `ENOBUFS`, where there was no memory for one of them.
+    pub(super) fn restore(&mut self, family: Family, mut each: impl FnMut(Step)) -> Result {
+        let mut result = Ok(());
         for undo in &self.done {
             if Family::of(undo) != Some(family) {
                 continue;
@@ -262,40 +267,47 @@ impl Changes {
                 ),
                 _ => continue,
             };
-            // An error says that it is there, or that it cannot be now.
-            if self.netlink.change(&again).is_ok() {
-                each(step);
+            match self.netlink.restore(&again) {
+                Ok(true) => each(step),
+                Ok(false) => {}
+                Err(error) => result = Err(error),
             }
         }
+        result
     }
 
     /// Makes the route to the network of an address again that the kernel has made with it, where
     /// it is not there any more, and gives that network. Without it no other host there is reached,
     /// nor the router.
+    ///
+    /// # Errors
+    ///
+    /// As of `restore`.
     pub(super) fn restore_network(
         &mut self,
         index: i32,
         address: IpAddr,
         prefix_length: u8,
-    ) -> Option<IpAddr> {
+    ) -> Result<Option<IpAddr>> {
         let again = Request::NetworkRoute {
             index,
             address,
             prefix_length,
         };
-        // As in `restore`.
-        self.netlink.change(&again).ok()?;
-        Some(network(address, prefix_length))
+        let is_made = self.netlink.restore(&again)?;
+        Ok(is_made.then(|| network(address, prefix_length)))
     }
 
     /// Makes the route again by which the kernel takes an address for its own, where it is not
     /// there; whether it was not. Without it what is sent to the address is not taken in. (From then
     /// on the kernel looks at the source of what it receives more closely, as with any such route.)
-    pub(super) fn restore_local(&mut self, index: i32, address: Ipv4Addr) -> bool {
-        // As in `restore`.
+    ///
+    /// # Errors
+    ///
+    /// As of `restore`.
+    pub(super) fn restore_local(&mut self, index: i32, address: Ipv4Addr) -> Result<bool> {
         self.netlink
-            .change(&Request::LocalRoute { index, address })
-            .is_ok()
+            .restore(&Request::LocalRoute { index, address })
     }
 
     /// Takes addresses and routes of `family` back, but remembers them.
@@ -396,7 +408,8 @@ impl Changes {
                 let mtu = present;
                 let _ = self.netlink.change(&Request::SetMtu { index, mtu });
             }
-            self.restore(Family::Ipv4, |_| {});
+            // What has gone is looked for again by whoever looks after it.
+            let _ = self.restore(Family::Ipv4, |_| {});
         }
         while let Some(undo) = others.pop() {
             self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;

@@ -79,6 +79,20 @@ impl Netlink {
         }
     }
 
+    /// Makes something again that is to be there; whether it was not.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` or `ENOBUFS`, where there is no memory to do it, or to say so.
+    pub(super) fn restore(&mut self, request: &Request) -> Result<bool> {
+        match self.change(request) {
+            Ok(()) => Ok(true),
+            Err(error @ (ENOMEM | ENOBUFS)) => Err(error),
+            // It is there, or cannot be now.
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Takes back what was done, if it is still there; again where there is no memory for that,
     /// since nobody else will.
     pub(super) fn undo(&mut self, request: &Request) {

@@ -330,7 +330,7 @@ impl Ipv4Keeper {
                 }
                 self.found(own, &addresses);
                 if own.is_permanent && self.owner == Owner::Driver {
-                    self.restore((!link.is_part).then_some(own));
+                    self.restore((!link.is_part).then_some(own))?;
                 } else if !own.is_permanent {
                     self.hand_over(own);
                 }
@@ -340,7 +340,7 @@ impl Ipv4Keeper {
                     self.found(other, &addresses);
                     self.hand_over(other);
                 }
-                None => self.bare(now),
+                None => self.bare(now)?,
             },
         }
         Ok(())
@@ -389,14 +389,14 @@ impl Ipv4Keeper {
     }
 
     /// The device has no address.
-    fn bare(&mut self, now: u64) {
+    fn bare(&mut self, now: u64) -> Result {
         if self.link.is_part {
-            return;
+            return Ok(());
         }
         let since = *self.bare_since.get_or_insert(now);
         if self.owner == Owner::UserSpace {
             if now.saturating_sub(since) < DESERTED {
-                return;
+                return Ok(());
             }
             self.tell(core::format_args!(
                 "has been without an address for {} s; this driver takes care of it again",
@@ -405,13 +405,14 @@ impl Ipv4Keeper {
             self.owner = Owner::Driver;
             self.tenancy.resume();
         }
-        self.restore(None);
+        self.restore(None)?;
         self.bare_since = None;
+        Ok(())
     }
 
     /// Puts back what was made and is not there any more; with `address` there are the routes that
     /// the kernel makes with one.
-    fn restore(&mut self, address: Option<&Address>) {
+    fn restore(&mut self, address: Option<&Address>) -> Result {
         let Self {
             changes,
             link,
@@ -424,7 +425,7 @@ impl Ipv4Keeper {
         let by = By(culprit.as_ref());
         if let Some(own) = address.filter(|own| !own.is_secondary) {
             // The kernel says nothing where it has no memory for it.
-            if changes.restore_local(own.index, own.address) {
+            if changes.restore_local(own.index, own.address)? {
                 *repairs = repairs.saturating_add(1);
                 lines.warn(core::format_args!(
                     "{}: the route to its own address {} was removed{by}, and is put back",
@@ -435,7 +436,7 @@ impl Ipv4Keeper {
         }
         if let Some(own) = address.filter(|own| own.has_route) {
             let (address, length) = (own.address.into(), own.prefix_length);
-            if let Some(network) = changes.restore_network(own.index, address, length) {
+            if let Some(network) = changes.restore_network(own.index, address, length)? {
                 *repairs = repairs.saturating_add(1);
                 lines.warn(core::format_args!(
                     "{}: the route to its own network {network}/{length} was removed{by}, and is \
@@ -457,7 +458,7 @@ impl Ipv4Keeper {
                     link.name
                 )),
             }
-        });
+        })
     }
 
     /// Leaves the address to user space, which has `address` on the device.

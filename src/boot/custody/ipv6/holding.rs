@@ -217,7 +217,7 @@ impl Holding {
                 self.hand_over(tools);
             } else if self.owner == Owner::Driver {
                 let has_route = address.has_route && !tools.link.is_part;
-                self.restore(has_route.then_some(address), tools);
+                self.restore(has_route.then_some(address), tools)?;
             }
             return Ok(());
         }
@@ -229,7 +229,7 @@ impl Holding {
         } else if let (Owner::UserSpace, Some(other)) = (self.owner, global.next()) {
             self.found(other, &addresses, tools);
         } else {
-            self.bare(tools);
+            self.bare(tools)?;
         }
         Ok(())
     }
@@ -245,15 +245,15 @@ impl Holding {
     }
 
     /// The device has not got the address, and none in its place.
-    fn bare(&mut self, tools: &mut Tools<'_>) {
+    fn bare(&mut self, tools: &mut Tools<'_>) -> Result {
         if tools.link.is_part {
-            return;
+            return Ok(());
         }
         let now = clock::milliseconds();
         let since = *self.bare_since.get_or_insert(now);
         if self.owner == Owner::UserSpace {
             if now.saturating_sub(since) < DESERTED {
-                return;
+                return Ok(());
             }
             tools.lines.warn(core::format_args!(
                 "{} has been without an IPv6 address for {} s; this driver takes care of it again",
@@ -263,13 +263,14 @@ impl Holding {
             self.owner = Owner::Driver;
             self.tenancy.resume();
         }
-        self.restore(None, tools);
+        self.restore(None, tools)?;
         self.bare_since = None;
+        Ok(())
     }
 
     /// Puts back what was made and is not there any more; with `address` there is the route to its
     /// network.
-    fn restore(&mut self, address: Option<&Ipv6Address>, tools: &mut Tools<'_>) {
+    fn restore(&mut self, address: Option<&Ipv6Address>, tools: &mut Tools<'_>) -> Result {
         let Tools {
             link,
             changes,
@@ -282,7 +283,7 @@ impl Holding {
         let (name, by) = (&link.name, By(*culprit));
         if let Some(own) = address {
             let (address, length) = (own.address.into(), own.prefix_length);
-            if let Some(network) = changes.restore_network(own.index, address, length) {
+            if let Some(network) = changes.restore_network(own.index, address, length)? {
                 **repairs = repairs.saturating_add(1);
                 lines.warn(core::format_args!(
                     "{name}: the route to its own network {network}/{length} was removed{by}, and \
@@ -290,7 +291,7 @@ impl Holding {
                 ));
             }
         }
-        changes.restore(Family::Ipv6, |step| {
+        let restored = changes.restore(Family::Ipv6, |step| {
             **repairs = repairs.saturating_add(1);
             has_gone |= matches!(step, Step::Ipv6Address(_));
             lines.warn(core::format_args!(
@@ -305,6 +306,7 @@ impl Holding {
             self.seen = (self.ipv6.address, self.ipv6.prefix_length);
             self.prefer(changes);
         }
+        restored
     }
 
     /// Leaves the address to user space.
