@@ -299,8 +299,8 @@ impl Changes {
     }
 
     /// Makes the route again by which the kernel takes an address for its own, where it is not
-    /// there; whether it was not. Without it what is sent to the address is not taken in. (From then
-    /// on the kernel looks at the source of what it receives more closely, as with any such route.)
+    /// there; whether it was not. Without it what is sent to the address is not taken in. From then
+    /// on the kernel checks the sources of what it receives, as after any request for such a route.
     ///
     /// # Errors
     ///
