@@ -200,23 +200,23 @@ def debug_no_memory_insmod(lab: Lab) -> None:
     loads_well(lab, machine)
 
 
-# What is left of an insmod's fail-nth is looked at so often, in seconds, and that it has asked for less memory than that after the last look is known.
-LOOK, UNSEEN = 0.2, 50
+# What is left of an insmod's fail-nth is looked at so often, in seconds; a number that none comes to; and how many rounds there are.
+LOOK, FAR, ROUNDS = 0.2, 1_000_000, 100
 
 
 @with_kasan
 @scenario
 def long_debug_allocations_insmod(lab: Lab) -> None:
-    """... each of them in turn."""
+    """... one of them each time, a hundred times, evenly spread."""
     lab.tgt(lab.tiny_disk())
     machine = lab.bench("iscsi-if=eth0 iscsi-lun=1")
     machine.check(f"mount -t proc proc /proc; {FAILURES}")
     looks = f"(while cat fail-nth; do sleep {LOOK}; done >/run/left) 2>/dev/null &"
-    number, left, failed = 0, 0, 0
-    while left < UNSEEN:
-        number += 1
-        failed += loads(lab, machine, number, f"echo {number} >fail-nth; {looks}") != 0
-        left = int(machine.check("tail -n 1 /run/left"))
+    expect(loads(lab, machine, 0, f"echo {FAR} >fail-nth; {looks}") == 0, "an insmod to succeed")
+    count = FAR - int(machine.check("tail -n 1 /run/left"))
+    machine.check(f"echo '<6>lab: {count} allocations' >/dev/kmsg")
+    numbers = range(1, count + 1, count // ROUNDS)
+    failed = sum(loads(lab, machine, number, f"echo {number} >fail-nth") != 0 for number in numbers)
     expect(failed > 10, "insmods to fail", failed)
     loads_well(lab, machine)
 
