@@ -231,8 +231,8 @@ def long_debug_allocations(lab: Lab) -> None:
     writer = Writer(client)
     client.check(FAILURES)
 
-    def each(thread: str, act: Callable[[], None]) -> None:
-        """Has `act` done again and again, until the thread asks for less memory in it than would have to fail."""
+    def each(thread: str, act: Callable[[], None], least: int) -> None:
+        """Has `act` done again and again, until the thread asks for less memory in it than would have to fail, which is `least` times or more."""
         task = client.check(f"pidof {thread}").strip()
         number, left = 0, 0
         while not left:
@@ -241,7 +241,7 @@ def long_debug_allocations(lab: Lab) -> None:
             act()
             left = int(client.check(f"cat /proc/{task}/fail-nth"))
         client.check(f"echo 0 >/proc/{task}/fail-nth")
-        expect(number > 5, f"{thread} to ask for memory", number)
+        expect(number > least, f"{thread} to ask for memory {least} times", number)
 
     def loses_session() -> None:
         faults.reconnects(client, target)
@@ -254,9 +254,9 @@ def long_debug_allocations(lab: Lab) -> None:
         before = server.output().count("DHCPACK")
         wait_until(lambda: server.output().count("DHCPACK") > before, "the lease to be renewed", 4 * custody.LEASE)
 
-    each("iscsi_init", loses_session)
-    each("iscsi_init_net", loses_address)
-    each("iscsi_init_net", renews)
+    each("iscsi_init", loses_session, 40)
+    each("iscsi_init_net", loses_address, 60)
+    each("iscsi_init_net", renews, 5)
     writer.goes_on()
     writer.ends()
     guest.has_lost_no_memory(client)

@@ -133,7 +133,7 @@ impl Changes {
             name: name.padded(),
             id,
         };
-        self.netlink.change(&add)?;
+        self.netlink.make(&add)?;
         let links = self.netlink.links()?;
         let made = links.iter().find(|link| link.name == *name);
         Ok(made.ok_or(ENODEV)?.index)

@@ -69,8 +69,8 @@ impl Netlink {
     /// The same; `EEXIST` where it was there before.
     pub(super) fn make(&mut self, request: &Request) -> Result {
         match self.exchange(request, &mut [0; ACK_SIZE], |_| Ok(())) {
-            // The kernel had no memory to say that it has made it, or, what is less likely, that it
-            // has not.
+            // The kernel had no memory to say that it has made it, or, what is less likely, that
+            // somebody had before, or that it has not.
             Err(ENOBUFS) => match self.change(request) {
                 Err(EEXIST) => Ok(()),
                 result => result,

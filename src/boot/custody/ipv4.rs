@@ -423,29 +423,36 @@ impl Ipv4Keeper {
             ..
         } = self;
         let by = By(culprit.as_ref());
+        let mut result = Ok(());
         if let Some(own) = address.filter(|own| !own.is_secondary) {
             // The kernel says nothing where it has no memory for it.
-            if changes.restore_local(own.index, own.address)? {
-                *repairs = repairs.saturating_add(1);
-                lines.warn(core::format_args!(
-                    "{}: the route to its own address {} was removed{by}, and is put back",
-                    link.name,
-                    own.address
-                ));
+            match changes.restore_local(own.index, own.address) {
+                Ok(true) => {
+                    *repairs = repairs.saturating_add(1);
+                    lines.warn(core::format_args!(
+                        "{}: the route to its own address {} was removed{by}, and is put back",
+                        link.name,
+                        own.address
+                    ));
+                }
+                restored => result = result.and(restored.map(|_| ())),
             }
         }
         if let Some(own) = address.filter(|own| own.has_route) {
             let (address, length) = (own.address.into(), own.prefix_length);
-            if let Some(network) = changes.restore_network(own.index, address, length)? {
-                *repairs = repairs.saturating_add(1);
-                lines.warn(core::format_args!(
-                    "{}: the route to its own network {network}/{length} was removed{by}, and is \
-                     put back",
-                    link.name
-                ));
+            match changes.restore_network(own.index, address, length) {
+                Ok(Some(network)) => {
+                    *repairs = repairs.saturating_add(1);
+                    lines.warn(core::format_args!(
+                        "{}: the route to its own network {network}/{length} was removed{by}, and \
+                         is put back",
+                        link.name
+                    ));
+                }
+                restored => result = result.and(restored.map(|_| ())),
             }
         }
-        changes.restore(Family::Ipv4, |step| {
+        let restored = changes.restore(Family::Ipv4, |step| {
             *repairs = repairs.saturating_add(1);
             match step {
                 Step::Address => lines.warn(core::format_args!(
@@ -458,7 +465,8 @@ impl Ipv4Keeper {
                     link.name
                 )),
             }
-        })
+        });
+        result.and(restored)
     }
 
     /// Leaves the address to user space, which has `address` on the device.

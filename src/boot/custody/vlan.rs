@@ -6,7 +6,10 @@ use super::super::{
     changes::Changes,
     netlink::Netlink, //
 };
-use crate::proto::rtnetlink::answer::Link;
+use crate::{
+    linux::errno::ENOBUFS,
+    proto::rtnetlink::answer::Link, //
+};
 use core::net::IpAddr;
 use kernel::prelude::*;
 
@@ -24,6 +27,7 @@ pub(super) fn links(
     // What cannot be made is gone, until there is another change.
     match changes.make_vlan_again(link, &links) {
         Ok(true) => Ok((changes.netlink.links()?, true)),
+        Err(error @ (ENOMEM | ENOBUFS)) => Err(error),
         _ => Ok((links, false)),
     }
 }

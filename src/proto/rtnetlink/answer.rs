@@ -261,7 +261,8 @@ pub struct Address {
     pub is_global: bool,
     /// Whether it has no lifetime, at whose end it goes.
     pub is_permanent: bool,
-    /// Whether the device had another address of the same network before, whose routes it shares.
+    /// Whether the device had another address of the same network before, which its routes name as
+    /// their source.
     pub is_secondary: bool,
     /// Whether the kernel has made a route to its network with it.
     pub has_route: bool,

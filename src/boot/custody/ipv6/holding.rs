@@ -279,16 +279,19 @@ impl Holding {
             culprit,
             reconnect,
         } = tools;
-        let mut has_gone = false;
+        let (mut result, mut has_gone) = (Ok(()), false);
         let (name, by) = (&link.name, By(*culprit));
         if let Some(own) = address {
             let (address, length) = (own.address.into(), own.prefix_length);
-            if let Some(network) = changes.restore_network(own.index, address, length)? {
-                **repairs = repairs.saturating_add(1);
-                lines.warn(core::format_args!(
-                    "{name}: the route to its own network {network}/{length} was removed{by}, and \
-                     is put back"
-                ));
+            match changes.restore_network(own.index, address, length) {
+                Ok(Some(network)) => {
+                    **repairs = repairs.saturating_add(1);
+                    lines.warn(core::format_args!(
+                        "{name}: the route to its own network {network}/{length} was \
+                         removed{by}, and is put back"
+                    ));
+                }
+                restored => result = restored.map(|_| ()),
             }
         }
         let restored = changes.restore(Family::Ipv6, |step| {
@@ -306,7 +309,7 @@ impl Holding {
             self.seen = (self.ipv6.address, self.ipv6.prefix_length);
             self.prefer(changes);
         }
-        restored
+        result.and(restored)
     }
 
     /// Leaves the address to user space.
