@@ -217,7 +217,7 @@ def long_debug_allocations_insmod(lab: Lab) -> None:
     machine.check(f"echo '<6>lab: {count} allocations' >/dev/kmsg")
     numbers = range(1, count + 1, count // ROUNDS)
     failed = sum(loads(lab, machine, number, f"echo {number} >fail-nth") != 0 for number in numbers)
-    expect(failed > 10, "insmods to fail", failed)
+    expect(failed, "an insmod to fail")
     loads_well(lab, machine)
 
 
