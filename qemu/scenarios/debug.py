@@ -157,6 +157,14 @@ def debug_no_memory(lab: Lab) -> None:
     ends(client)
 
 
+def starves(lab: Lab) -> Machine:
+    """A machine that has the module still to load, and in which allocations can be made to fail."""
+    lab.tgt(lab.tiny_disk())
+    machine = lab.bench("iscsi-if=eth0 iscsi-lun=1")
+    machine.check(f"mount -t proc proc /proc; {FAILURES}")
+    return machine
+
+
 def loads(lab: Lab, machine: Machine, number: int, fails: str) -> int:
     """Loads the module, has allocations of insmod's fail by `fails` once it looks for a DHCP server, and starts that: it must succeed, or say
     why and leave nothing behind. Returns its errno."""
@@ -192,9 +200,7 @@ def loads_well(lab: Lab, machine: Machine) -> None:
 @seldom
 def debug_no_memory_insmod(lab: Lab) -> None:
     """One in twenty allocations of insmod's fails, once it looks for a DHCP server: it succeeds or says why, and leaves nothing behind."""
-    lab.tgt(lab.tiny_disk())
-    machine = lab.bench("iscsi-if=eth0 iscsi-lun=1")
-    machine.check(f"mount -t proc proc /proc; {FAILURES}")
+    machine = starves(lab)
     errnos = {loads(lab, machine, number, "echo 1 >make-it-fail") for number in range(12)}
     expect(errnos - {0}, "an insmod to fail")
     loads_well(lab, machine)
@@ -208,13 +214,12 @@ LOOK, FAR, ROUNDS = 0.2, 1_000_000, 100
 @scenario
 def long_debug_allocations_insmod(lab: Lab) -> None:
     """... one of them each time, a hundred times, evenly spread."""
-    lab.tgt(lab.tiny_disk())
-    machine = lab.bench("iscsi-if=eth0 iscsi-lun=1")
-    machine.check(f"mount -t proc proc /proc; {FAILURES}")
+    machine = starves(lab)
     looks = f"(while cat fail-nth; do sleep {LOOK}; done >/run/left) 2>/dev/null &"
     expect(loads(lab, machine, 0, f"echo {FAR} >fail-nth; {looks}") == 0, "an insmod to succeed")
     count = FAR - int(machine.check("tail -n 1 /run/left"))
     machine.check(f"echo '<6>lab: {count} allocations' >/dev/kmsg")
+    expect(count >= ROUNDS, f"{ROUNDS} allocations or more", count)
     numbers = range(1, count + 1, count // ROUNDS)
     failed = sum(loads(lab, machine, number, f"echo {number} >fail-nth") != 0 for number in numbers)
     expect(failed, "an insmod to fail")
