@@ -279,10 +279,7 @@ impl Changes {
     /// Makes the route to the network of an address again that the kernel has made with it, where
     /// it is not there any more, and gives that network. Without it no other host there is reached,
     /// nor the router.
-    ///
-    /// # Errors
-    ///
-    /// As of `restore`.
+    /// Errors as of `restore`.
     pub(super) fn restore_network(
         &mut self,
         index: i32,
@@ -301,10 +298,7 @@ impl Changes {
     /// Makes the route again by which the kernel takes an address for its own, where it is not
     /// there; whether it was not. Without it what is sent to the address is not taken in. From then
     /// on the kernel checks the sources of what it receives, as after any request for such a route.
-    ///
-    /// # Errors
-    ///
-    /// As of `restore`.
+    /// Errors as of `restore`.
     pub(super) fn restore_local(&mut self, index: i32, address: Ipv4Addr) -> Result<bool> {
         self.netlink
             .restore(&Request::LocalRoute { index, address })
