@@ -200,108 +200,28 @@ impl Changes {
     }
 
     /// Makes addresses and routes of `family` again that were made and are not there any more, and
-    /// tells of each.
+    /// `own`, what the kernel makes with an address, and tells of each.
     ///
     /// # Errors
     ///
     /// `ENOMEM` or `ENOBUFS`, where there was no memory for one of them.
-    pub(super) fn restore(&mut self, family: Family, mut each: impl FnMut(Step)) -> Result {
+    pub(super) fn restore(
+        &mut self,
+        family: Family,
+        own: impl IntoIterator<Item = (Request, Step)>,
+        mut each: impl FnMut(Step),
+    ) -> Result {
+        let made = self.done.iter();
+        let made = made.filter(|undo| Family::of(undo) == Some(family));
         let mut result = Ok(());
-        for undo in &self.done {
-            if Family::of(undo) != Some(family) {
-                continue;
-            }
-            let (again, step) = match *undo {
-                Request::Address {
-                    index,
-                    address,
-                    prefix_length,
-                    broadcast,
-                    ..
-                } => (
-                    Request::Address {
-                        change: Change::Add,
-                        index,
-                        address,
-                        prefix_length,
-                        broadcast,
-                    },
-                    Step::Address,
-                ),
-                Request::Route {
-                    index,
-                    route,
-                    protocol,
-                    ..
-                } => (
-                    Request::Route {
-                        change: Change::Add,
-                        index,
-                        route,
-                        protocol,
-                    },
-                    Step::Route(route),
-                ),
-                Request::Ipv6Address {
-                    index,
-                    address,
-                    prefix_length,
-                    ..
-                } => (
-                    Request::Ipv6Address {
-                        change: Change::Add,
-                        index,
-                        address,
-                        prefix_length,
-                        preferred: None,
-                    },
-                    Step::Ipv6Address(address),
-                ),
-                Request::Ipv6DefaultRoute { index, gateway, .. } => (
-                    Request::Ipv6DefaultRoute {
-                        change: Change::Add,
-                        index,
-                        gateway,
-                    },
-                    Step::Ipv6Router(gateway),
-                ),
-                _ => continue,
-            };
-            match self.netlink.restore(&again) {
+        for (request, step) in Iterator::chain(own.into_iter(), made.filter_map(again)) {
+            match self.netlink.restore(&request) {
                 Ok(true) => each(step),
                 Ok(false) => {}
                 Err(error) => result = Err(error),
             }
         }
         result
-    }
-
-    /// Makes the route to the network of an address again that the kernel has made with it, where
-    /// it is not there any more, and gives that network. Without it no other host there is reached,
-    /// nor the router.
-    /// Errors as of `restore`.
-    pub(super) fn restore_network(
-        &mut self,
-        index: i32,
-        address: IpAddr,
-        prefix_length: u8,
-    ) -> Result<Option<IpAddr>> {
-        let again = Request::NetworkRoute {
-            index,
-            address,
-            prefix_length,
-        };
-        let is_made = self.netlink.restore(&again)?;
-        Ok(is_made.then(|| network(address, prefix_length)))
-    }
-
-    /// Makes the route again by which the kernel takes an address for its own, where it is not
-    /// there; whether it was not. Without it what is sent to the address is not taken in. From then
-    /// on the kernel checks the sources of what it receives, as after any request for such a route.
-    /// Errors as of `restore`.
-    pub(super) fn restore_local(&mut self, index: i32, address: Ipv4Addr) -> Result<bool> {
-        self.netlink
-            .restore(&Request::LocalRoute { index, address })
     }
 
     /// Takes addresses and routes of `family` back, but remembers them.
@@ -403,7 +323,7 @@ impl Changes {
                 let _ = self.netlink.change(&Request::SetMtu { index, mtu });
             }
             // What has gone is looked for again by whoever looks after it.
-            let _ = self.restore(Family::Ipv4, |_| {});
+            let _ = self.restore(Family::Ipv4, [], |_| {});
         }
         while let Some(undo) = others.pop() {
             self.done.push(undo, GFP_KERNEL).map_err(Failure::kernel)?;
@@ -585,6 +505,85 @@ impl Changes {
             }),
         }
     }
+}
+
+/// What makes again what `undo` takes back.
+fn again(undo: &Request) -> Option<(Request, Step)> {
+    Some(match *undo {
+        Request::Address {
+            index,
+            address,
+            prefix_length,
+            broadcast,
+            ..
+        } => (
+            Request::Address {
+                change: Change::Add,
+                index,
+                address,
+                prefix_length,
+                broadcast,
+            },
+            Step::Address,
+        ),
+        Request::Route {
+            index,
+            route,
+            protocol,
+            ..
+        } => (
+            Request::Route {
+                change: Change::Add,
+                index,
+                route,
+                protocol,
+            },
+            Step::Route(route),
+        ),
+        Request::Ipv6Address {
+            index,
+            address,
+            prefix_length,
+            ..
+        } => (
+            Request::Ipv6Address {
+                change: Change::Add,
+                index,
+                address,
+                prefix_length,
+                preferred: None,
+            },
+            Step::Ipv6Address(address),
+        ),
+        Request::Ipv6DefaultRoute { index, gateway, .. } => (
+            Request::Ipv6DefaultRoute {
+                change: Change::Add,
+                index,
+                gateway,
+            },
+            Step::Ipv6Router(gateway),
+        ),
+        _ => return None,
+    })
+}
+
+/// The route to the network of an address, without which no other host there is reached, nor the
+/// router.
+pub(super) fn own_network(index: i32, address: IpAddr, prefix_length: u8) -> (Request, Step) {
+    let request = Request::NetworkRoute {
+        index,
+        address,
+        prefix_length,
+    };
+    let network = network(address, prefix_length);
+    (request, Step::OwnNetwork(network, prefix_length))
+}
+
+/// The route by which the kernel takes an address for its own, without which what is sent there is
+/// not taken in. Once it is asked for, the kernel checks the sources of all that it receives.
+pub(super) fn own_address(index: i32, address: Ipv4Addr) -> (Request, Step) {
+    let request = Request::LocalRoute { index, address };
+    (request, Step::OwnAddress(address))
 }
 
 impl Drop for Changes {

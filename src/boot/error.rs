@@ -59,6 +59,7 @@ use crate::{
 use core::{
     fmt,
     net::{
+        IpAddr,
         Ipv4Addr,
         Ipv6Addr, //
     }, //
@@ -210,6 +211,9 @@ pub(super) enum Step {
     Route(Route),
     Ipv6Address(Ipv6Addr),
     Ipv6Router(Ipv6Addr),
+    /// What the kernel makes with an address.
+    OwnAddress(Ipv4Addr),
+    OwnNetwork(IpAddr, u8),
 }
 
 impl fmt::Display for Step {
@@ -225,6 +229,10 @@ impl fmt::Display for Step {
             ),
             Self::Ipv6Address(address) => write!(f, "the address {address}"),
             Self::Ipv6Router(gateway) => write!(f, "a default route via {gateway}"),
+            Self::OwnAddress(address) => write!(f, "the route to its own address {address}"),
+            Self::OwnNetwork(network, length) => {
+                write!(f, "the route to its own network {network}/{length}")
+            }
         }
     }
 }
@@ -389,7 +397,9 @@ impl fmt::Display for Failure<'_> {
                     "{name}: the MTU is refused: {error:?}; \
                      check the DHCP server's interface-mtu (option 26), and ip="
                 ),
-                Step::Address => write!(f, "{name}: the address is refused: {error:?}; check it"),
+                Step::Address | Step::OwnAddress(_) | Step::OwnNetwork(..) => {
+                    write!(f, "{name}: {step} is refused: {error:?}; check it")
+                }
                 Step::Ipv6Address(address) => write!(
                     f,
                     "{name}: the address {address} is refused: {error:?}; \

@@ -25,6 +25,8 @@ use super::{
     super::{
         attempts::Attempts,
         changes::{
+            own_address,
+            own_network,
             Changes,
             Family, //
         },
@@ -423,50 +425,30 @@ impl Ipv4Keeper {
             ..
         } = self;
         let by = By(culprit.as_ref());
-        let mut result = Ok(());
-        if let Some(own) = address.filter(|own| !own.is_secondary) {
-            // The kernel says nothing where it has no memory for it.
-            match changes.restore_local(own.index, own.address) {
-                Ok(true) => {
-                    *repairs = repairs.saturating_add(1);
-                    lines.warn(core::format_args!(
-                        "{}: the route to its own address {} was removed{by}, and is put back",
+        let has_local = address.filter(|own| !own.is_secondary);
+        let has_network = address.filter(|own| own.has_route);
+        // The kernel says nothing where it had no memory for them.
+        let local = has_local.map(|own| own_address(own.index, own.address));
+        let network =
+            has_network.map(|own| own_network(own.index, own.address.into(), own.prefix_length));
+        changes.restore(
+            Family::Ipv4,
+            [local, network].into_iter().flatten(),
+            |step| {
+                *repairs = repairs.saturating_add(1);
+                match step {
+                    Step::Address => lines.warn(core::format_args!(
+                        "{}: the address {} was removed{by}, and is put back",
                         link.name,
-                        own.address
-                    ));
-                }
-                restored => result = result.and(restored.map(|_| ())),
-            }
-        }
-        if let Some(own) = address.filter(|own| own.has_route) {
-            let (address, length) = (own.address.into(), own.prefix_length);
-            match changes.restore_network(own.index, address, length) {
-                Ok(Some(network)) => {
-                    *repairs = repairs.saturating_add(1);
-                    lines.warn(core::format_args!(
-                        "{}: the route to its own network {network}/{length} was removed{by}, and \
-                         is put back",
+                        config.address
+                    )),
+                    _ => lines.warn(core::format_args!(
+                        "{}: {step} was removed{by}, and is put back",
                         link.name
-                    ));
+                    )),
                 }
-                restored => result = result.and(restored.map(|_| ())),
-            }
-        }
-        let restored = changes.restore(Family::Ipv4, |step| {
-            *repairs = repairs.saturating_add(1);
-            match step {
-                Step::Address => lines.warn(core::format_args!(
-                    "{}: the address {} was removed{by}, and is put back",
-                    link.name,
-                    config.address
-                )),
-                _ => lines.warn(core::format_args!(
-                    "{}: {step} was removed{by}, and is put back",
-                    link.name
-                )),
-            }
-        });
-        result.and(restored)
+            },
+        )
     }
 
     /// Leaves the address to user space, which has `address` on the device.

@@ -9,6 +9,7 @@ use super::{
     super::{
         super::{
             changes::{
+                own_network,
                 Changes,
                 Family, //
             },
@@ -279,22 +280,11 @@ impl Holding {
             culprit,
             reconnect,
         } = tools;
-        let (mut result, mut has_gone) = (Ok(()), false);
+        let mut has_gone = false;
         let (name, by) = (&link.name, By(*culprit));
-        if let Some(own) = address {
-            let (address, length) = (own.address.into(), own.prefix_length);
-            match changes.restore_network(own.index, address, length) {
-                Ok(Some(network)) => {
-                    **repairs = repairs.saturating_add(1);
-                    lines.warn(core::format_args!(
-                        "{name}: the route to its own network {network}/{length} was \
-                         removed{by}, and is put back"
-                    ));
-                }
-                restored => result = restored.map(|_| ()),
-            }
-        }
-        let restored = changes.restore(Family::Ipv6, |step| {
+        let network =
+            address.map(|own| own_network(own.index, own.address.into(), own.prefix_length));
+        let restored = changes.restore(Family::Ipv6, network, |step| {
             **repairs = repairs.saturating_add(1);
             has_gone |= matches!(step, Step::Ipv6Address(_));
             lines.warn(core::format_args!(
@@ -309,7 +299,7 @@ impl Holding {
             self.seen = (self.ipv6.address, self.ipv6.prefix_length);
             self.prefer(changes);
         }
-        result.and(restored)
+        restored
     }
 
     /// Leaves the address to user space.
